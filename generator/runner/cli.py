@@ -117,6 +117,7 @@ def _parser(serves: Sequence[str] = ()) -> argparse.ArgumentParser:
     add_run(rows)
     rows.usage = "packmill-runner rows --process PATH --output DIRECTORY [--way WAY] [OPTION]..."
     rows.add_argument("--way", choices=("auto", "direct", "kernel", "cold"), default="auto", help=argparse.SUPPRESS)
+    rows.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     rows.set_defaults(command=_rows)
     gateway = commands.add_parser("gateway", help="serve annotated cells, as the Jupyter Kernel Gateway does")
     hub = commands.add_parser("hub", help="serve the homes of JupyterHub's users, as a service of the hub")
@@ -227,9 +228,9 @@ def _rows(options: argparse.Namespace) -> int:
         from generator.runner.server.rows.program import run_rows
     except ModuleNotFoundError:
         raise BadInputsError(
-            "this image cannot run rows; build the package again, or use packmill map --isolate container"
+            "this image cannot run rows; build the package again, or use packmill map --engine cwltool"
         ) from None
-    return run_rows(packaged_run(options), options.way)
+    return run_rows(packaged_run(options), options.way, one=options.one)
 
 
 def _check(options: argparse.Namespace) -> int:

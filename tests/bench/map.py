@@ -5,8 +5,8 @@
 
 Parts: trivial, science (numpy, pandas and matplotlib), isolated (a container for each row), large (10,000 rows). Each
 takes less than three minutes once the images are built. References run a few rows before and after, because each of
-theirs takes seconds. A bare fork (`bare_fork`) in the same image shows how fast the machine is. The processor time per
-row shows what does not depend on what else the machine does.
+theirs takes seconds. A bare fork (`bare_fork`) in the same image shows how fast the machine is, and a container that
+does nothing how fast Docker is. The processor time per row shows what does not depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +33,8 @@ from support import commit_all, write_notebook
 _bin = Path(sys.executable).parent
 _GLUE = "from packmill import glue\nglue('y', x * 2)"
 _CODE = {"trivial": _GLUE, "science": f"import numpy, pandas, matplotlib.pyplot\n{_GLUE}"}
+_ISOLATED = 4
+"""How many times as many rows as a reference the part ``isolated`` has: the start of a program counts less."""
 _LARGE = 10
 """How many times as many rows the part ``large`` has."""
 
@@ -82,16 +85,39 @@ def looped(place: Path, rows: int) -> float:
     return sum(seconds(loop, place) for _ in range(rows)) / rows
 
 
-def bare_fork(package: Path, *modules: str) -> float:
-    """Runs a second of children that do nothing but run cells, in a container of the package's image."""
+def image_of(package: Path) -> str:
+    """Return the name of a package's image."""
     image = re.search(r"^\s*dockerPull: (\S+)$", (package / "process.cwl").read_text(), re.MULTILINE)
     assert image, "process.cwl names the image"
+    return image[1]
+
+
+def bare_fork(package: Path, *modules: str) -> float:
+    """Runs a second of children that do nothing but run cells, in a container of the package's image."""
     script = Path(__file__).with_name("bare_fork.py")
     mount = f"--mount=type=bind,source={script},target=/bare_fork.py,readonly"
     imports = (word for module in modules for word in ("--import", module))
     options = ("--rm", "--network=none", mount, "--entrypoint=python3", "--env=PYTHONPATH=/opt/packmill/kernel/lib")
-    words = ["docker", "run", *options, image[1], "/bare_fork.py", *imports]  # the image's kernel brings IPython
+    words = [
+        "docker",
+        "run",
+        *options,
+        image_of(package),
+        "/bare_fork.py",
+        *imports,
+    ]  # the image's kernel brings IPython
     return float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def bare_container(package: Path, count: int) -> float:
+    """Seconds a container of the package's image that does nothing, with as many at a time as there are cores."""
+    options = ("--rm", "--network=none", "--read-only", "--log-driver=none", "--entrypoint=/bin/true")
+    words = ["docker", "run", *options, image_of(package)]
+    began = time.perf_counter()
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for done in threads.map(lambda _: subprocess.run(words, capture_output=True, check=False), range(count)):
+            done.check_returncode()
+    return (time.perf_counter() - began) / count
 
 
 def report_rate(name: str, rate: float, goal: str, floors: Sequence[float]) -> None:
@@ -132,13 +158,16 @@ def science(place: Path, rows: int, _few: int) -> None:
 
 
 def isolated(place: Path, _rows: int, few: int) -> None:
-    """The rate with a container for each row."""
-    package = build(place, "trivial")
-    before = scattered(package, place, 2 * few)
-    used, _ = mapped(package, place, 2 * few, "--isolate", "container")
-    reference = (before + scattered(package, place, 2 * few)) / 2
-    alone = used.seconds / (2 * few)
+    """The rate with a container for each row of a notebook that imports large packages."""
+    package, rows = build(place, "science"), _ISOLATED * few
+    before = scattered(package, place, rows)
+    floors = [bare_container(package, rows)]
+    used, _ = mapped(package, place, rows, "--isolate", "container")
+    floors.append(bare_container(package, rows))
+    reference, alone = (before + scattered(package, place, rows)) / 2, used.seconds / rows
     report("isolated, times cwltool --parallel", reference / alone, "3", f"({alone:.2f} and {reference:.2f} s a row)")
+    floor = sum(floors) / 2
+    print(f"  {floor:.2f} s a container of `true`: {reference / floor:.1f} times cwltool --parallel", flush=True)
 
 
 def large(place: Path, rows: int, _few: int) -> None:

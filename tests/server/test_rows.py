@@ -71,6 +71,30 @@ def test_each_row_has_fresh_state_and_its_own_files(rows: Rows, tmp_path: Path) 
     assert not (tmp_path / "rows/2/inputs.json").exists()  # it may hold secrets
 
 
+@pytest.mark.parametrize(
+    ("way", "code", "taken", "suits_direct"),
+    [
+        ("auto", "", "kernel", True),  # nothing is known of the notebook
+        ("auto", "import asyncio\nawait asyncio.sleep(0)", "kernel", False),
+        ("direct", "", "direct", True),
+    ],
+)
+def test_one_row_shows_the_way_for_others(
+    way: str, code: str, taken: str, suits_direct: bool, rows: Rows, tmp_path: Path
+) -> None:
+    write_notebook(
+        tmp_path / "repository" / "process.ipynb",
+        "n = 0  # type: int",
+        f"import json\nfrom packmill import glue\nglue('n', n)\n{code}",
+    )
+
+    (answer,) = rows({"n": 1}, {"n": 2}, options=("--one", "--way", way))  # the second one is not run
+
+    assert (answer["state"], answer["way"], answer["direct"]) == ("succeeded", taken, suits_direct)
+    assert scraps(tmp_path, 1) == {"n": 1}
+    assert not (tmp_path / "rows/2").exists()
+
+
 def test_a_failed_row_says_why_and_does_not_end_the_others(rows: Rows, tmp_path: Path) -> None:
     write_notebook(tmp_path / "repository" / "process.ipynb", "n = 1  # type: int", "1 / n")
 

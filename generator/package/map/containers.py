@@ -44,12 +44,20 @@ class ContainerPlan:
     """The command that starts containers: docker or podman."""
 
     def command(
-        self, mounts: Iterable[str], *, rows: Path, temporary: Path, memory: float = 1, name: str = ""
+        self,
+        mounts: Iterable[str],
+        *,
+        rows: Path,
+        temporary: Path,
+        memory: float = 1,
+        name: str = "",
+        one: bool = False,
     ) -> tuple[str, ...]:
         """Return the command that starts a container.
 
         ``mounts`` are the options of the input files, ``rows`` and ``temporary`` the container's own folders;
-        ``memory`` multiplies its limit; ``name`` is the container's, if it is to be known.
+        ``memory`` multiplies its limit; ``name`` is the container's, if it is to be known; with ``one``, it runs one
+        row alone.
         """
         limits = replace(self.limits, memory=int(self.limits.memory * memory))
         network = (f"--network={self.network}",) if self.network else ()
@@ -67,7 +75,7 @@ class ContainerPlan:
             *(f"--env=HOME={TEMPORARY}", f"--env=TMPDIR={TEMPORARY}"),
             *(f"--workdir={ROWS}", f"--label={map_label(self.label)}"),
             *(f"--env={variable}" for variable in self.variables),
-            *(self.tool.image, *self.runner()),
+            *(self.tool.image, *self.runner(one=one)),
         )
 
     @property
@@ -75,12 +83,13 @@ class ContainerPlan:
         """What a row may write."""
         return self.limits.writing(disk=self.tool.disk)
 
-    def runner(self) -> tuple[str, ...]:
-        """Return the command in the container."""
+    def runner(self, *, one: bool = False) -> tuple[str, ...]:
+        """Return the command in the container; with ``one``, for one row alone."""
         return (
             *("packmill-runner", "rows", *self.tool.arguments),
             *(contract.output_option, ROWS, "--way", self.way, "--no-progress-bar"),
             *(("--timeout", f"{self.tool.time:g}") if self.tool.time else ()),
+            *(("--one",) if one else ()),
         )
 
 
@@ -91,7 +100,7 @@ class Container:
     been taken out of the container, and nothing in the container knows the name of its folder earlier.
     """
 
-    def __init__(self, plan: ContainerPlan, mounts: Mounts, *, memory: float = 1, log: Path) -> None:
+    def __init__(self, plan: ContainerPlan, mounts: Mounts, *, memory: float = 1, one: bool = False, log: Path) -> None:
         self.row: Any = None
         """What was asked for and has not been answered."""
         self.is_ready = False
@@ -111,8 +120,13 @@ class Container:
         for name in ("rows", "tmp"):
             (self._folder / name).mkdir(mode=0o700, parents=True)
         own = {"rows": self._folder / "rows", "temporary": self._folder / "tmp"}
-        command = plan.command(mounts.options(), **own, memory=memory, name=self._kill[-1])
+        command = plan.command(mounts.options(), **own, memory=memory, name=self._kill[-1], one=one)
         self._talk = Conversation(command, log=log)
+
+    @property
+    def has_done_all(self) -> bool:
+        """Whether the container has run all rows that it gets, and is about to end."""
+        return self.is_closed and self.row is None
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when an answer has come, or the container has ended."""

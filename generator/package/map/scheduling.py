@@ -7,8 +7,9 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ _WAIT = 1.0
 _STARTS = max(4, 2 * (os.cpu_count() or 1))
 """How many containers start at a time. More of them take each other's processors: Docker 20.10, asked for 1,500 at
 once, answered nobody for minutes, and then refused some."""
+_ENDS = _STARTS
+"""How many containers may be about to end while others start: Docker takes a while to remove one."""
 _DOCKER_FAILED = 125
 """Exit code of ``docker run`` if the container was not started (docker run, "Exit status")."""
 
@@ -65,6 +68,14 @@ def next_attempt(attempt: Attempt, ended: Ended, schedule: Schedule) -> Attempt 
     return Attempt(attempt.row, attempt.number + 1, memory)
 
 
+def way_after(answer: Mapping[str, Any]) -> str:
+    """Return the way for later rows of the notebook: a quicker one, if a row has shown that it suits."""
+    if answer.get("direct") is True:
+        return "direct"
+    is_cold = answer.get("state") == "succeeded" and answer.get("way", "") in (None, "cold")
+    return "cold" if is_cold and not answer.get("note") else "auto"  # a note is for each row
+
+
 class TooManyFailuresError(RunError):
     """More rows failed than the user allows."""
 
@@ -85,6 +96,11 @@ class Scheduler:
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _removal: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     """Removes the folders that rows leave: on some file systems that takes longer than a row."""
+    _endings: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ENDS))
+    """Waits for the ends of containers, which takes as long as Docker takes to remove them."""
+    _ending: set[Future[int]] = field(default_factory=set)
+    _way_of_one: str = "auto"
+    """The way of containers for one row: such a container learns too late which one suits the notebook."""
     _failed: int = 0
     _mounts: Mounts | None = None
     _measure_at: float = 0.0
@@ -108,6 +124,7 @@ class Scheduler:
         finally:
             for container in self._containers:
                 container.close()
+            self._endings.shutdown()
             self._removal.shutdown()
         if not self.schedule.allows(self._failed):
             raise TooManyFailuresError(f"{self._failed} rows failed")
@@ -120,7 +137,10 @@ class Scheduler:
             alone = bool(self._alone) or self.schedule.isolated
             first = (self._alone or self._queue).popleft()
             mounts = Mounts([first.row.values]) if alone or self._mounts is None else self._mounts
-            container = Container(self.plan, mounts, memory=first.memory, log=self.plan.work / "containers.log")
+            log = self.plan.work / "containers.log"
+            way = self._way_of_one if alone and self.plan.way == "auto" else self.plan.way
+            plan = replace(self.plan, way=way)
+            container = Container(plan, mounts, memory=first.memory, one=alone, log=log)
             self._containers.append(container)
             self._selector.register(container, selectors.EVENT_READ)
             container.ask(first, first.row.values)
@@ -128,8 +148,11 @@ class Scheduler:
                 container.close()
 
     def _may_add(self) -> bool:
+        """Whether a further container may start: one that has done all its rows needs no processor any more."""
         starting = sum(not one.is_ready for one in self._containers)
-        return len(self._containers) < self.schedule.parallel and starting < _STARTS
+        busy = sum(not one.has_done_all for one in self._containers)
+        has_room = len(self._containers) + len(self._ending) < self.schedule.parallel + _ENDS
+        return busy < self.schedule.parallel and starting < _STARTS and has_room
 
     def _ask_next(self, container: Container) -> None:
         if self._queue:
@@ -154,6 +177,7 @@ class Scheduler:
             self._lose(container)
             return
         for answer in answers:
+            self._way_of_one = way_after(answer)
             attempt, left = container.row, container.take()
             if not container.is_closed:
                 self._ask_next(container)  # before the results are read: it does not wait for this process
@@ -170,20 +194,34 @@ class Scheduler:
         self._finish(attempt, ended)
 
     def _lose(self, container: Container) -> None:
-        """Take what a container left that has ended: the row that ran failed."""
+        """Take what a container left that has ended: if a row ran, it failed."""
         self._selector.unregister(container)
         self._containers.remove(container)
-        code = container.end()
         if container.row is not None:
-            if not container.is_ready:
-                raise RunError(self._why_not_started(code))
-            how = "because memory ran out " if container.has_run_out_of_memory else ""
-            message = f"the container of the row ended {how}(exit code {code}); {self._last_words()}"
-            reason = "out-of-memory" if container.has_run_out_of_memory else "container-died"
-            answer = {"state": "failed", "reason": reason, "message": message}
-            attempt, left = container.row, container.take()
-            self._collect(attempt, left, answer, container.excess)
+            self._fail(container, container.end())
+        ending = self._endings.submit(container.end)
+        self._ending.add(ending)
+        ending.add_done_callback(partial(self._remove, container))
+
+    def _remove(self, container: Container, ending: Future[int]) -> None:
+        """Remove the folder of a container that has ended."""
+        self._ending.discard(ending)
         self._removal.submit(container.remove)
+
+    def _fail(self, container: Container, code: int) -> None:
+        """Take what the row left in whose time a container ended.
+
+        Raises:
+            RunError: the container was never ready.
+        """
+        if not container.is_ready:
+            raise RunError(self._why_not_started(code))
+        how = "because memory ran out " if container.has_run_out_of_memory else ""
+        message = f"the container of the row ended {how}(exit code {code}); {self._last_words()}"
+        reason = "out-of-memory" if container.has_run_out_of_memory else "container-died"
+        answer = {"state": "failed", "reason": reason, "message": message}
+        attempt, left = container.row, container.take()
+        self._collect(attempt, left, answer, container.excess)
 
     def _why_not_started(self, code: int) -> str:
         if code == _DOCKER_FAILED:

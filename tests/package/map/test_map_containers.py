@@ -17,7 +17,7 @@ from generator.package.map.files import mount_option
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
-from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
+from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError, way_after
 from generator.package.map.tool import Tool
 from generator.shared.errors import RunError
 
@@ -43,8 +43,9 @@ for line in sys.stdin:
     exec(asked["inputs"].get("code", ""))
     os.makedirs(os.path.join(folder, "output"), exist_ok=True)
     with open(os.path.join(folder, "output", "scraps.json"), "w") as file:
-        json.dump({"seen": seen[0], "name": asked["row"]}, file)
-    print(json.dumps({"row": asked["row"], "state": state, "oom_kills": asked["inputs"].get("kills", 0)}), flush=True)
+        json.dump({"seen": seen[0], "name": asked["row"], "words": sys.argv[sys.argv.index("--way") :]}, file)
+    facts = {"oom_kills": asked["inputs"].get("kills", 0), "direct": asked["inputs"].get("direct")}
+    print(json.dumps({"row": asked["row"], "state": state, **facts}), flush=True)
 """
 
 
@@ -84,6 +85,47 @@ def test_a_row_sees_no_folder_of_another_row(isolated: bool, tmp_path: Path) -> 
     assert [ended[number].scraps["seen"] for number in range(1, 7)] == [[]] * 6
     assert len({one.scraps["name"] for one in ended.values()}) == 6
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["containers.log"]
+
+
+def test_a_container_that_docker_removes_delays_no_row(docker: Path, tmp_path: Path) -> None:
+    (tmp_path / "begun").mkdir()
+    begin = f"import os\nopen(os.path.join({str(tmp_path / 'begun')!r}, str(os.getpid())), 'w').close()\n"
+    end = f"""sys.stdout.close()
+while len(os.listdir({str(tmp_path / "begun")!r})) < 3: time.sleep(0.01)
+with open({str(tmp_path / "removed")!r}, "a") as file: print(os.getpid(), file=file)
+"""
+    docker.write_text(f"#!{sys.executable}\n{begin}{_DOCKER}{end}")
+
+    ended = run_rows(tmp_path, "", "", "", isolated=True)
+
+    assert [one.state for one in ended.values()] == ["succeeded"] * 3
+    assert len((tmp_path / "removed").read_text().split()) == 3
+
+
+@pytest.mark.usefixtures("docker")
+def test_a_container_for_one_row_takes_the_way_that_an_earlier_row_has_shown(tmp_path: Path) -> None:
+    shows = "asked['inputs']['direct'] = True"
+
+    ended = run_rows(tmp_path, "", shows, shows, "", "", isolated=True)
+
+    ways = ["auto", "auto", "direct", "direct", "auto"]
+    words = [[word for word in ended[n].scraps["words"] if word in ("auto", "direct", "--one")] for n in range(1, 6)]
+    assert words == [[way, "--one"] for way in ways]
+
+
+@pytest.mark.parametrize(
+    ("answer", "way"),
+    [
+        ({"state": "failed", "way": "kernel", "direct": True}, "direct"),
+        ({"state": "succeeded", "way": "kernel", "direct": False}, "auto"),
+        ({"state": "succeeded", "way": "cold"}, "cold"),
+        ({"state": "succeeded", "way": None}, "cold"),  # a script
+        ({"state": "succeeded", "way": "cold", "note": "the kernel was started in a process of its own"}, "auto"),
+        ({"state": "failed", "way": None}, "auto"),
+    ],
+)
+def test_the_way_of_later_rows_follows_from_an_answer(answer: dict[str, Any], way: str) -> None:
+    assert way_after(answer) == way
 
 
 @pytest.mark.usefixtures("docker")

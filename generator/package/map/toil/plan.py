@@ -51,7 +51,7 @@ class ToilPlan:
         tool = self.containers.tool
         ram = self._ram(memory)
         return {
-            "command": list(self._command(groups, ram)),
+            "command": list(self._command(groups, ram, one=isolated)),
             "gpu_options": list(self._gpu_options()),
             "isolated": isolated,
             "rows": rows,
@@ -78,21 +78,22 @@ class ToilPlan:
         wanted = int(self.containers.tool.ram * memory)
         return min(wanted, most) if is_limited else wanted
 
-    def _command(self, groups: Path, ram: int) -> Iterator[str]:
+    def _command(self, groups: Path, ram: int, *, one: bool) -> Iterator[str]:
         rows = groups / _GROUP_MARK / "rows"
         if self.container == "singularity":
-            yield from self._singularity(rows)
+            yield from self._singularity(rows, one=one)
             return
         limits = ContainerLimits(memory=ram, most_memory=ram, cpus=0, most_cpus=_UNLIMITED)
         limits = replace(limits, processes=self.containers.limits.processes, labels=self.containers.limits.labels)
         plan = replace(self.containers, limits=limits, program=self.container)
-        program, run, *words = plan.command((_INPUTS, _GPUS), rows=rows, temporary=Path(_TEMPORARY_MARK))
+        temporary = Path(_TEMPORARY_MARK)
+        program, run, *words = plan.command((_INPUTS, _GPUS), rows=rows, temporary=temporary, one=one)
         yield from (program, run)
         if self.container == "podman" and os.getuid():
             yield "--userns=keep-id"
         yield from words
 
-    def _singularity(self, rows: Path) -> Iterator[str]:
+    def _singularity(self, rows: Path, *, one: bool) -> Iterator[str]:
         """Return the command with cwltool's options for Singularity; HOME can be set only by its own option."""
         tool = self.containers.tool
         yield from ("singularity", "--quiet", "exec", "--contain", "--ipc", "--pid", "--cleanenv", "--no-eval")
@@ -102,7 +103,7 @@ class ToilPlan:
         yield from (f"--pwd={ROWS}", f"--env=TMPDIR={TEMPORARY}", _INPUTS, _GPUS)
         yield from () if tool.needs_network else ("--net", "--network=none")
         yield _singularity_image(tool.image)
-        yield from self.containers.runner()
+        yield from self.containers.runner(one=one)
 
     def _gpu_options(self) -> tuple[str, ...]:
         if not self.containers.tool.gpus:

@@ -73,12 +73,15 @@ class WarmKernels:
         default: Choice = "auto",
         folder: Path | None = None,
         log: Callable[[str], None] = print,
+        once: bool = False,
     ) -> None:
         """``default`` is the way of runs that request none; kernels are started with the environment of now.
 
-        ``folder`` is for kernels of other languages, and on the file system of the runs.
+        ``folder`` is for kernels of other languages, and on the file system of the runs. With ``once``, there is one
+        run alone, and nothing is prepared for a second one.
         """
         self.default = default
+        self.once = once
         self.installed = InstalledKernels(os.environ)
         self.limits = limits or KernelLimits()
         self.pool = PreparedPool(self.limits, dict(os.environ), log)
@@ -98,6 +101,8 @@ class WarmKernels:
             return
         if self.default != "cold" and not self.why_cold(kernel):
             kinds: tuple[Kind, ...] = ("kernel",) if self.default == "kernel" else ("kernel", "shell")
+            if self.once:
+                kinds = ("shell",) if self.default == "direct" else ("kernel",)
             for kind in kinds:
                 self.pool.begin(kernel, kind)
 
@@ -151,6 +156,8 @@ class WarmRun:
         """What users should know about the way."""
         self.unsuited = False
         """Whether the run must be repeated, because its child could not be used; known after `finish`."""
+        self.suits_direct = False
+        """Whether the notebook can take the way *direct*; known after `finish` of a run that was forked."""
 
     def start(self, task: Task, log: int | None, runtime: Path) -> StartedKernel:
         """Start the kernel (`generator.runner.execution.execution.Start`)."""
@@ -203,9 +210,14 @@ class WarmRun:
                     self.note = "; ".join(filter(None, (self.note, "a prepared process had died and was replaced")))
         raise UnfitError("its kernel cannot be forked: prepared processes die")
 
-    def _choose_kind(self, notebook: Notebook) -> Kind:
+    @staticmethod
+    def _need(notebook: Notebook) -> str:
+        """Return what the notebook uses that only a kernel has; empty if nothing is known."""
         need = notebook.code.needs_kernel or needing_modules(notebook.modules or ())
-        need = need or ("widgets" if notebook.has_comms else "")
+        return need or ("widgets" if notebook.has_comms else "")
+
+    def _choose_kind(self, notebook: Notebook) -> Kind:
+        need = self._need(notebook)
         if self._requested == "direct" and need:
             self.note = f"the notebook ran in a kernel: it uses {need}"
         if need or self._requested == "kernel":
@@ -255,7 +267,9 @@ class WarmRun:
         if report and notebook.modules is None:
             notebook.modules, notebook.local = tuple(report["modules"]), tuple(report["local"])
             notebook.seconds = time.monotonic() - self._started
-            self._prepare(notebook, stock.recipe.kernel)
+            if not self._kernels.once:
+                self._prepare(notebook, stock.recipe.kernel)
+        self.suits_direct = notebook.modules is not None and not self._need(notebook)
 
     def _prepare(self, notebook: Notebook, kernel: Kernel) -> None:
         """Begin to prepare a process for the next run."""

@@ -4,13 +4,16 @@
 ``{"row": NAME, "inputs": {...}}``, where NAME is the name of a folder to be created below the output folder and
 ``inputs`` is a CWL input object with the paths of the container. Each is answered on stdout by a line: ``{"row": NAME,
 "state": "succeeded" | "failed", "reason", "message", "exit_code", "way", "note", "cpu_seconds", "container_memory",
-"oom_kills"}``. The first answer is ``{"ready": PID}``, the last one ``{"ended": EXIT CODE, "oom_kills": NUMBER}``. An
-empty line precedes each, so that it is a line of its own after anything a notebook wrote to stdout. The end of stdin,
-SIGTERM or SIGINT ends the program; a row that runs then is interrupted.
+"oom_kills", "direct"}``, where ``direct`` is whether the notebook can take that way. The first answer is
+``{"ready": PID}``, the last one ``{"ended": EXIT CODE, "oom_kills": NUMBER}``. An empty line precedes each, so that it
+is a line of its own after anything a notebook wrote to stdout. The end of stdin, SIGTERM or SIGINT ends the program; a
+row that runs then is interrupted.
 
 The program is two processes. One runs the rows; a notebook may kill it, and so may Linux when memory runs out. The
 other one measures the memory meanwhile, and reports which of the two it was: ``oom_kills`` counts the processes of the
 container that were killed because memory ran out.
+
+With ``--one``, there is one row: nothing is prepared for others, and the end of the container removes what it leaves.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -35,15 +39,19 @@ from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.rows.metering import Meter, interval
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome
-from generator.runner.server.workers.execution import own_surroundings, run_warm
+from generator.runner.server.workers.warm_execution import own_surroundings, run_warm
 
 
-def run_rows(request: PackagedRun, way: Choice) -> int:
-    """Run rows until stdin ends; ``request`` has what all rows share, its output is the folder of all."""
+def run_rows(request: PackagedRun, way: Choice, *, one: bool = False) -> int:
+    """Run rows until stdin ends, or ``one``; ``request`` has what all rows share, its output is the folder of all."""
     replies, meter, watching = _take_stdout(), Meter(), os.getpid()
-    code = run_in_child(lambda: _run_rows(request, way, replies, meter), on_wait=meter.sample, interval=interval)
+    run = _run_one if one else _run_rows
+    code = run_in_child(lambda: run(request, way, replies, meter), on_wait=meter.sample, interval=interval)
     if os.getpid() == watching:
         _answer(replies, {"ended": code, "oom_kills": oom_kills()})
+    if one:
+        sys.stderr.flush()
+        os._exit(code)  # Python would first free what it has loaded
     return code
 
 
@@ -57,10 +65,7 @@ def _run_rows(request: PackagedRun, way: Choice, replies: BinaryIO, meter: Meter
             exempt_loaded_objects()
             _answer(replies, {"ready": os.getpid()})
             for line in sys.stdin.buffer:
-                asked = json.loads(line)
-                meter.begin()
-                answer = rows.run(asked["row"], asked["inputs"])
-                _answer(replies, {"row": asked["row"], **answer, **meter.read(), "oom_kills": oom_kills()})
+                rows.answer(line, replies, meter)
                 kernels.tidy()
         except KeyboardInterrupt:
             return 130
@@ -68,6 +73,22 @@ def _run_rows(request: PackagedRun, way: Choice, replies: BinaryIO, meter: Meter
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             kernels.end()
             rows.home.remove()
+    return 0
+
+
+def _run_one(request: PackagedRun, way: Choice, replies: BinaryIO, meter: Meter) -> int:
+    """Run one row. The container ends with this process, and its folder of temporary files is removed with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    temporary = Path(tempfile.mkdtemp(prefix="packmill-rows-"))
+    kernels = WarmKernels(default=way, folder=temporary / "kernels", log=request.say, once=True)
+    kernels.expect()
+    rows = Rows(request, kernels, temporary)
+    _answer(replies, {"ready": os.getpid()})
+    try:
+        if line := sys.stdin.buffer.readline():
+            rows.answer(line, replies, meter)
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
@@ -88,6 +109,13 @@ class Rows:
             show_cells=False,
         )
 
+    def answer(self, line: bytes, replies: BinaryIO, meter: Meter) -> None:
+        """Run the row of a request, and answer it."""
+        asked = json.loads(line)
+        meter.begin()
+        answer = self.run(asked["row"], asked["inputs"])
+        _answer(replies, {"row": asked["row"], **answer, **meter.read(), "oom_kills": oom_kills()})
+
     def run(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Run one row and say how it ended; its results are in the folder ``name``/output."""
         folder = RunFolder(self._folder / name)
@@ -99,7 +127,8 @@ class Rows:
             outcome, warm = run_warm(request, folder, self._kernels, None)
         folder.remove_inputs()
         warnings = [line.removeprefix("warning: ") for line in notes if line.startswith("warning: ")]
-        return {**_reply(outcome), "way": warm.way, "note": "\n".join(filter(None, (warm.note, *warnings))) or None}
+        note = "\n".join(filter(None, (warm.note, *warnings))) or None
+        return {**_reply(outcome), "way": warm.way, "note": note, "direct": warm.suits_direct}
 
 
 def _reply(outcome: Outcome) -> dict[str, Any]:
