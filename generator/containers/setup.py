@@ -21,10 +21,17 @@ _TRIXIE_PIN = Path("/etc/apt/preferences.d/packmill-trixie")
 _log = Path("/var/log/packmill-dockerd.log")
 
 
-def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confined: bool = False) -> int | None:
+def ensure_engine(
+    *,
+    docker_host: str | None,
+    say: Callable[[str], None],
+    confined: bool = False,
+    daemon_options: Callable[[], tuple[str, ...]] = tuple,
+) -> int | None:
     """Install and start what is missing of a Docker engine with buildx.
 
-    A ``confined`` job of the service installs and starts nothing.
+    A ``confined`` job of the service installs and starts nothing. ``daemon_options`` is asked for options of a daemon
+    that is started without systemd.
 
     Returns:
         The process ID of the daemon that was started; None if one was running, or systemd manages it.
@@ -61,7 +68,7 @@ def ensure_engine(*, docker_host: str | None, say: Callable[[str], None], confin
     daemon = None
     if not _engine_answers():
         say(f"starting the Docker engine; its log: {_log}")
-        daemon = _start_engine()
+        daemon = _start_engine(daemon_options)
     if not _has_buildx():
         raise EngineMissingError(_ADVICE.format(reason="the buildx plugin does not answer"))
     return daemon
@@ -112,7 +119,7 @@ def _install_buildx() -> None:
     _apt_install("docker-buildx")
 
 
-def _start_engine() -> int | None:
+def _start_engine(daemon_options: Callable[[], tuple[str, ...]]) -> int | None:
     daemon = None
     if Path("/run/systemd/system").is_dir():
         done = run(("systemctl", "start", "docker"), timeout=_START_TIMEOUT)
@@ -120,7 +127,7 @@ def _start_engine() -> int | None:
             raise EngineMissingError(_ADVICE.format(reason=f"systemctl start docker failed: {_read_last_line(done)}"))
     else:
         _remove_stale_pid_file(Path("/var/run/docker.pid"))
-        daemon = start_detached(("dockerd",), log=_log)
+        daemon = start_detached(("dockerd", *daemon_options()), log=_log)
     deadline = time.monotonic() + _START_TIMEOUT
     while not _engine_answers():
         if time.monotonic() > deadline:

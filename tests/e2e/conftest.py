@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from urllib.error import HTTPError
 
 import pytest
+from engine_store import create_store
 from filelock import FileLock
 from local_images import Built, another_base
 from ports import free_port
@@ -40,9 +42,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """A container engine that answers; the run's end stops it, if a worker started it."""
+    """A container engine that answers; the run's end stops it and removes its store, if a worker started it."""
     with FileLock(session_folder() / "engine.lock"):
-        note_engine(ensure_engine(docker_host=os.environ.get("DOCKER_HOST"), say=print))
+        store = partial(create_store, session_folder())
+        note_engine(ensure_engine(docker_host=os.environ.get("DOCKER_HOST"), say=print, daemon_options=store))
 
 
 @pytest.fixture(scope="session")

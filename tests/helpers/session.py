@@ -20,6 +20,7 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException
+from engine_store import has_store, remove_store
 
 VARIABLE = "TESTS_OF_PACKMILL"
 """An environment variable that every process of a run inherits: the run's folder."""
@@ -56,6 +57,9 @@ def begin_session() -> None:
     _SESSIONS.chmod(0o711)  # some tests run programs as another user
     for folder in _dead_sessions():
         _end_processes(folder)
+        if has_store(folder):
+            remove_store(folder)
+            (folder / "engine.json").unlink(missing_ok=True)
         _remove_unless_engine_used(folder)
     folder = _SESSIONS / f"{os.getpid()}-{_start_time(os.getpid())}"
     folder.mkdir(mode=0o711, exist_ok=True)
@@ -96,12 +100,13 @@ def end_session() -> dict[str, float]:
     daemon = _read_number(folder / "dockerd.pid")
     with seconds.of("processes"):
         _end_processes(folder, but=_ENGINE if daemon else ())
-    if (folder / "engine.json").exists():
+    if (folder / "engine.json").exists() and not has_store(folder):
         _clean_engine(folder / "engine.json", seconds)
     if daemon:
         with seconds.of("engine"):
             _end(daemon)
             _end_processes(folder)
+            remove_store(folder)
     with seconds.of("files"):
         shutil.rmtree(folder, ignore_errors=True)
     return seconds
