@@ -277,7 +277,7 @@ class Shepherd:
         else:
             kind = " (system failure)" if ended["reason"] == "runner_system_failure" else ""
             self._trace.say(f"ERROR: Job failed{kind}: {ended['message']}", RED)
-        self._trace.flush()
+        self._trace.close()
 
 
 def _script(lines: list[str]) -> str:

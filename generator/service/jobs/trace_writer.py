@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from generator.service.jobs.secret_finder import SecretFinder
+
 GREEN, RED, YELLOW, PLAIN = "\x1b[32;1m", "\x1b[31;1m", "\x1b[0;33m", "\x1b[0;m"
 
 
@@ -16,19 +18,17 @@ class Trace:
 
     def __init__(self, path: Path, *, secrets: list[str], limit: int) -> None:
         self._file = path.open("ab", buffering=0)
-        self._secrets = sorted((secret.encode() for secret in secrets if secret), key=len, reverse=True)
-        self._held = b""
+        self._secrets = SecretFinder(secret.encode() for secret in secrets)
+        self._held, self._masked = b"", 0
         self._left = limit - path.stat().st_size
         self._limit = limit
 
     def write(self, chunk: bytes) -> None:
         """Write a chunk, but hold back its end if a secret may start there."""
+        if self._left <= 0:
+            return
         text = self._held + chunk
-        for secret in self._secrets:
-            text = text.replace(secret, b"[MASKED]")
-        held = max((_overlap(text, secret) for secret in self._secrets), default=0)
-        self._held = text[len(text) - held :]
-        self._put(text[: len(text) - held])
+        self._write_to(text, len(text) - self._secrets.unfinished(text))
 
     def say(self, text: str, color: str = "") -> None:
         """Write a message of the shepherd."""
@@ -37,8 +37,25 @@ class Trace:
 
     def flush(self) -> None:
         """Write the held back text."""
-        held, self._held = self._held, b""
-        self._put(held)
+        self._write_to(self._held, len(self._held))
+
+    def close(self) -> None:
+        """Write the held back text, and close the file."""
+        self.flush()
+        self._file.close()
+
+    def _write_to(self, text: bytes, end: int) -> None:
+        """Write a text up to a place, and hold back the rest; its first bytes may be of a secret that is masked."""
+        shown, done = [], self._masked
+        for first, last in self._secrets.find(text):
+            if first >= end:
+                break
+            if first >= done:
+                shown += [text[done:first], b"[MASKED]"]
+            done = max(done, last)
+        shown.append(text[done:end])
+        self._held, self._masked = text[end:], max(0, done - end)
+        self._put(b"".join(shown))
 
     def _put(self, text: bytes) -> None:
         if self._left <= 0 or not text:
@@ -47,12 +64,6 @@ class Trace:
         self._file.write(text)
         if self._left <= 0:
             self._file.write(f"\n{RED}The log exceeds {self._limit} bytes; the rest is discarded{PLAIN}\n".encode())
-
-
-def _overlap(text: bytes, secret: bytes) -> int:
-    """Return how many bytes at the end of ``text`` could be the start of ``secret``."""
-    longest = min(len(secret) - 1, len(text))
-    return next((size for size in range(longest, 0, -1) if text.endswith(secret[:size])), 0)
 
 
 class Section:

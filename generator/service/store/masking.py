@@ -15,7 +15,7 @@ from generator.shared.yaml_problems import unfit_values
 _SECRET_NAME = re.compile(r"(token|passw(or)?d|passphrase|secret|key|credentials?)$", re.IGNORECASE)
 _OPAQUE = ("inputs", "values")
 """Variables whose values are documents that may hold secrets."""
-_SHORTEST, _MOST, _LONGEST = 4, 500, 1 << 18
+_SHORTEST, _LONGEST = 4, 1 << 18
 _SIGNATURE = 16
 """Characters of a value in a query that may be a signature."""
 _AROUND_URLS = re.compile(r"[\s\"'<>\\]+")
@@ -73,7 +73,7 @@ def maskable_forms(texts: Iterable[str]) -> list[str]:
         for form in (text, *text.splitlines(), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
             if len(form.strip()) >= _SHORTEST:
                 found[form.strip()] = None
-    return list(found)[:_MOST]
+    return list(found)
 
 
 def query_texts(values: Iterable[str]) -> list[str]:
@@ -85,7 +85,7 @@ def query_texts(values: Iterable[str]) -> list[str]:
     for query in (query for value in values for query in _queries(value)):
         long = (text for text in (part.partition("=")[2] for part in query.split("&")) if len(text) >= _SIGNATURE)
         found.update(dict.fromkeys((query, *long)))
-    return sorted(found, key=len, reverse=True)[:_MOST]
+    return list(found)
 
 
 def _queries(text: str) -> Iterator[str]:
