@@ -10,6 +10,8 @@ from generator.containers.machine_memory import largest_memory, ordinary_memory
 from generator.request.settings import Settings
 from generator.shared.write_limits import WriteLimits
 
+output_advice = "the operator's PACKMILL_RUN_OUTPUT and PACKMILL_RUN_FILES set it"
+"""What a message adds to the limit that a run exceeds with what it writes."""
 job_label = "org.packmill.job"
 """The label of every container that a job of the service starts, so that it can be removed with its job."""
 _PROCESSES = 4096

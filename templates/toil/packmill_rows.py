@@ -5,6 +5,7 @@
 FOLDER is shared by all nodes. packmill writes, before it starts the leader:
 
     packmill_rows.py    this file
+    write_limits.py     generator/shared/write_limits.py: it measures what rows write
     plan.json           the fields of `Plan`
     rows.jsonl          a row a line: {"number": …, "inputs": {…}, "mounts": [options of the container, …]}
     stop                at any time: no further row starts
@@ -15,6 +16,7 @@ A job runs the rows [start, stop) of ``rows.jsonl`` in one container, by ``packm
                                   a folder), and "seconds"
     groups/START/done/NUMBER/     what the row left, see ``packmill-runner rows``
     groups/START/containers.log   what containers printed
+    groups/START/container-*/     a folder for each container: its rows write to `rows` in it, until they have ended
     groups/START/problem          why the job could not start a container
     groups/START/ended            the job has ended
 
@@ -35,6 +37,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,6 +50,7 @@ from tempfile import TemporaryDirectory
 
 from toil.common import Toil
 from toil.job import Job
+from write_limits import WriteLimits, watched
 
 _LONGEST_ANSWER = 1 << 20
 _PARENT_DEATH_SIGNAL = 1
@@ -70,7 +74,11 @@ class Plan:
     """What all jobs share; memory and disk in bytes, times in seconds."""
 
     command: list[str]
-    """Starts a container. The words @inputs@ and @gpus@ are replaced by options, and @group@ and @tmp@ within words."""
+    """Starts a container. @inputs@ and @gpus@ are replaced by options, and @group@, @tmp@ and @name@ within words."""
+    kill: list[str]
+    """Kills a container, with the word @name@; empty for one that ends with its process."""
+    writing: dict
+    """What a row may write, as in `WriteLimits`: "size" and "files"; "advice" follows the limit in a message."""
     gpu_options: list[str]
     isolated: bool
     rows: int
@@ -210,8 +218,7 @@ class Group:
 
     def run(self) -> None:
         """Run the rows that have no answer, in as many containers as it takes."""
-        for name in ("rows", "done"):
-            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.folder / "done").mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self.folder / "lock"):
             (self.folder / "ended").unlink(missing_ok=True)
             try:
@@ -241,21 +248,29 @@ class Group:
                 has_died = answer is None
                 answer = answer or container.last_answer()
                 spent = time.monotonic() - began - container.take_start()
-                has_left = self._take(name, row["number"])
+                place = container.rows / name
+                if excess := container.excess or container.limits.problem((place,)):
+                    answer = self._beyond_limits(excess)
+                    shutil.rmtree(place, ignore_errors=True)
+                has_left = not excess and self._take(place, row["number"])
                 facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
                 self._store({**answer, **facts})
                 left.popleft()
-                if has_died or self.plan.isolated:
+                if has_died or container.excess or self.plan.isolated:
                     return
 
-    def _take(self, name: str, number: int) -> bool:
+    def _beyond_limits(self, excess: str) -> dict:
+        message = f"{excess}; {self.plan.writing['advice']}"
+        return {"state": "failed", "reason": "output-limit", "message": message}
+
+    def _take(self, place: Path, number: int) -> bool:
         """Move what a row left out of the container's sight; what a job left that ended before is moved aside."""
-        if not (self.folder / "rows" / name).exists():
+        if not place.exists():
             return False
         final = self.folder / "done" / str(number)
         if os.path.lexists(final):
             final.rename(self.folder / f"aside-{secrets.token_hex(4)}")
-        (self.folder / "rows" / name).rename(final)
+        place.rename(final)
         return True
 
     def _store(self, answer: dict) -> None:
@@ -272,12 +287,21 @@ class Container:
     def __init__(self, group: Group, temporary: str, mounts: list[str]) -> None:
         self.started = 0.0
         """Seconds until the runner was ready."""
+        self.excess = ""
+        """The limit that a row exceeds with what it writes; then the container is killed."""
+        self.limits = WriteLimits(size=group.plan.writing["size"], files=group.plan.writing["files"])
+        self._folder = group.folder / f"container-{secrets.token_hex(4)}"
+        self.rows, self._temporary = self._folder / "rows", Path(temporary)
+        self.rows.mkdir(mode=0o700, parents=True)
         self._log = group.folder / "containers.log"
         self._began, self._is_ready, self._untold_start = time.monotonic(), False, 0.0
         self._oom_kills, self._has_run_out_of_memory = 0, False
         replaced = {"@inputs@": mounts, "@gpus@": group.plan.gpu_options}
         words = [word for given in group.plan.command for word in replaced.get(given, [given])]
-        marks = {"@group@": group.folder.name, "@tmp@": temporary, "@devices@": devices(group.plan.gpus)}
+        name = f"packmill-rows-{secrets.token_hex(8)}"
+        marks = {"@group@": f"{group.folder.name}/{self._folder.name}", "@tmp@": temporary, "@name@": name}
+        marks["@devices@"] = devices(group.plan.gpus)
+        self._kill = [_marked(word, marks) for word in group.plan.kill]
         with self._log.open("ab") as log:
             try:
                 self._process = subprocess.Popen(
@@ -302,6 +326,7 @@ class Container:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def ask(self, inputs: dict) -> tuple[str, dict | None]:
         """Run a row in a folder of a name that is unknown before; return the name, and None if the container ended."""
@@ -309,6 +334,18 @@ class Container:
         with suppress(OSError):
             self._process.stdin.write(json.dumps({"row": name, "inputs": inputs}).encode() + b"\n")
             self._process.stdin.flush()
+        with watched(self.limits, (self.rows, self._temporary), self._end_beyond_limits):
+            return name, self._answer(name)
+
+    def _end_beyond_limits(self, problem: str) -> None:
+        self.excess = problem
+        if not self._kill:
+            self._process.kill()
+            return
+        with suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(self._kill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
+
+    def _answer(self, name: str) -> dict | None:
         while line := self._process.stdout.readline(_LONGEST_ANSWER):
             if not (answer := _parse(line)):
                 continue
@@ -317,8 +354,8 @@ class Container:
                 self.started = self._untold_start = time.monotonic() - self._began
             self._count_kills(answer)
             if answer.get("row") == name:
-                return name, answer
-        return name, None
+                return answer
+        return None
 
     def _count_kills(self, answer: dict) -> None:
         """Note whether the container ends because memory ran out; its last answer has the number of kills."""

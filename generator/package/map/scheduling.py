@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from generator.containers.limits import output_advice
 from generator.package.map.collecting import collect_row
 from generator.package.map.containers import Container, ContainerPlan
 from generator.package.map.files import Mounts
@@ -186,7 +187,7 @@ class Scheduler:
     def _collect(self, attempt: Attempt, left: Path, answer: Mapping[str, Any], excess: str = "") -> None:
         excess = excess or self.plan.writing.problem((left,))
         if excess:
-            message = f"{excess}; the operator's PACKMILL_RUN_OUTPUT and PACKMILL_RUN_FILES set it"
+            message = f"{excess}; {output_advice}"
             ended = Ended(state="failed", reason=OutputLimitError.reason, message=message)
         else:
             ended = collect_row(left, self.place(attempt.row), answer)

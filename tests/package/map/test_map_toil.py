@@ -23,10 +23,16 @@ from generator.package.map.scheduling import Schedule, TooManyFailuresError
 from generator.package.map.toil.plan import ToilPlan
 from generator.package.map.toil.scheduler import ToilScheduler
 from generator.package.map.tool import Tool
+from generator.request.settings import Settings
 from generator.shared.errors import RunError
 
 _DOCKER = """\
 import csv, json, os, sys, time
+if sys.argv[1] == "kill":
+    os.kill(int(open(RAN + sys.argv[2]).read()), 9)
+    sys.exit()
+with open(RAN + next(word.removeprefix("--name=") for word in sys.argv if word.startswith("--name=")), "w") as file:
+    file.write(str(os.getpid()))
 mounts = [dict(part.partition("=")[::2] for part in next(csv.reader([word.removeprefix("--mount=")])))
           for word in sys.argv if word.startswith("--mount=")]
 rows = next(one["source"] for one in mounts if one["target"] == "/packmill/rows")
@@ -103,9 +109,9 @@ def program(path: Path, text: str) -> Path:
     return path
 
 
-def plan(folder: Path, **options: Any) -> ToilPlan:
+def plan(folder: Path, settings: Settings | None = None, **options: Any) -> ToilPlan:
     """A plan on this machine whose waves are in the folder ``work``."""
-    containers = ContainerPlan(tool=_TOOL, work=folder / "unused", limits=container_limits())
+    containers = ContainerPlan(tool=_TOOL, work=folder / "unused", limits=container_limits(settings))
     return ToilPlan(containers=containers, folder=folder / "work", batch_system="single_machine", **options)
 
 
@@ -169,6 +175,32 @@ def test_a_row_that_ran_out_of_memory_is_repeated_alone_with_twice_as_much(tmp_p
     assert [ended[number].attempts for number in (1, 2, 3)] == [2, 2, 1]
     assert ended[1].scraps["memory"] == ["--memory=600m"]
     assert ended[1].scraps["container"] != ended[2].scraps["container"]
+
+
+@pytest.mark.usefixtures("quick_toil")
+@pytest.mark.parametrize("wait", ["", "; time.sleep(600)"], ids=["ends", "runs"])
+@pytest.mark.parametrize(
+    ("write", "limit"),
+    [
+        ("open(folder + '/a', 'wb').truncate(2 << 20)", "more than 1 MiB"),
+        ("[open(f'{folder}/{n}', 'w').close() for n in range(30)]", "more than 20 files and folders"),
+    ],
+    ids=["size", "files"],
+)
+def test_a_row_that_writes_too_much_on_a_node_fails_with_the_limit(
+    write: str, limit: str, wait: str, tmp_path: Path
+) -> None:
+    settings = Settings(run_output=1, run_files=20)
+
+    ended = run(tmp_path, rows("", f"{write}{wait}", ""), rows_per_job=3, settings=settings)
+
+    assert [(ended[n].state, ended[n].reason) for n in (1, 2, 3)] == [
+        ("succeeded", None), ("failed", "output-limit"), ("succeeded", None),
+    ]  # fmt: skip
+    assert limit in (ended[2].message or "")
+    assert "PACKMILL_RUN_OUTPUT" in (ended[2].message or "")
+    assert not (tmp_path / "rows" / "2").exists()
+    assert ran(tmp_path) == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("quick_toil")

@@ -31,7 +31,7 @@ from cwltool.pathmapper import MapperEnt
 from cwltool.process import Process
 from cwltool.workflow import default_make_tool
 
-from generator.containers.limits import ContainerLimits
+from generator.containers.limits import ContainerLimits, output_advice
 from generator.package.engines.checked_cwltool.documents import PackageFetcher
 from generator.package.engines.checked_cwltool.gpus import satisfiable_hints
 from generator.package.engines.checked_cwltool.kinds import keep_declared_kind
@@ -47,7 +47,6 @@ from generator.package.engines.checked_cwltool.outputs import OutputFolder, Outp
 from generator.shared.write_limits import watched
 from generator.subprocesses import run as run_command
 
-_ADVICE = "the operator's PACKMILL_RUN_OUTPUT and PACKMILL_RUN_FILES set it"
 _NO_CONTAINER = "{name}: has no DockerRequirement, and nothing of a package runs outside of a container"
 
 
@@ -217,7 +216,7 @@ class _GuardedJob(DockerCommandLineJob):
             code = int(process.wait())
         if problem := (problems or [limits.problem(folders)])[0]:
             self.generatemapper = None
-            raise OutputRefusedError(f"{problem}; {_ADVICE}")
+            raise OutputRefusedError(f"{problem}; {output_advice}")
         return code
 
     def _check_left(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from generator.containers.limits import ContainerLimits
+from generator.containers.limits import ContainerLimits, output_advice
 from generator.containers.machine_memory import largest_memory
 from generator.package.map.containers import ROWS, TEMPORARY, ContainerPlan
 from generator.package.map.files import mount_option
@@ -29,6 +29,7 @@ _INPUTS, _GPUS = "@inputs@", "@gpus@"
 """Words that a job replaces by options."""
 _TEMPORARY_MARK = "@tmp@"
 _GROUP_MARK = "@group@"
+_NAME_MARK = "@name@"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,10 +50,12 @@ class ToilPlan:
     def shared(self, groups: Path, *, rows: int, memory: float, isolated: bool) -> dict[str, Any]:
         """Return ``plan.json`` of `packmill_rows.py` for some rows; ``memory`` multiplies what each gets."""
         tool = self.containers.tool
-        ram = self._ram(memory)
+        ram, writing = self._ram(memory), self.containers.writing
         return {
             "command": list(self._command(groups, ram, one=isolated)),
             "gpu_options": list(self._gpu_options()),
+            "kill": [] if self.container == "singularity" else [self.container, "kill", _NAME_MARK],
+            "writing": {"size": writing.size, "files": writing.files, "advice": output_advice},
             "isolated": isolated,
             "rows": rows,
             "rows_per_job": self.rows_per_job if memory == 1 else 1,
@@ -87,7 +90,7 @@ class ToilPlan:
         limits = replace(limits, processes=self.containers.limits.processes, labels=self.containers.limits.labels)
         plan = replace(self.containers, limits=limits, program=self.container)
         temporary = Path(_TEMPORARY_MARK)
-        program, run, *words = plan.command((_INPUTS, _GPUS), rows=rows, temporary=temporary, one=one)
+        program, run, *words = plan.command((_INPUTS, _GPUS), rows=rows, temporary=temporary, name=_NAME_MARK, one=one)
         yield from (program, run)
         if self.container == "podman" and os.getuid():
             yield "--userns=keep-id"

@@ -22,8 +22,11 @@ from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt
 from generator.package.map.toil.plan import ToilPlan
 from generator.resources import data_folder
+from generator.shared import write_limits
 
 _PLAN, _ROWS, _PROGRAM, _STOP, _TAKEN = "plan.json", "rows.jsonl", "packmill_rows.py", "stop", "taken"
+_PERSISTENT = ("command", "writing", "isolated", "memory", "rows")
+"""Fields of a plan that a leader which continues needs unchanged."""
 
 
 @dataclass(slots=True)
@@ -123,7 +126,8 @@ def write_wave(plan: ToilPlan, attempts: Sequence[Attempt], *, isolated: bool) -
     numbers = [int(path.name) for path in plan.folder.glob("[0-9]*")]
     folder = plan.folder / str(max(numbers, default=0) + 1)
     folder.mkdir(mode=0o700, parents=True)
-    shutil.copyfile(data_folder("templates") / "toil" / _PROGRAM, folder / _PROGRAM)
+    for file in (data_folder("templates") / "toil" / _PROGRAM, Path(write_limits.__file__)):
+        shutil.copyfile(file, folder / file.name)
     with _private(folder / _ROWS) as file:
         mounts = Mounts(attempt.row.values for attempt in attempts)
         file.writelines(f"{json.dumps(_line(plan, mounts, attempt))}\n" for attempt in attempts)
@@ -170,7 +174,7 @@ def left_waves(plan: ToilPlan, rows: Sequence[PlannedRow], *, isolated: bool) ->
         memory = lines[0]["memory"] if lines else 1.0
         now = plan.shared(folder / "groups", rows=len(lines), memory=memory, isolated=isolated)
         then = read_object(folder / _PLAN)
-        is_same = all(now[name] == then.get(name) for name in ("command", "isolated", "memory", "rows"))
+        is_same = all(now[name] == then.get(name) for name in _PERSISTENT)
         unanswered = {line["number"] for line in lines} - set(_answered(folder))
         yield wave, is_same and unanswered <= attempts.keys() and wave.job_store.exists()
 
