@@ -99,9 +99,11 @@ class _Handler(StreamRequestHandler):
         try:
             remote = self.server.open(host, port)
         except OSError as error:
+            reason = "Forbidden"
             if isinstance(error, PrivateAddressError):
-                self.server.refused.append(str(error))
-            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                reason = str(error)  # in the status line, it becomes part of the client's own message
+                self.server.refused.append(reason)
+            self.wfile.write(f"HTTP/1.1 403 {reason}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             return
         with remote, suppress(OSError):  # either side may end the connection at any time
             self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")

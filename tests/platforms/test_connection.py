@@ -186,6 +186,30 @@ def test_only_listed_platforms_and_public_addresses_are_reached(platform: Platfo
         assert opened.get(f"{platform.address}/conformance").status == 200
 
 
+def test_a_platform_whose_name_changes_its_address_after_the_check_gets_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name server may answer with a public address first and a private one for the connection."""
+    real, answers = socket.getaddrinfo, iter(["8.8.8.8"])
+
+    def changing(host: str, *rest: object, **options: object) -> object:
+        changed = next(answers, "127.0.0.1") if host == "localhost" else host
+        return real(changed, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", changing)
+    with socket.create_server(("127.0.0.1", 0)) as private:
+        private.setblocking(False)
+        here = parse_platform(f"https://localhost:{private.getsockname()[1]}/ogc-api")
+        with (
+            connect(here, token=_TOKEN, policy=replace(any_platform, guarded=True)) as opened,
+            pytest.raises(PublishError, match=r"localhost has the private address 127\.0\.0\.1"),
+        ):
+            opened.get(f"{here.address}/conformance")
+
+        with pytest.raises(BlockingIOError):
+            private.accept()
+
+
 def test_a_token_goes_to_its_host_alone() -> None:
     ours, theirs = parse_platform("https://ours.example.org"), parse_platform("https://theirs.example.org")
     bound = Settings(deploy_token=_TOKEN, deploy_host="ours.example.org")
