@@ -359,6 +359,25 @@ def test_a_clock_that_is_set_forward_deletes_no_runs_for_an_hour(context: Contex
         context.store.get(started)
 
 
+def test_a_server_that_starts_while_the_clock_is_ahead_deletes_no_runs_for_an_hour(
+    context: Context, clock: Clock
+) -> None:
+    started = a_run(context, clock)
+    finish_all(context)
+    Retention(context).tidy()
+    last_seen = float((context.data / "clock").read_text())
+    with closing(sqlite3.connect(context.data / "runs.sqlite", timeout=30)) as database, database:
+        database.execute("UPDATE run SET ended = 1")  # years ago, by the clock that is ahead
+    (context.data / "clock").write_text(str(last_seen - 10 * 365 * 86400))
+    Retention(context).tidy()
+    assert context.store.get(started).state is RunState.SUCCEEDED
+
+    (context.data / "clock").write_text(str(last_seen))
+    Retention(context).tidy()
+    with pytest.raises(RunMissingError):
+        context.store.get(started)
+
+
 def test_a_run_does_not_end_before_it_starts(context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     started = a_run(context, clock)
     claimed = context.store.claim("test")

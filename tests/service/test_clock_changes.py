@@ -23,6 +23,7 @@ from generator.service.store.hooks import LONGEST_PAUSE, Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.service.store.schedules import Schedules
+from generator.shared.clock_watch import ClockWatch
 from generator.shared.rate_limits import RateLimit
 
 _NOON = 1780315200.0  # 2026-06-01 12:00 UTC
@@ -106,9 +107,11 @@ def test_a_running_service_notices_that_the_clock_is_set_back(schedules: Schedul
 class Kept:
     """Pipelines that ended a day before noon, and their keeper."""
 
-    def __init__(self, folder: Path, **policy: Any) -> None:
+    def __init__(self, folder: Path, *, last_seen: float | None = None, **policy: Any) -> None:
         folder.mkdir()
         self.data = DataFolder(folder)
+        if last_seen is not None:
+            self.data.clock.write_text(str(last_seen))
         self.rows = Pipelines(Database(sqlite_url(self.data.database)), self.data.hidden)
         row = {"id": 1, "sha": "a", "ref": "main", "tag": False, "source": "api", "status": "success", "user": "ada"}
         row |= {"variables": [], "created_at": 0.0, "updated_at": 0.0, "finished_at": _NOON - _DAY}
@@ -116,10 +119,13 @@ class Kept:
             connection.execute(sa.insert(pipelines).values(row))
         self.steady = 0.0
         self.keeper = Keeper(
-            self.rows, self.data, Policy(**policy), hold=lambda: nullcontext(True), prune_images=lambda _: None
+            self.rows,
+            self.data,
+            Policy(**policy),
+            hold=lambda: nullcontext(True),
+            prune_images=lambda _: None,
+            clock=ClockWatch(steady=lambda: self.steady, memory=self.data.clock),
         )
-        self.keeper._clock._steady = lambda: self.steady
-        self.keeper._clock.look()
 
 
 def test_a_clock_that_is_set_forward_removes_nothing_for_an_hour(tmp_path: Path, clock: _Set) -> None:
@@ -132,6 +138,24 @@ def test_a_clock_that_is_set_forward_removes_nothing_for_an_hour(tmp_path: Path,
     kept.steady += _HOUR
     kept.keeper._prune_if_due()
     assert kept.rows.get(1) is None
+    kept.rows.database.close()
+
+
+@pytest.mark.parametrize(("pause", "is_trusted"), [(_YEAR, False), (_HOUR, True)], ids=["a year", "an hour"])
+def test_a_service_that_starts_while_the_clock_is_ahead_removes_nothing_for_an_hour(
+    pause: float, is_trusted: bool, tmp_path: Path, clock: _Set
+) -> None:
+    start = _NOON + 40 * _DAY
+    clock(start)
+    kept = Kept(tmp_path / "data", older_than=30 * _DAY, schedule="* * * * *", last_seen=start - pause)
+    removed = []
+    for seconds in (0, 60, _HOUR):
+        clock(start + seconds)
+        kept.steady = float(seconds)
+        kept.keeper._prune_if_due()
+        removed.append(kept.rows.get(1) is None)
+
+    assert removed == [False, is_trusted, True]
     kept.rows.database.close()
 
 

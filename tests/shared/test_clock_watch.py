@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from generator.shared.clock_watch import ClockWatch
 
 
@@ -11,8 +15,8 @@ class Clocks:
     def __init__(self) -> None:
         self.wall, self.steady = 1e9, 500.0
 
-    def watch(self) -> ClockWatch:
-        return ClockWatch(wall=lambda: self.wall, steady=lambda: self.steady)
+    def watch(self, memory: Path | None = None) -> ClockWatch:
+        return ClockWatch(wall=lambda: self.wall, steady=lambda: self.steady, memory=memory)
 
     def pass_by(self, seconds: float) -> None:
         self.wall, self.steady = self.wall + seconds, self.steady + seconds
@@ -57,3 +61,43 @@ def test_the_corrections_of_a_time_server_change_nothing() -> None:
         clocks.pass_by(60)
         clocks.wall += step
         assert (watch.look(), watch.is_settled) == (0, True)
+
+
+def test_a_clock_that_was_set_forward_while_nothing_ran_is_noticed_at_the_start(tmp_path: Path) -> None:
+    clocks = Clocks()
+    clocks.watch(tmp_path / "clock").look()
+    clocks.wall += 86400
+    watch = clocks.watch(tmp_path / "clock")
+
+    assert not watch.is_settled
+    assert watch.look() == 86400
+    clocks.pass_by(3600)
+    assert (watch.look(), watch.is_settled) == (0, True)
+    assert clocks.watch(tmp_path / "clock").is_settled
+
+
+def test_a_clock_that_is_not_trusted_is_not_remembered(tmp_path: Path) -> None:
+    clocks = Clocks()
+    clocks.watch(tmp_path / "clock").look()
+    clocks.wall += 86400
+    clocks.watch(tmp_path / "clock").look()
+
+    assert not clocks.watch(tmp_path / "clock").is_settled
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "nan"])
+def test_without_a_memory_the_clock_is_trusted(text: str | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "clock").write_text(text)
+    watch = Clocks().watch(tmp_path / "clock")
+
+    assert (watch.look(), watch.is_settled) == (0, True)
+
+
+def test_a_short_pause_is_no_change(tmp_path: Path) -> None:
+    clocks = Clocks()
+    clocks.watch(tmp_path / "clock").look()
+    clocks.pass_by(3000)
+    watch = clocks.watch(tmp_path / "clock")
+
+    assert (watch.look(), watch.is_settled) == (0, True)

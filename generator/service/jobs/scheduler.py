@@ -122,7 +122,7 @@ class Scheduler:
             self._conclude_with_retries(job["id"])
 
     def _run_queue(self) -> None:
-        cleaned, clock = -math.inf, ClockWatch()
+        cleaned, clock = -math.inf, ClockWatch(memory=self._data.clock)
         self._prepare()
         self._end_containers()
         while not self._stopping:

@@ -54,6 +54,7 @@ class Keeper:
         *,
         hold: Callable[[], AbstractContextManager[bool]],
         prune_images: Callable[[Policy], ImageReport | None],
+        clock: ClockWatch | None = None,
     ) -> None:
         """Prepare the thread.
 
@@ -65,7 +66,7 @@ class Keeper:
         self._stored, self._data, self._hold, self._prune_images = stored, data, hold, prune_images
         self._lock, self._wake = threading.Lock(), threading.Event()
         self._stopping = False
-        self._clock, self._measured = ClockWatch(), -math.inf
+        self._clock, self._measured = clock or ClockWatch(memory=data.clock), -math.inf
         self._due = self._next_due()
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
         self._has_changed = True
@@ -188,7 +189,8 @@ class Keeper:
             self._due = min(self._due, self._next_due() or self._due)
         if shift > 0:
             print(
-                f"packmill: the clock was set forward by {shift:.0f} s: nothing is pruned for an hour", file=sys.stderr
+                f"packmill: the clock is {shift:.0f} s ahead of its last time: nothing is pruned for an hour",
+                file=sys.stderr,
             )
         if self._due is not None and time.time() >= self._due and self._clock.is_settled and self.prune():
             self._due = self._next_due()

@@ -140,6 +140,11 @@ class DataFolder:
         return self.path / "packmill.sqlite3"
 
     @property
+    def clock(self) -> Path:
+        """When the service last looked at a clock that it trusts (`generator.shared.clock_watch`)."""
+        return self.path / "clock"
+
+    @property
     def hidden(self) -> HiddenValues:
         """The secret values of pipelines."""
         return HiddenValues(self.path / "values")

@@ -48,7 +48,7 @@ class Retention:
     """What `keep_tidy` does; a run that has not ended stays."""
 
     def __init__(self, context: Context, *, clock: ClockWatch | None = None) -> None:
-        self._context, self._clock = context, clock or ClockWatch()
+        self._context, self._clock = context, clock or ClockWatch(memory=context.data / "clock")
         self._sizes: dict[str, int] = {}
         self._next_search = 0.0
         self._stopped = threading.Event()
@@ -60,7 +60,11 @@ class Retention:
     def tidy(self) -> None:
         """Delete what is too old, too much, or without a row; nothing by age if the clock was just set forward."""
         if (shift := self._clock.look()) > 0:
-            log("clock set forward; nothing is deleted by age for an hour", level=logging.WARNING, seconds=round(shift))
+            log(
+                "clock ahead of its last time; nothing is deleted by age for an hour",
+                level=logging.WARNING,
+                seconds=round(shift),
+            )
         if self._clock.is_settled:
             self._delete_old()
         if self._context.limits.retained_size is not None:
