@@ -9,9 +9,9 @@ from pathlib import Path
 
 from generator.build.address_checks import check_registry_address
 from generator.build.job import BuildJob
-from generator.build.record import ImageRecord
+from generator.build.record import ImageRecord, sbom_name
 from generator.containers import engine
-from generator.containers.package_artifact import push_package
+from generator.containers.package_artifact import push_package, push_sbom
 from generator.containers.registry import look_up, pull, push
 from generator.containers.registry_session import Login, anonymous
 from generator.containers.signatures import is_signed, sign_image
@@ -183,6 +183,7 @@ def publish_package(job: BuildJob, pushed: BuiltImage, progress: Progress) -> No
     if job.request.registry and pushed.digest:
         for process, folder in job.packages:
             _push_package(job, process, folder, pushed.reference, progress)
+        _push_sbom(job, job.packages[0][1] / sbom_name, pushed.reference, progress)
 
 
 def _deposit_packages(job: BuildJob, destination: Destination, progress: Progress) -> None:
@@ -215,6 +216,17 @@ def _push_package(job: BuildJob, process: Process, folder: Path, image_name: str
             progress.say(push_package(folder, _documents_in(folder), image_name, name=name, login=login))
         except PublishError as error:
             progress.warn(str(error))
+
+
+def _push_sbom(job: BuildJob, file: Path, image_name: str, progress: Progress) -> None:
+    """Push the bill of materials as an OCI artifact; a registry that only accepts images is a warning."""
+    if not file.is_file():
+        return
+    try:
+        login = _requested_login(job.request.registry or "", job.settings)
+        progress.say(push_sbom(file, image_name, login=login))
+    except PublishError as error:
+        progress.warn(str(error))
 
 
 def _requested_login(registry: str, settings: Settings) -> Login | None:

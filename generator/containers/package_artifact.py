@@ -1,23 +1,24 @@
-"""Push a package to a registry as an OCI artifact that refers to its image."""
+"""Push a package, and a bill of materials, to a registry as OCI artifacts that refer to their image."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from generator.containers.registry import manifest_type, manifest_types, require_login
-from generator.containers.registry_requests import require_success, upload_blob
+from generator.containers.referrers import referrers_tag, upload_referrer
+from generator.containers.registry import manifest_type, require_login
+from generator.containers.registry_requests import upload_blob
 from generator.containers.registry_session import Login, open_registry
 from generator.shared.errors import PublishError
 
 package_type = "application/vnd.packmill.package.v1"
 """The artifact type of a package (OCI image-spec 1.1, "Guidelines for Artifact Usage")."""
-
+sbom_type = "application/vnd.cyclonedx+json"
+"""The media type of CycloneDX, by which scanners look for bills of materials among an image's referrers."""
 
 _LONGEST_NAME = 30
 """Characters of a process's name in a tag, which has at most 128 (distribution specification)."""
@@ -42,19 +43,39 @@ def push_package(folder: Path, files: Iterable[str], image: str, *, name: str = 
     Raises:
         PublishError: the registry rejects the artifact.
     """
+    digest = image.partition("@")[2]
+    contents = {
+        file: (folder / file, _MEDIA_TYPES.get(Path(file).suffix, "application/octet-stream")) for file in files
+    }
+    return _push(image, package_tag(digest, name), package_type, contents, title="package", login=login)
+
+
+def push_sbom(file: Path, image: str, *, login: Login | None) -> str:
+    """Push a bill of materials next to the image ``registry/name@digest``, as `push_package` does; return its address.
+
+    Its tag is the one where cosign has it (``sha256-<digest>.sbom``).
+
+    Raises:
+        PublishError: the registry rejects the artifact.
+    """
+    tag = f"{referrers_tag(image.partition('@')[2])}.sbom"
+    return _push(image, tag, sbom_type, {file.name: (file, sbom_type)}, title="bill of materials", login=login)
+
+
+def _push(
+    image: str, tag: str, kind: str, files: Mapping[str, tuple[Path, str]], *, title: str, login: Login | None
+) -> str:
     import requests
 
     repository, _, digest = image.partition("@")
-    target = f"{repository}:{package_tag(digest, name)}"
+    target = f"{repository}:{tag}"
     try:
         with open_registry(target, login) as (registry, container):
             require_login(registry)
-            manifest = _upload_files(registry, container, {file: folder / file for file in files})
-            manifest["subject"] = _describe_image(registry, container, digest)
-            require_success(registry.upload_manifest(manifest, container))
-    except (requests.RequestException, ValueError, OSError) as error:
+            upload_referrer(registry, container, _upload_files(registry, container, kind, files), digest)
+    except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise PublishError(f"{target}: the registry rejects the package: {lines[0]}") from None
+        raise PublishError(f"{target}: the registry rejects the {title}: {lines[0]}") from None
     return target
 
 
@@ -62,21 +83,20 @@ def package_tag(digest: str, name: str) -> str:
     """Return the tag of a package by its image's digest, and by its process's folder (default: empty)."""
     plain = re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:_LONGEST_NAME]
     short = "" if plain == name else f"-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
-    return f"{digest.replace(':', '-')}.package{'.' if name else ''}{plain}{short}"
+    return f"{referrers_tag(digest)}.package{'.' if name else ''}{plain}{short}"
 
 
-def _upload_files(registry: Any, container: Any, files: Mapping[str, Path]) -> dict[str, Any]:
-    """Upload the files of a package, a layer each; return its manifest."""
+def _upload_files(registry: Any, container: Any, kind: str, files: Mapping[str, tuple[Path, str]]) -> dict[str, Any]:
+    """Upload files, a layer each, by their names with their media types; return the manifest of their artifact."""
     with TemporaryDirectory(prefix="packmill-artifact-") as temporary:
         empty = Path(temporary, "empty.json")
         empty.write_text("{}")
         config = _upload(registry, container, empty, _EMPTY)
         layers = []
-        for name, path in sorted(files.items()):
-            layer = _upload(registry, container, path, _MEDIA_TYPES.get(path.suffix, "application/octet-stream"))
+        for name, (path, media_type) in sorted(files.items()):
+            layer = _upload(registry, container, path, media_type)
             layers.append({**layer, "annotations": {"org.opencontainers.image.title": name}})
-    head = {"schemaVersion": 2, "mediaType": manifest_type, "artifactType": package_type}
-    return {**head, "config": config, "layers": layers}
+    return {"schemaVersion": 2, "mediaType": manifest_type, "artifactType": kind, "config": config, "layers": layers}
 
 
 def _upload(registry: Any, container: Any, path: Path, media_type: str) -> dict[str, Any]:
@@ -85,12 +105,3 @@ def _upload(registry: Any, container: Any, path: Path, media_type: str) -> dict[
     blob = {"mediaType": media_type, "digest": digest, "size": len(content)}
     upload_blob(registry, container, path, blob)
     return blob
-
-
-def _describe_image(registry: Any, container: Any, digest: str) -> dict[str, Any]:
-    """Return the descriptor of the image, whose manifest may be in Docker's own format."""
-    address = f"{registry.prefix}://{container.manifest_url(digest)}"
-    answer = registry.do_request(address, "GET", headers={"Accept": manifest_types})
-    require_success(answer)
-    media_type = json.loads(answer.content).get("mediaType", manifest_type)
-    return {"mediaType": media_type, "digest": digest, "size": len(answer.content)}

@@ -26,10 +26,10 @@ from generator.network.addresses import is_loopback, resolve_checked
 from generator.shared.errors import PublishError
 
 manifest_type = "application/vnd.oci.image.manifest.v1+json"
-_index_type = "application/vnd.oci.image.index.v1+json"
+index_type = "application/vnd.oci.image.index.v1+json"
 manifest_types = (
     f"{manifest_type}, application/vnd.docker.distribution.manifest.v2+json, "
-    f"{_index_type}, application/vnd.docker.distribution.manifest.list.v2+json"
+    f"{index_type}, application/vnd.docker.distribution.manifest.list.v2+json"
 )
 """Media types of manifests; an engine with containerd's image store pushes an index even for a single image."""
 

@@ -1,7 +1,8 @@
-"""Signatures and attestations of images in a registry, at the tags where cosign has them.
+"""Signatures and attestations of images in a registry, at the tags where cosign has them, and as referrers.
 
 ``sha256-<digest>.sig`` is an image whose layers are signed payloads, ``sha256-<digest>.att`` one whose layers are
-envelopes (cosign, specs/SIGNATURE_SPEC.md, "Storage"). Layers that others added stay.
+envelopes (cosign, specs/SIGNATURE_SPEC.md, "Storage"). Layers that others added stay. Both have the image as their
+subject, so that clients of the referrers API find them; a signature that has no such tag is found by it, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from generator.containers.referrers import referrers, referrers_tag, upload_referrer
 from generator.containers.registry import manifest_type, manifest_types, require_login
 from generator.containers.registry_requests import require_success, upload_blob
 from generator.containers.registry_session import Login, open_registry
@@ -32,6 +34,8 @@ from generator.signing.keys import SigningKey, VerifyingKey
 
 _annotation = "dev.cosignproject.cosign/signature"
 _config_type = "application/vnd.oci.image.config.v1+json"
+_artifact_type = "application/vnd.dev.cosign.artifact.{ending}.v1+json"
+"""What cosign calls signatures ("sig") and attestations ("att") among an image's referrers."""
 _LARGEST = 4 << 20
 """Bytes of a manifest and of a payload that are read."""
 _MOST = 100
@@ -75,6 +79,9 @@ def verify_image(image: str, key: VerifyingKey, *, login: Login | None) -> None:
         with _open(image, "sig", login) as signatures:
             layers = signatures.layers()
             signed = any(_is_signature(one, digest, key, signatures) for one in layers)
+            if not signed:
+                layers += (others := signatures.layers_of_referrers())
+                signed = any(_is_signature(one, digest, key, signatures) for one in others)
     except _failures() as error:
         raise SignatureError(f"{image}: its signature cannot be read: {_line(error)}") from None
     if not layers:
@@ -135,16 +142,17 @@ def _attested(layer: Any, key: VerifyingKey, tag: _Tag) -> dict[str, Any] | None
 @contextmanager
 def _open(image: str, ending: str, login: Login | None) -> Iterator[_Tag]:
     name, _, digest = image.partition("@")
-    with open_registry(f"{name}:{digest.replace(':', '-')}.{ending}", login) as (registry, container):
+    with open_registry(f"{name}:{referrers_tag(digest)}.{ending}", login) as (registry, container):
         require_login(registry)
-        yield _Tag(registry, container)
+        yield _Tag(registry, container, digest, _artifact_type.format(ending=ending))
 
 
 class _Tag:
-    """A tag of a registry with signatures or attestations."""
+    """A tag of a registry with signatures or attestations of the image ``digest``."""
 
-    def __init__(self, registry: Any, container: Any) -> None:
+    def __init__(self, registry: Any, container: Any, digest: str, kind: str) -> None:
         self._registry, self._container = registry, container
+        self._digest, self._kind = digest, kind
 
     def layers(self) -> list[Any]:
         """Return the descriptors of the layers; empty if the registry lacks the tag."""
@@ -156,6 +164,11 @@ class _Tag:
         if len(answer.content) > _LARGEST:
             raise ValueError("the list of signatures is too large")
         return list(json.loads(answer.content)["layers"])[:_MOST]
+
+    def layers_of_referrers(self) -> list[Any]:
+        """Return the descriptors of the layers of all artifacts of this kind that refer to the image."""
+        found = referrers(self._registry, self._container, self._digest, self._kind)
+        return [layer for manifest in found for layer in manifest["layers"]][:_MOST]
 
     def read(self, layer: Any) -> bytes:
         """Read a blob, and check its digest."""
@@ -184,10 +197,11 @@ class _Tag:
         manifest = {
             "schemaVersion": 2,
             "mediaType": manifest_type,
+            "artifactType": self._kind,
             "config": self._upload(json.dumps(config).encode(), _config_type),
             "layers": layers,
         }
-        require_success(self._registry.upload_manifest(manifest, self._container))
+        upload_referrer(self._registry, self._container, manifest, self._digest)
 
     def _upload(self, content: bytes, kind: str) -> dict[str, Any]:
         blob = {"mediaType": kind, "size": len(content), "digest": f"sha256:{hashlib.sha256(content).hexdigest()}"}
