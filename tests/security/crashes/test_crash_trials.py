@@ -242,7 +242,7 @@ def test_served_runs(trials: Trials, tmp_path: Path) -> None:
             server.process.wait(60)
             server.start()
             ended = server.wait_for(accepted[-1])
-            told = ended["state"] == "succeeded" or ended.get("reason") == "lost"
+            told = ended["state"] == "succeeded" or ended.get("reason") == "interrupted"
             text = (
                 server.ask("GET", f"/runs/{accepted[-1]}/outputs/out.txt").text if ended["state"] == "succeeded" else ""
             )
