@@ -6,11 +6,13 @@ import gc
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bytecode import bytecode_written, compile_packmill, import_share
 from parallel import GroupScheduling, arrange
 from postgresql import Cluster, running_cluster
 from process_state import same_state_afterwards
@@ -36,6 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in pytest_unconfigure, as Ctrl-C does
         begin_session()
+        if sys.dont_write_bytecode:
+            compile_packmill()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    with bytecode_written():
+        import_share(session.config)
+        return (yield)
 
 
 @pytest.hookimpl(trylast=True)
