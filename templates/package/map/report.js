@@ -4,10 +4,13 @@
 const { columns, records, paths } = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 50;
 const MOST_POINTS = 5000;
+const LONG = 24; // characters that a column has room for, also in a table of many columns
 const PICTURE = /\.(png|jpe?g|gif|webp|svg)$/i;
 const filters = document.getElementById("filters");
 const body = document.querySelector("tbody");
 const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
+const compact = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, notation: "compact" });
+const tick = (value) => (Math.abs(value) < 1e5 ? numbers : compact).format(value);
 let order = { column: 0, down: false };
 let page = 0;
 
@@ -38,7 +41,8 @@ function cell(value, column) {
   }
   if (columns[column] === "state") return element("td", { className: value }, value);
   if (typeof value === "number") return element("td", { className: "number" }, numbers.format(value));
-  return element("td", {}, textOf(value).slice(0, 500));
+  const text = textOf(value).slice(0, 500);
+  return element("td", { className: text.length > LONG ? "long" : "" }, text);
 }
 
 function chosen() {
@@ -119,11 +123,11 @@ function plot(form, picture) {
   const parts = [];
   for (const value of ticks(left, right)) {
     parts.push(draw("line", { x1: across(value), x2: across(value), y1: 20, y2: 320 }));
-    parts.push(draw("text", { x: across(value), y: 336, "text-anchor": "middle" }, numbers.format(value)));
+    parts.push(draw("text", { x: across(value), y: 336, "text-anchor": "middle" }, tick(value)));
   }
   for (const value of ticks(low, high)) {
     parts.push(draw("line", { x1: 70, x2: 700, y1: up(value), y2: up(value) }));
-    parts.push(draw("text", { x: 64, y: up(value) + 4, "text-anchor": "end" }, numbers.format(value)));
+    parts.push(draw("text", { x: 64, y: up(value) + 4, "text-anchor": "end" }, tick(value)));
   }
   for (const one of points) {
     const dot = draw("circle", { cx: across(one[x]), cy: up(one[y]), r: 3 });

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(_CHROMIUM is None, reason="no
 
 
 def result(number: int, **fields: Any) -> Result:
-    values = {"year": 2000 + number}
+    values = {"year": 2000 + number, "city": "Reykjavik"}
     ended = Ended(**{"state": "succeeded", "seconds": 0.5, **fields})
     return PlannedRow(number=number, values=values, given=values), f"{number:03d}", ended
 
@@ -71,6 +71,16 @@ def test_the_page_shows_sorts_and_filters_rows(page: Page) -> None:
     page.get_by_label("State").select_option("")
     page.get_by_label("Search").fill("2007")
     expect(page.get_by_text("1 of 120 rows")).to_be_visible()
+
+
+def test_words_are_whole_in_a_table_of_many_columns(page: Page) -> None:
+    row = page.locator("tbody tr").nth(2).bounding_box()
+    long = page.get_by_text(_EVIL).last.bounding_box()
+
+    assert row is not None
+    assert row["height"] < 60  # one line
+    assert long is not None
+    assert 200 < long["width"] < 500
 
 
 def test_the_plot_shows_a_result_against_an_input(page: Page) -> None:
