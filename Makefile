@@ -33,7 +33,7 @@ load: environment ## 500 triggers from 20 clients and 500 served runs, all kept
 	.venv/bin/python tests/bench/load.py
 
 crash: environment ## kill -9 at 50 random moments of each kind of work, and a full disk at each write of a build
-	.venv/bin/pytest -s --trials 50 --every-write tests/security/crashes
+	.venv/bin/pytest -s --trials 50 --every-write tests/security/crashes tests/e2e/test_map_crashes.py
 
 regenerate: environment ## write what is there now into the expected files; then read the diff
 	.venv/bin/pytest --regenerate tests/notebook/test_interface.py tests/build/test_refusals.py tests/build/test_terminal_session.py tests/documents/test_packages.py tests/test_docs.py tests/test_platforms.py

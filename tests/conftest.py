@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from bytecode import bytecode_written, compile_packmill, import_share
+from crash_trials import Trials
 from parallel import GroupScheduling, arrange
 from postgresql import Cluster, running_cluster
 from process_state import same_state_afterwards
@@ -111,6 +112,15 @@ def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "ada" / "trees"
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture
+def trials(request: pytest.FixtureRequest) -> Trials:
+    """As many trials of ``kill -9`` as ``--trials`` states, at random moments or those of ``--seed``."""
+    kind = request.node.name.removeprefix("test_").replace("_", " ")
+    seed = request.config.getoption("--seed")
+    number = request.config.getoption("--trials")
+    return Trials(kind=kind, number=number, seed=secrets.randbelow(10**6) if seed is None else seed)
 
 
 @pytest.fixture(scope="session")

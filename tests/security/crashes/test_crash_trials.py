@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import secrets
 import shutil
 import signal
 import subprocess
@@ -27,14 +26,6 @@ from support import Finished, commit_all, git, write_notebook
 
 pytestmark = pytest.mark.slow
 _BIG = bytes(range(256)) * 4096 * 8
-
-
-@pytest.fixture
-def trials(request: pytest.FixtureRequest) -> Trials:
-    kind = request.node.name.removeprefix("test_").replace("_", " ")
-    seed = request.config.getoption("--seed")
-    number = request.config.getoption("--trials")
-    return Trials(kind=kind, number=number, seed=secrets.randbelow(10**6) if seed is None else seed)
 
 
 @pytest.mark.skipif(not is_available(), reason="system calls cannot be supervised here (seccomp)")
