@@ -56,6 +56,16 @@ def test_a_base_has_its_releases_python_and_nothing_to_compile_with(made: tuple[
     assert _present(reference).labels[debian_base.recipe_label] == debian_base.recipe(release)
 
 
+def test_packages_of_a_base_are_installed_without_flushes_and_translations(
+    made: tuple[debian_base.Release, str],
+) -> None:
+    look = "apt-config dump Acquire::Languages; grep -rhx force-unsafe-io /etc/dpkg/dpkg.cfg.d"
+
+    code, out, _ = run_in(made[1], ("sh", "-c", look))
+
+    assert (code, out.split()[-3:]) == (0, ["Acquire::Languages::", '"none";', "force-unsafe-io"])
+
+
 def test_a_base_trusts_what_the_host_trusts(made: tuple[debian_base.Release, str]) -> None:
     bundle = debian_base.host_ca_bundle()
     assert bundle is not None

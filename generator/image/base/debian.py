@@ -23,6 +23,14 @@ _CA_IN_IMAGE = "/etc/ssl/certs/ca-certificates.crt"
 # Without a compiler: packages are compiled in a stage of the environment's build that the image does not keep.
 _PACKAGES = ("ca-certificates", "python3")
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
+# Images keep these options for packages that are installed later. Debian's own images flush no single file to the disk
+# either, and load no translations: a build that is interrupted leaves no layer.
+_DPKG_OPTIONS = (
+    "force-unsafe-io",
+    *(f"path-exclude={pattern}" for pattern in _EXCLUDED),
+    "path-include=/usr/share/doc/*/copyright",
+)
+_APT_OPTION = 'Acquire::Languages "none"'
 _TIME = 315532800  # 1980-01-01: later file times are set to it, so that the same packages give the same layer
 _CAP_SYS_CHROOT, _CAP_SYS_ADMIN = 18, 21
 _MERGED = Path("/usr/share/mmdebstrap/hooks/merged-usr")
@@ -48,7 +56,7 @@ def recipe(release: Release) -> str:
     """Return the digest of what the image is built from, which differs for other packages or other certificates."""
     bundle = host_ca_bundle()
     authorities = hashlib.sha256(bundle.read_bytes()).hexdigest() if bundle else ""
-    parts = (release.suite, _PACKAGES, _EXCLUDED, _TIME, _image_variables(), authorities)
+    parts = (release.suite, _PACKAGES, _DPKG_OPTIONS, _APT_OPTION, _TIME, _image_variables(), authorities)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -90,8 +98,7 @@ def _mmdebstrap_command(release: Release, layer: Path) -> tuple[str, ...]:
         # Otherwise Debian 12 merges /usr with a Perl program, which makes up half of the image.
         packages.append("usr-is-merged")
         options.append(f"--hook-dir={_MERGED}")
-    options += [f"--dpkgopt=path-exclude={pattern}" for pattern in _EXCLUDED]
-    options.append("--dpkgopt=path-include=/usr/share/doc/*/copyright")
+    options += [f"--aptopt={_APT_OPTION}", *(f"--dpkgopt={option}" for option in _DPKG_OPTIONS)]
     bundle = host_ca_bundle()
     if bundle:
         options.append(f"--customize-hook=upload {bundle} {_CA_IN_IMAGE}")
