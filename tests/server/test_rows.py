@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked_programs
 import pytest
+from forked_programs import RUNNER
 from support import commit_all, write_notebook
 
 Rows = Callable[..., list[dict[str, Any]]]
@@ -27,15 +27,9 @@ def rows(tmp_path: Path) -> Rows:
         hostile: bool = False,
         code: int = 0,
     ) -> Any:
-        command = ("-m", "generator.runner", "rows", "--process", process, "--repository", str(repository))
+        command = ("rows", "--process", process, "--repository", repository, "--output", tmp_path / "rows", *options)
         asked = [json.dumps({"row": str(number), "inputs": one}) for number, one in enumerate(inputs, 1)]
-        done = subprocess.run(
-            [sys.executable, *command, "--output", str(tmp_path / "rows"), *options],
-            input="\n".join(asked) + "\n",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = forked_programs.run(RUNNER, *command, input="\n".join(asked) + "\n")
         ready, *answers, last = (
             json.loads(line) for line in done.stdout.splitlines() if line and not (hostile and "no line" in line)
         )
