@@ -373,10 +373,10 @@ class Container:
         """Return the answer about the row in whose time the container ended.
 
         Raises:
-            NotStartedError: the runner was never ready.
+            NotStartedError: the runner was never ready, and not killed for what it wrote.
         """
         code = self._process.wait()
-        if not self._is_ready:
+        if not self._is_ready and not self.excess:
             raise NotStartedError(
                 f"no container starts on {os.uname().nodename} (exit code {code}); {self._last_words()}"
             )

@@ -213,9 +213,9 @@ class Scheduler:
         """Take what the row left in whose time a container ended.
 
         Raises:
-            RunError: the container was never ready.
+            RunError: the container was never ready, and not killed for what it wrote.
         """
-        if not container.is_ready:
+        if not container.is_ready and not container.excess:
             raise RunError(self._why_not_started(code))
         how = "because memory ran out " if container.has_run_out_of_memory else ""
         message = f"the container of the row ended {how}(exit code {code}); {self._last_words()}"

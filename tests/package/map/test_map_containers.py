@@ -32,6 +32,9 @@ if "KILLED" in os.environ:
 mounts = [dict(part.partition("=")[::2] for part in next(csv.reader([word.removeprefix("--mount=")])))
           for word in sys.argv if word.startswith("--mount=")]
 rows = next(one["source"] for one in mounts if one["target"] == "/packmill/rows")
+if "MORE" in os.environ:
+    open(os.path.join(rows, "more"), "wb").truncate(2 << 20)
+    time.sleep(600)
 print(json.dumps({"ready": 1}), flush=True)
 def end(code, oom_kills):
     print(json.dumps({"ended": code, "oom_kills": oom_kills}), flush=True)
@@ -199,6 +202,19 @@ def test_a_row_that_writes_too_much_fails_with_the_limit(
     assert limit in (ended[1].message or "")
     assert "PACKMILL_RUN_OUTPUT" in (ended[1].message or "")
     assert not (tmp_path / "rows" / "1").exists()
+
+
+@pytest.mark.usefixtures("docker")
+def test_a_container_that_writes_too_much_before_its_first_row_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "killed").mkdir()
+    monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
+    monkeypatch.setenv("MORE", "1")
+
+    ended = run_rows(tmp_path, "", limits={"output": 1, "files": 20})
+
+    assert (ended[1].state, ended[1].reason) == ("failed", "output-limit")
 
 
 @pytest.mark.usefixtures("docker")

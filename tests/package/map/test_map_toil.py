@@ -36,6 +36,9 @@ with open(RAN + next(word.removeprefix("--name=") for word in sys.argv if word.s
 mounts = [dict(part.partition("=")[::2] for part in next(csv.reader([word.removeprefix("--mount=")])))
           for word in sys.argv if word.startswith("--mount=")]
 rows = next(one["source"] for one in mounts if one["target"] == "/packmill/rows")
+if os.path.exists(RAN + ".more"):
+    open(os.path.join(rows, "more"), "wb").truncate(2 << 20)
+    time.sleep(600)
 print(json.dumps({"ready": 1}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
@@ -201,6 +204,15 @@ def test_a_row_that_writes_too_much_on_a_node_fails_with_the_limit(
     assert "PACKMILL_RUN_OUTPUT" in (ended[2].message or "")
     assert not (tmp_path / "rows" / "2").exists()
     assert ran(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_container_that_writes_too_much_before_its_first_row_is_not_missing(tmp_path: Path) -> None:
+    (tmp_path / "ran.more").touch()
+
+    ended = run(tmp_path, rows(""), rows_per_job=1, settings=Settings(run_output=1))
+
+    assert (ended[1].state, ended[1].reason) == ("failed", "output-limit")
 
 
 @pytest.mark.usefixtures("quick_toil")
