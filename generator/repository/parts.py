@@ -42,12 +42,13 @@ class Part:
 def find_part(repository: Repository) -> Part:
     """Return the part that an address names: a folder of the first repository above it, if it is not one itself.
 
-    The names decide alone: git's configuration of a local repository may name programs.
+    Only file names decide, because git's configuration of a local repository may name programs. A repository of another
+    user does not count, as for git (safe.directory): in a shared folder such as ``/tmp``, anyone can make one.
     """
     local = repository.local
-    if local is not None and not _is_top(local):
+    if local is not None and local.is_dir() and not _is_top(local):
         for above in local.parents:
-            if _is_top(above):
+            if _is_top(above) and _owner(above) in (_owner(local), 0):
                 holder = replace(repository, address=str(above), local=above)
                 return Part(repository=holder, path=local.relative_to(above).as_posix())
     return Part(repository=repository)
@@ -56,3 +57,9 @@ def find_part(repository: Repository) -> Part:
 def _is_top(folder: Path) -> bool:
     """Whether a folder is the top of a working tree, or a repository without one."""
     return (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir())
+
+
+def _owner(folder: Path) -> int:
+    """Return the user ID of the owner of a folder, or of its ``.git``."""
+    git = folder / ".git"
+    return (git if git.exists() else folder).stat().st_uid

@@ -228,6 +228,23 @@ def test_a_folder_in_a_repository_is_packaged_like_a_repository(repository: Path
     assert checkout.warnings == ("not committed and therefore not packaged: examples/city/new",)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+@pytest.mark.parametrize(("owner_of_git", "is_found"), [(0, True), (4242, True), (4343, False)])
+def test_a_repository_above_a_folder_is_that_of_its_owner_or_of_root(
+    owner_of_git: int, is_found: bool, repository: Path, tmp_path: Path
+) -> None:
+    write_notebook(repository / "city/process.ipynb", "x: int = 1")
+    commit_all(repository)
+    os.chown(repository / "city", 4242, 4242)
+    os.chown(repository / ".git", owner_of_git, owner_of_git)
+
+    if is_found:
+        assert checkout_of(repository / "city", None, tmp_path).source.name == "city"
+    else:
+        with pytest.raises(RepositoryError, match=r"not a git repository|does not appear to be a git repository"):
+            checkout_of(repository / "city", None, tmp_path)
+
+
 @pytest.mark.parametrize("is_link", [False, True])
 def test_a_folder_that_the_commit_lacks_is_named(is_link: bool, repository: Path, tmp_path: Path) -> None:
     (repository / "file").touch()
