@@ -23,8 +23,8 @@ _CA_IN_IMAGE = "/etc/ssl/certs/ca-certificates.crt"
 # Without a compiler: packages are compiled in a stage of the environment's build that the image does not keep.
 _PACKAGES = ("ca-certificates", "python3")
 _EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
-# Images keep these options for packages that are installed later. Debian's own images flush no single file to the disk
-# either, and load no translations: a build that is interrupted leaves no layer.
+# Images keep these options for packages that are installed later. Debian's own images do not flush each file to the
+# disk either, and load no translations: a build that is interrupted leaves no layer.
 _DPKG_OPTIONS = (
     "force-unsafe-io",
     *(f"path-exclude={pattern}" for pattern in _EXCLUDED),

@@ -1,4 +1,4 @@
-"""How the session of a kernel ends without what was asked for. Imports nothing: a shell needs no ZeroMQ."""
+"""Errors that end the session of a kernel early. Imports nothing: a shell needs no ZeroMQ."""
 
 from __future__ import annotations
 
