@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 import requests
 from ci_service import ACCESS, Service
 
+from generator.service.server import open_database
+from generator.service.store import tokens
 from generator.service.store.uploads import Uploads
 
-_PLACE = "/packages/generic/packmill-tables/0a1b/cities.csv"
+_PLACE = "/packages/generic/tables/0a1b/cities.csv"
 
 
 def test_a_file_comes_back_as_it_was_sent(service: Service) -> None:
@@ -37,6 +40,61 @@ def test_python_gitlab_uploads_and_downloads(service: Service, tmp_path: Path) -
     packages.upload(package_name="mine", package_version="v1", file_name=file.name, path=file)
 
     assert packages.download(package_name="mine", package_version="v1", file_name=file.name) == file.read_bytes()
+
+
+@pytest.fixture
+def others(service: Service) -> Iterator[Callable[[], str]]:
+    """Makes tokens of the role ``run``."""
+    database = open_database(service.data, None)
+    yield lambda: tokens.create(database, name="other", scopes=tokens.roles["run"], role="run")
+    database.close()
+
+
+def test_a_file_is_replaced_by_its_owner_and_admins_alone(service: Service, others: Callable[[], str]) -> None:
+    place = "/packages/generic/mine/1/cities.csv"
+    owner, other = others(), others()
+    assert service.ask("PUT", place, token=owner, data=b"first").status_code == 201
+
+    refused = service.ask("PUT", place, token=other, data=b"of another")
+
+    assert (refused.status_code, refused.json()) == (403, {"message": "403 Forbidden - The file is another token's"})
+    assert service.ask("GET", place).content == b"first"
+    for token, content in ((owner, b"second"), (ACCESS, b"third")):
+        assert service.ask("PUT", place, token=token, data=content).status_code == 201
+        assert service.ask("GET", place).content == content
+    assert not list((service.data / "uploads").glob(".*"))
+
+
+def test_the_place_of_a_removed_file_stays_its_owner_s(service: Service, others: Callable[[], str]) -> None:
+    place = "/packages/generic/removed/1/cities.csv"
+    owner, other = others(), others()
+    service.ask("PUT", place, token=owner, data=b"first")
+    (service.data / "uploads/removed/1/cities.csv").unlink()
+
+    assert service.ask("PUT", place, token=other, data=b"of another").status_code == 403
+    assert service.ask("PUT", place, token=owner, data=b"again").status_code == 201
+
+
+def test_a_file_of_an_earlier_version_is_replaced_by_admins_alone(service: Service, others: Callable[[], str]) -> None:
+    file = service.data / "uploads/earlier/1/cities.csv"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"first")
+
+    assert service.ask("PUT", "/packages/generic/earlier/1/cities.csv", token=others(), data=b"x").status_code == 403
+    assert service.ask("PUT", "/packages/generic/earlier/1/cities.csv", data=b"x").status_code == 201
+
+
+def test_a_table_has_the_content_that_its_version_names(service: Service, others: Callable[[], str]) -> None:
+    table = b"n\n1\n"
+    place = f"/packages/generic/packmill-tables/{hashlib.sha256(table).hexdigest()[:32]}/cities.csv"
+    assert service.ask("PUT", place, token=others(), data=table).status_code == 201
+
+    refused = service.ask("PUT", place, data=b"n\n2\n")
+
+    assert refused.status_code == 400
+    assert "SHA-256" in refused.json()["error"]
+    assert service.ask("GET", place).content == table
+    assert service.ask("PUT", place, token=others(), data=table).status_code == 201
 
 
 def test_a_job_reads_a_file_with_its_token_and_writes_none(service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
@@ -12,10 +13,10 @@ from starlette.requests import ClientDisconnect
 
 from generator.service.access import client_address
 from generator.service.context import context
-from generator.service.http_errors import HttpError, check_declared_length, raise_not_found
+from generator.service.http_errors import HttpError, check_declared_length, raise_forbidden, raise_not_found
 from generator.service.store.audit import Event, record
 from generator.service.store.tokens import Identity
-from generator.service.store.uploads import BadNameError
+from generator.service.store.uploads import BadNameError, NotOwnerError
 
 largest = 100 << 20
 """Bytes of a file."""
@@ -26,7 +27,7 @@ router = APIRouter(prefix="/api/v4/projects/{project:int}/packages/generic/{pack
 
 @router.put("", openapi_extra=_BODY)
 async def upload(request: Request, package: str, version: str, file: str) -> Response:
-    """Store a file; one with the same names is replaced."""
+    """Store a file; its owner and the role ``admin`` may replace one with the same names."""
     user = await run_in_threadpool(context(request).access.require_writer, request)
     path = _path(request, package, version, file)
     check_declared_length(request.headers, largest)
@@ -34,13 +35,14 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
         raise HttpError(507, {"message": problem})
     try:
         with context(request).data.uploads.writing(path) as target:
-            length = 0
+            length, digest = 0, hashlib.sha256()
             async for chunk in request.stream():
                 length += len(chunk)
                 if length > largest:
                     raise HttpError(413, {"message": "413 Payload Too Large"})
+                digest.update(chunk)
                 await run_in_threadpool(target.write, chunk)
-            await run_in_threadpool(_note_upload, request, user, path)
+            await run_in_threadpool(_note_upload, request, user, path, digest.hexdigest())
     except ClientDisconnect:
         raise HttpError(400, {"error": "the connection closed before the body was complete"}) from None
     except OSError as error:
@@ -62,11 +64,23 @@ def download(request: Request, package: str, version: str, file: str) -> Respons
     return FileResponse(path, media_type="application/octet-stream", filename=file)
 
 
-def _note_upload(request: Request, user: Identity, path: Path) -> None:
-    """Add the upload to the audit log, before the file gets its name: no file is there without an event."""
+def _note_upload(request: Request, user: Identity, path: Path, sha256: str) -> None:
+    """Add the upload to the audit log, before the file gets its name: no file is there without an event.
+
+    Raises:
+        HttpError: 400, the content is not that of its name; 403, the file is another token's.
+    """
     here, author = context(request), user.author(client_address(request))
-    with here.pipelines.database.transaction() as connection:
-        record(connection, Event.FILE_UPLOADED, path.relative_to(here.data.uploads.folder), author=author)
+    uploads = here.data.uploads
+    try:
+        uploads.check_content(path, sha256)
+        with here.pipelines.database.transaction() as connection:
+            uploads.claim(connection, path, user)
+            record(connection, Event.FILE_UPLOADED, uploads.place(path), author=author)
+    except BadNameError as error:
+        raise HttpError(400, {"error": str(error)}) from None
+    except NotOwnerError:
+        raise_forbidden("The file is another token's")
 
 
 def _path(request: Request, package: str, version: str, file: str) -> Path:

@@ -13,7 +13,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
-from generator.service.store import audit_tables, hook_tables, run_tables, schedule_tables, status_tables
+from generator.service.store import (
+    audit_tables,
+    hook_tables,
+    run_tables,
+    schedule_tables,
+    status_tables,
+    upload_tables,
+)
 from generator.service.store.upgrades import add_missing_columns
 from generator.shared.errors import UsageError
 
@@ -125,7 +132,7 @@ class Database:
             self._engine = sa.create_engine(url, hide_parameters=True, **_options(url))
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _tune_sqlite)
-            others = (audit_tables, hook_tables, run_tables, schedule_tables, status_tables)
+            others = (audit_tables, hook_tables, run_tables, schedule_tables, status_tables, upload_tables)
             for tables in (_tables, *(one.metadata for one in others)):
                 tables.create_all(self._engine)
                 add_missing_columns(self._engine, tables)

@@ -1,6 +1,8 @@
 """Files that clients upload for later jobs, such as tables of inputs: each has a name, a version and a file name.
 
 They are GitLab's generic packages, in the data folder. A file is removed a month after its last upload, as artifacts.
+Jobs and schedules name files by their places, so only the owner of a place replaces its file. A table of a map has a
+place named by its content; it belongs to nobody.
 """
 
 from __future__ import annotations
@@ -17,10 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import sqlalchemy as sa
+
+from generator.service.store.tokens import Identity
+from generator.service.store.upload_tables import upload_owners
+
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,254}", re.ASCII)
 """A part of an address that is also a name in a folder; the rules of GitLab are wider."""
 _TABLES = "packmill-tables"
-"""The generic package with the tables of maps, as `query.py` names it."""
+"""The generic package with the tables of maps, as `query.py` names it; their version is the digest of the content."""
+_DIGEST = 32
+"""Hexadecimal digits of a table's SHA-256 in its version."""
 _KEPT = 30 * 24 * 3600.0
 _STALE = 3600.0
 """Seconds after which an upload that did not end is removed."""
@@ -28,6 +37,10 @@ _STALE = 3600.0
 
 class BadNameError(ValueError):
     """A name has characters that an uploaded file may not have."""
+
+
+class NotOwnerError(Exception):
+    """A file is another token's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +72,43 @@ class Uploads:
         finally:
             new.unlink(missing_ok=True)
 
+    def place(self, path: Path) -> str:
+        """Return the name of a file's path for jobs: NAME/VERSION/FILE."""
+        return path.relative_to(self.folder).as_posix()
+
+    def check_content(self, path: Path, sha256: str) -> None:
+        """Check the content of a table, whose version is its digest; ``sha256`` in hexadecimal digits.
+
+        Raises:
+            BadNameError: the version of a table is not the digest of its content.
+        """
+        package, version, _ = path.relative_to(self.folder).parts
+        if package == _TABLES and version != sha256[:_DIGEST]:
+            raise BadNameError(f"the version of {_TABLES} must be the first {_DIGEST} digits of the file's SHA-256")
+
+    def claim(self, connection: sa.Connection, path: Path, user: Identity) -> None:
+        """Make a user the owner of a new place, in the transaction that records the upload.
+
+        Raises:
+            NotOwnerError: the place is another token's, and the user has not the role ``admin``.
+        """
+        place = self.place(path)
+        if place.startswith(f"{_TABLES}/"):
+            return
+        mine = sa.select(upload_owners.c.user_id).where(upload_owners.c.place == place)
+        owner: int | None = connection.execute(mine).scalar()
+        if owner is None and not path.exists():
+            connection.execute(sa.insert(upload_owners).values(place=place, user_id=user.id))
+        elif not user.may_change_of(owner or 0):  # the owner of a file of an earlier version is unknown
+            raise NotOwnerError(place)
+
     def keep_table(self, table: Path) -> str:
         """Store a table for jobs; return its place, NAME/VERSION/FILE, which is the same for the same content."""
         digest = hashlib.sha256()
         with table.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
-            version = digest.hexdigest()[:32]
+            version = digest.hexdigest()[:_DIGEST]
             file.seek(0)
             with self.writing(self.path(_TABLES, version, table.name)) as target:
                 shutil.copyfileobj(file, target)
