@@ -83,6 +83,7 @@ from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.service.store.schedules import Schedules
+from generator.shared.clock_watch import ClockWatch
 from generator.shared.core_dumps import disable_core_dumps
 from generator.shared.errors import UsageError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
@@ -298,7 +299,7 @@ def _dispatcher(
         commit_of=partial(commit_of, project),
         describe_run=partial(describe_run, rows, data),
     )
-    made = Dispatcher(hooks, payloads, policy)
+    made = Dispatcher(hooks, payloads, policy, clock=ClockWatch(memory=data.clock))
     hooks.on_change = made.wake
     rows.listeners.append(made.wake)
     return made

@@ -67,7 +67,7 @@ class ClockWatch:
 
 
 def _read(memory: Path) -> float:
-    """Return the time in a file; the end of time without one, so that no clock is ahead of it."""
+    """Return the time in a file; infinity if the file is missing or invalid, so that no clock is ahead of it."""
     try:
         return float(memory.read_text(encoding="ascii"))
     except (OSError, ValueError):

@@ -13,15 +13,19 @@ import pytest
 import sqlalchemy as sa
 from waiting import wait_until
 
+from generator.network.address_policy import any_hook
+from generator.service.hooks.dispatcher import Dispatcher
 from generator.service.retention.keeper import Keeper
 from generator.service.retention.policy import Policy
 from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store import states, tokens
-from generator.service.store.database import Database, pipelines, sqlite_url
+from generator.service.store.database import Database, pipelines, rows, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hooks import LONGEST_PAUSE, Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
+from generator.service.store.run_links import create_link, find_link, remove_expired_links
+from generator.service.store.run_tables import links
 from generator.service.store.schedules import Schedules
 from generator.shared.clock_watch import ClockWatch
 from generator.shared.rate_limits import RateLimit
@@ -190,6 +194,59 @@ def test_a_delivery_waits_for_no_clock_that_was_ahead(database: Database, tmp_pa
     clock(_NOON - _DAY)
 
     assert hooks.due() == [(hook, number)]
+
+
+def test_a_clock_that_is_set_forward_removes_no_deliveries_and_notifications_for_an_hour(
+    database: Database, tmp_path: Path, clock: _Set
+) -> None:
+    hooks = Hooks(database, HiddenValues(tmp_path / "hooks"))
+    row = {"id": 1, "sha": "a", "ref": "main", "tag": False, "source": "api", "status": "success", "user": "ada"}
+    row |= {"variables": [], "created_at": 0.0, "updated_at": 0.0, "finished_at": _NOON}
+    with database.transaction() as connection:
+        connection.execute(sa.insert(pipelines).values(row))
+        hooks.add_notification(connection, url="http://example.org/", token="", pipeline=1)
+    hook = hooks.notifications(pipeline=1)[0]["id"]
+    number = hooks.add_delivery(hook, "run", {}, pending=False)
+    steady = [0.0]
+    dispatcher = Dispatcher(hooks, None, any_hook, clock=ClockWatch(steady=lambda: steady[0]))  # type: ignore[arg-type]
+    clock(_NOON + _YEAR)
+    dispatcher._clean_if_due()
+    assert hooks.delivery(number)
+    assert hooks.get(hook)
+
+    steady[0] += _HOUR
+    dispatcher._clean_if_due()
+    assert hooks.delivery(number) is None
+    assert hooks.get(hook) is None
+
+
+def test_a_link_and_a_session_expire_by_the_clock_and_are_valid_again_when_it_is_set_back(
+    database: Database, clock: _Set
+) -> None:
+    tokens.create(database, name="ada", scopes=["api"])
+    ada = tokens.find_by_number(database, 1)
+    assert ada
+    link = create_link(database, 1, user="ada", expires_in=_DAY)
+    session = tokens.begin_session(database, ada, expires_at=_NOON + _DAY)
+    clock(_NOON + _YEAR)
+    create_link(database, 2, user="ada", expires_in=_DAY)
+    tokens.begin_session(database, ada, expires_at=_NOON + 2 * _YEAR)
+    assert find_link(database, link) is None
+    assert tokens.find_by_session(database, session) is None
+
+    clock(_NOON + _HOUR)
+    assert find_link(database, link) == 1
+    assert tokens.find_by_session(database, session) == ada
+
+
+def test_expired_links_are_removed(database: Database, clock: _Set) -> None:
+    for days in (1, 3):
+        create_link(database, days, user="ada", expires_in=days * _DAY)
+    clock(_NOON + 2 * _DAY)
+    remove_expired_links(database)
+
+    with database.connection() as connection:
+        assert [row["pipeline_id"] for row in rows(connection, sa.select(links))] == [3]
 
 
 def test_no_duration_is_negative() -> None:

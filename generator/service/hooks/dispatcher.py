@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ from generator.service.hooks.sending import Outcome, send
 from generator.service.store.database import Row
 from generator.service.store.hooks import LONGEST_PAUSE, Hooks
 from generator.service.store.outbox import JOB
+from generator.shared.clock_watch import ClockWatch
 from generator.shared.errors import UsageError
 
 _PAUSES = (1.0, 5.0, 30.0, 120.0, 600.0, LONGEST_PAUSE)
@@ -33,8 +35,12 @@ _CLEANED_EVERY = 300.0
 class Dispatcher:
     """Delivers the events of one project's hooks."""
 
-    def __init__(self, hooks: Hooks, payloads: Payloads, policy: AddressPolicy) -> None:
+    def __init__(
+        self, hooks: Hooks, payloads: Payloads, policy: AddressPolicy, *, clock: ClockWatch | None = None
+    ) -> None:
+        """Prepare the thread; ``clock`` decides whether what is old may be removed."""
         self.hooks, self.payloads, self.policy = hooks, payloads, policy
+        self._clock, self._cleaned = clock or ClockWatch(), -math.inf
         self._wake = threading.Event()
         self._stopping = False
         self._busy: set[int] = set()
@@ -74,19 +80,23 @@ class Dispatcher:
         }
 
     def _run(self) -> None:
-        cleaned = 0.0
         while not self._stopping:
             self._wake.clear()
             try:
                 self._start_due()
-                if time.monotonic() - cleaned > _CLEANED_EVERY:
-                    cleaned = time.monotonic()
-                    self.hooks.remove_old()
+                self._clean_if_due()
                 wait = self._seconds_to_next()
             except Exception as error:  # noqa: BLE001 - an unavailable database must not end the thread
                 print(f"packmill: hooks: {error}; retrying", file=sys.stderr, flush=True)
                 wait = 1.0
             self._wake.wait(timeout=wait)
+
+    def _clean_if_due(self) -> None:
+        """Remove what is old, but not by a clock that was just set forward, perhaps by mistake."""
+        self._clock.look()
+        if self._clock.is_settled and time.monotonic() - self._cleaned > _CLEANED_EVERY:
+            self._cleaned = time.monotonic()
+            self.hooks.remove_old()
 
     def _start_due(self) -> None:
         for hook, number in self.hooks.due():

@@ -33,6 +33,7 @@ from generator.service.store import tokens
 from generator.service.store.database import Database, Row, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
+from generator.service.store.run_links import remove_expired_links
 from generator.service.store.run_tables import runs
 from generator.shared.clock_watch import ClockWatch
 from generator.shared.errors import UsageError
@@ -328,7 +329,9 @@ class Scheduler:
                 self._data.job(number).remove()
 
     def _remove_expired(self) -> None:
-        """Remove expired artifacts, and hidden values and uploaded files that no job needs any more."""
+        """Remove expired artifacts, links and sessions, and hidden values and uploads that no job needs any more."""
+        remove_expired_links(self._database)
+        tokens.remove_expired_sessions(self._database)
         self._pipelines.hidden.remove_old(self._database)
         self._data.uploads.remove_old()
         with self._database.connection() as connection:

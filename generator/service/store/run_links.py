@@ -18,7 +18,6 @@ def create_link(database: Database, number: int, *, user: str, expires_in: float
     secret, now = secrets.token_urlsafe(32), time.time()
     values = {"id": digest(secret), "pipeline_id": number, "user": user}
     with database.transaction() as connection:
-        connection.execute(sa.delete(links).where(links.c.expires_at < now))
         connection.execute(sa.insert(links).values(**values, created_at=now, expires_at=now + expires_in))
         record(connection, Event.RUN_SHARED, number)
     return secret
@@ -44,3 +43,9 @@ def remove_links(database: Database, number: int) -> None:
     with database.transaction() as connection:
         if connection.execute(sa.delete(links).where(links.c.pipeline_id == number)).rowcount:
             record(connection, Event.RUN_UNSHARED, number)
+
+
+def remove_expired_links(database: Database) -> None:
+    """Remove the links that have expired, if the clock is right."""
+    with database.transaction() as connection:
+        connection.execute(sa.delete(links).where(links.c.expires_at < time.time()))

@@ -185,14 +185,19 @@ def revoke(database: Database, name: str) -> int:
 
 
 def begin_session(database: Database, identity: Identity, *, expires_at: float) -> str:
-    """Start a session and remove expired ones; return the secret for the session's cookie."""
+    """Start a session; return the secret for the session's cookie."""
     secret = secrets.token_urlsafe(32)
     with database.transaction() as connection:
-        connection.execute(sa.delete(sessions).where(sessions.c.expires_at < time.time()))
         values = {"id": digest(secret), "token_id": identity.id, "expires_at": expires_at}
         connection.execute(sa.insert(sessions).values(**values))
         record(connection, Event.SIGNED_IN)
     return secret
+
+
+def remove_expired_sessions(database: Database) -> None:
+    """Remove the sessions that have expired, if the clock is right."""
+    with database.transaction() as connection:
+        connection.execute(sa.delete(sessions).where(sessions.c.expires_at < time.time()))
 
 
 def find_by_session(database: Database, secret: str) -> Identity | None:
