@@ -22,6 +22,7 @@ from generator.service.store import tokens
 ROLES = tuple(tokens.roles)
 HOOK = {"url": "http://ada:word-in-an-address@127.0.0.1:9/", "token": "token-of-a-hook", "pipeline_events": "true"}
 SCHEDULE = {"description": "d", "ref": "main", "cron": "@daily", "variables[password]": "value-of-a-schedule"}
+SHOWN = {"variables[script]": "true # of the admin"}
 SECRETS = (ACCESS, TRIGGER, "word-in-an-address", "token-of-a-hook", "value-of-a-schedule", "value-of-a-run")
 
 
@@ -177,6 +178,35 @@ def test_what_a_role_may_do(service: Service, of_role: dict[str, str]) -> None:
         page = _session(service, of_role[role]).get(f"{service.url}/ada/toy/-/audit", timeout=60)
         assert page.status_code == (200 if role == "admin" else 403)
         assert ("/-/hooks" in page.text) == (role == "admin")
+
+
+def test_values_of_a_schedule_are_shown_to_its_owner_and_admins(service: Service, of_role: dict[str, str]) -> None:
+    number = service.ask("POST", "/pipeline_schedules", token=of_role["run"], data=SCHEDULE | SHOWN).json()["id"]
+    admins = service.ask("POST", "/pipeline_schedules", data=SCHEDULE | SHOWN | {"description": "x"}).json()["id"]
+
+    def shows(role: str, path: str) -> bool:
+        return "of the admin" in _session(service, of_role[role]).get(f"{service.url}/ada/toy/-{path}", timeout=60).text
+
+    assert {role: shows(role, f"/schedules/{number}") for role in ROLES} == {"read": False, "run": True, "admin": True}
+    assert {role: shows(role, f"/schedules/{admins}") for role in ROLES} == {"read": False, "run": False, "admin": True}
+    service.ask("DELETE", f"/pipeline_schedules/{number}")
+    assert {role: shows(role, "/schedules") for role in ROLES} == {"read": False, "run": False, "admin": True}
+    service.ask("DELETE", f"/pipeline_schedules/{admins}")
+
+
+def test_variables_of_a_pipeline_are_shown_to_tokens_that_may_write(service: Service, of_role: dict[str, str]) -> None:
+    number = service.trigger(script="true # of the admin")
+    service.wait(number)
+
+    def shows(role: str, path: str) -> bool:
+        return "of the admin" in _session(service, of_role[role]).get(f"{service.url}/ada/toy/-{path}", timeout=60).text
+
+    for path in (f"/pipelines/{number}", "/pipelines"):
+        assert {role: shows(role, path) for role in ROLES} == {"read": False, "run": True, "admin": True}, path
+    statuses = {
+        role: service.ask("GET", f"/pipelines/{number}/variables", token=of_role[role]).status_code for role in ROLES
+    }
+    assert statuses == {"read": 403, "run": 200, "admin": 200}
 
 
 def test_the_role_run_changes_no_schedule_of_others(service: Service, of_role: dict[str, str]) -> None:

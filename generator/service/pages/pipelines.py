@@ -61,7 +61,7 @@ def pipelines_page(request: Request) -> Response:
         mine = [dict(job) for job in listed if job["pipeline_id"] == row["id"]]
         word = pipeline_status(row["status"], mine)
         failed = {job["name"]: failure(job, here.data.job(job["id"]).trace) for job in mine if _is_failure(job)}
-        summary = summarize(row, mine, here.data)
+        summary = summarize(row, mine, here.data, with_values=who.identity.may_write)
         shown.append(
             {**row, "summary": summary, "jobs": mine, "word": word, "failures": failed, "cells": _cells(request, mine)}
             | {"seconds": states.pipeline_seconds(row, mine)}

@@ -44,7 +44,8 @@ def schedules_page(request: Request) -> Response:
     listed = []
     for one in here.schedules.all():
         last = here.pipelines.get(one["last_pipeline"]) if one["last_pipeline"] else None
-        listed.append({**one, "last": last and _with_word(here, last), "summary": summarize(one, (), here.data)})
+        summary = summarize(one, (), here.data, with_values=who.identity.may_change_of(one["user_id"]))
+        listed.append({**one, "last": last and _with_word(here, last), "summary": summary})
     return page(request, "schedules.html", who, schedules=listed)
 
 

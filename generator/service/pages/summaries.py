@@ -54,14 +54,14 @@ def form_to_repeat(pipeline: Row, home: str, data: DataFolder) -> str:
     return f"{home}/pipelines/new?{query}" if len(query) <= _LONGEST_QUERY else ""
 
 
-def summarize(pipeline: Row, jobs: Iterable[Mapping[str, Any]], data: DataFolder) -> Summary:
+def summarize(pipeline: Row, jobs: Iterable[Mapping[str, Any]], data: DataFolder, *, with_values: bool) -> Summary:
     """Summarize a pipeline; a run has the notebook and the commit of its package."""
     requested = requested_variables(pipeline)
     secret = {one["key"] for one in pipeline["variables"] if one.get("hidden")}
     values = tuple(
         (name, value if len(value) <= _LONGEST else f"{value[: _LONGEST - 1]}…")
         for name, value in requested.items()
-        if name not in secret and name not in _ELSEWHERE
+        if with_values and name not in secret and name not in _ELSEWHERE
     )[:_MOST_VALUES]
     is_run = bool(requested.get("package"))
     entry = _package_of_run(requested, data) if is_run else _package_of_build(jobs, data)
