@@ -1,4 +1,4 @@
-"""Requests to a registry: repeated if their failure is temporary, and never without a time limit."""
+"""Requests to a registry: repeated if their failure is temporary, and never without limits of time and size."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _PAUSES = (0.5, 2.0, 8.0)
 _LONGEST_WAIT = 60.0
 _TIMEOUTS = (10.0, 120.0)
 """Seconds to connect, and without a byte of the answer."""
+_LARGEST = 32 << 20
+"""Bytes of an answer; manifests have at most 4 MiB, and signed payloads are the largest blobs that are read whole."""
 
 
 def make_patient(registry: Any) -> None:
@@ -26,12 +28,35 @@ def make_patient(registry: Any) -> None:
     """
     once = type(registry).do_request
     once = getattr(once, "__wrapped__", once)
+    limit_answers(registry.session)
     registry.session.request = partial(registry.session.request, timeout=_TIMEOUTS)
 
     def do_request(url: str, method: str = "GET", **options: Any) -> Any:
         return repeat(lambda: once(registry, url, method, **options))
 
     registry.do_request = do_request
+
+
+def limit_answers(session: Any) -> None:
+    """Let a session of ``requests`` fail as soon as an answer, or a redirect, has more than 32 MiB.
+
+    An answer that the caller streams has no limit. The error of a larger one is a ``requests.RequestException``.
+    """
+    session.hooks["response"].append(_read_bounded)
+
+
+def _read_bounded(answer: Any, *_: Any, stream: bool = False, **_options: Any) -> None:
+    import requests
+
+    if stream and not answer.is_redirect:
+        return
+    content = bytearray()
+    for chunk in answer.iter_content(1 << 16):
+        content += chunk
+        if len(content) > _LARGEST:
+            answer.close()
+            raise requests.RequestException(f"the registry's answer has more than {_LARGEST >> 20} MiB")
+    answer._content = bytes(content)  # noqa: SLF001 - where requests itself puts a body that it reads
 
 
 def repeat(request: Callable[[], Any], *, broken: bool = True) -> Any:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from generator.containers.registry_requests import make_patient, repeat
+from generator.containers.registry_requests import limit_answers, make_patient, repeat
 from generator.network.addresses import is_loopback
 from generator.network.sessions import http_session
 
@@ -67,6 +67,7 @@ def registry_session(login: Login | None, *, plain: bool) -> Iterator[requests.S
     """Open a session with a registry, guarded if its login is."""
     guarded = login is not None and login.guarded
     with http_session(guarded=guarded, reachable=login.reachable if login else (), plain=plain) as session:
+        limit_answers(session)
         yield session
 
 

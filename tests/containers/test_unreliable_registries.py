@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from generator.containers.registry_session import anonymous
 from generator.containers.signatures import sign_image, verify_image
 from generator.documents.slsa import predicate_type
 from generator.repository.places import Holder
-from generator.shared.errors import PublishError
+from generator.shared.errors import PublishError, SignatureError
 
 _BLOBS, _MANIFESTS, _UPLOADS = "/blobs/sha256:", "/manifests/", "/blobs/uploads/"
 
@@ -163,3 +166,38 @@ def test_a_silent_registry_ends_a_request(
 )
 def test_which_failures_of_the_engine_are_temporary(cause: str, *, temporary: bool) -> None:
     assert registry_module._is_temporary(cause) is temporary
+
+
+class _Endless(BaseHTTPRequestHandler):
+    """Answers each request, or redirects it once, with a body of 200 MiB."""
+
+    sent = 0
+    redirects = False
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        is_first = type(self).redirects and "again" not in self.path and self.path != "/v2/"
+        self.send_response(307 if is_first else 200)
+        if is_first:
+            self.send_header("Location", f"{self.path}?again")
+        self.send_header("Content-Length", "0" if self.path == "/v2/" else str(200 << 20))
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(0 if self.path == "/v2/" else 200):
+                self.wfile.write(bytes(1 << 20))
+                type(self).sent += 1 << 20
+
+
+@pytest.mark.parametrize("redirects", [False, True], ids=["answer", "redirect"])
+def test_a_registry_that_answers_without_end_is_not_read_to_the_end(redirects: bool) -> None:
+    handler = type("Handler", (_Endless,), {"redirects": redirects})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        image = f"127.0.0.1:{server.server_port}/ada/trees@sha256:{'0' * 64}"
+        with pytest.raises(SignatureError, match="more than 32 MiB"):
+            verify_image(image, keys("ecdsa")[1], login=anonymous)
+        server.shutdown()
+
+    assert handler.sent < 100 << 20
