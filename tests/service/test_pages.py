@@ -121,6 +121,19 @@ def test_a_form_sent_from_another_origin_is_refused(service: Service) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_a_sign_in_sent_from_another_origin_is_refused(service: Service, origin: str) -> None:
+    def sign_in(origin: str) -> requests.Response:
+        address, given = f"{service.url}/-/sign-in", {"token": ACCESS}
+        return requests.post(address, data=given, headers={"Origin": origin}, allow_redirects=False, timeout=60)
+
+    refused = sign_in(origin)
+
+    assert refused.status_code == 403
+    assert not refused.cookies
+    assert sign_in(service.url).cookies
+
+
 def test_a_pipeline_is_started_by_a_form_and_followed_live(page: Page) -> None:
     page.get_by_role("link", name="New package").first.click()
     page.get_by_label("repository").fill("https://example.org/x.git")

@@ -147,12 +147,23 @@ def check_form(request: Request, form: Mapping[str, Any]) -> Session:
         HttpError: 403, the form token is invalid or the form is another site's.
     """
     found = session(request)
-    origin = request.headers.get("origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != urlsplit(context(request).base(request)).netloc
+    check_origin(request)
     given = str(form.get("form_token", ""))
-    if is_foreign or not hmac.compare_digest(given.encode(), found.form_token.encode()):
+    if not hmac.compare_digest(given.encode(), found.form_token.encode()):
         raise HttpError(403, {"message": "This form has expired. Reload the page and submit it again."})
     return found
+
+
+def check_origin(request: Request) -> None:
+    """Refuse a form that a browser sends from a page of another site.
+
+    Raises:
+        HttpError: 403, the Origin header is present and is not this service.
+    """
+    origin = request.headers.get("origin")
+    here = context(request).base(request)
+    if origin is not None and urlsplit(origin).netloc != urlsplit(here).netloc:
+        raise HttpError(403, {"message": f"This form was sent by a page of another address. Open it at {here}."})
 
 
 def _signature(request: Request, content: str) -> str:

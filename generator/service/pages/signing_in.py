@@ -31,7 +31,8 @@ def sign_in_page(request: Request) -> Response:
 
 @router.post("/-/sign-in")
 async def sign_in(request: Request) -> Response:
-    """Sign in with an access token that may read."""
+    """Sign in with an access token that may read, by the form of this site: others would choose the visitor's token."""
+    sessions.check_origin(request)
     form = await read_parameters(request)
     return await run_in_threadpool(_sign_in, request, str(form.get("token", "")), str(form.get("next", "")))
 
