@@ -37,7 +37,7 @@ class Access:
     def find_job_identity(self, token: str) -> Identity | None:
         """Return the identity of the running job with this ``CI_JOB_TOKEN``; None if there is no such job."""
         job = self._running_job(token)
-        return Identity(id=0, name=f"job {job}", scopes=frozenset(("read_api",))) if job else None
+        return Identity(id=0, name=f"job {job}", scopes=frozenset((tokens.JOB,))) if job else None
 
     def own_job(self, request: Request) -> int | None:
         """Return the number of the running job that sends a request, None if another client does.
@@ -65,6 +65,17 @@ class Access:
         """
         found = self._identity(request)
         if not found.may_read:
+            raise_forbidden()
+        return found
+
+    def require_fetcher(self, request: Request) -> Identity:
+        """Return the identity of a request that downloads artifacts or uploaded files, which jobs may do, too.
+
+        Raises:
+            HttpError: 401 without a valid token, 403 without the scope to read, or 429 over the limit.
+        """
+        found = self._identity(request)
+        if not found.may_fetch:
             raise_forbidden()
         return found
 

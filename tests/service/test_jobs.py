@@ -72,6 +72,17 @@ def test_a_job_s_token_reads_artifacts_as_long_as_the_job_runs(service: Service)
     assert "for later" in service.trace(_run(service, ask))
 
 
+def test_a_job_s_token_reads_no_logs_variables_and_schedules(service: Service) -> None:
+    job = _run(service, "echo of the other job")
+    number = service.get(f"/jobs/{job}")["pipeline"]["id"]
+    paths = ("/jobs/{job}/trace", "/jobs/{job}", "/pipelines", "/pipelines/{number}", "/pipelines/{number}/jobs")
+    paths += ("/pipelines/{number}/variables", "/pipelines/{number}/test_report", "/pipeline_schedules", "/hooks", "")
+    asked = " ".join(f"$CI_API_V4_URL/projects/1{path.format(job=job, number=number)}" for path in paths)
+    script = f'curl -s -o out -w "%{{http_code}}," -H "JOB-TOKEN: $CI_JOB_TOKEN" {asked.replace(" ", " -o out ")}'
+
+    assert "403," * len(paths) in service.trace(_run(service, script))
+
+
 def test_artifacts_are_kept_and_given_whole_or_file_by_file(service: Service) -> None:
     job = _run(
         service, "mkdir -p out/deep; echo one > out/a.txt; echo two > 'out/deep/ü b.txt'; ln -s /etc/passwd out/link"

@@ -26,14 +26,14 @@ _CHUNK = 1 << 18
 @router.get("/artifacts/{ref:path}/download")
 def latest_archive(request: Request, ref: str, job: str | None = None) -> Response:
     """Return the artifacts of a job of the latest successful pipeline of a ref."""
-    context(request).access.require_reader(request)
+    context(request).access.require_fetcher(request)
     return archive(_latest(request, ref, job))
 
 
 @router.get("/artifacts/{ref:path}/raw/{path:path}")
 def latest_file(request: Request, ref: str, path: str, job: str | None = None) -> Response:
     """Return one artifact of a job of the latest successful pipeline of a ref."""
-    context(request).access.require_reader(request)
+    context(request).access.require_fetcher(request)
     return member(_latest(request, ref, job), path)
 
 
@@ -67,7 +67,7 @@ def _latest(request: Request, ref: str, name: str | None) -> Path:
 def whole(request: Request, number: int) -> Response:
     """Return a job's artifacts."""
     here = context(request)
-    here.access.require_reader(request)
+    here.access.require_fetcher(request)
     find_job(request, number)
     return archive(here.data.job(number).artifacts)
 
@@ -99,7 +99,7 @@ def delete(request: Request, number: int) -> Response:
 def one_file(request: Request, number: int, path: str) -> Response:
     """Return one file of a job's artifacts."""
     here = context(request)
-    here.access.require_reader(request)
+    here.access.require_fetcher(request)
     find_job(request, number)
     return member(here.data.job(number).artifacts, path)
 

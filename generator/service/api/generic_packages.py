@@ -57,7 +57,7 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
 @router.head("", include_in_schema=False)
 def download(request: Request, package: str, version: str, file: str) -> Response:
     """Return a file."""
-    context(request).access.require_reader(request)
+    context(request).access.require_fetcher(request)
     path = _path(request, package, version, file)
     if not path.is_file():
         raise_not_found()

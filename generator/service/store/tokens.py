@@ -23,6 +23,8 @@ from generator.service.store.database import Database, Row, row, rows, sessions,
 from generator.shared.errors import UsageError
 
 known_scopes = ("api", "read_api", "trigger")
+JOB = "job"
+"""The scope of the token of a running job, which no other token has."""
 roles = {"read": ("read_api",), "run": ("api", "trigger"), "admin": ("api", "trigger")}
 """The roles, with the scopes that their tokens have by default."""
 _PREFIX = {"trigger": "glptt-"}
@@ -32,7 +34,7 @@ _SHORTEST = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """The identity behind a request: a token's ID, name and scopes. The token of a running job has the ID 0."""
+    """The identity behind a request: a token's ID, name and scopes. That of a running job has the ID 0, and `JOB`."""
 
     id: int
     name: str
@@ -61,6 +63,11 @@ class Identity:
     def author(self, address: str = "") -> audit.Author:
         """Return the author of events that this identity causes; ``address`` is that of the request."""
         return audit.Author(self.id, self.name, address)
+
+    @property
+    def may_fetch(self) -> bool:
+        """Whether the token may download artifacts and uploaded files."""
+        return self.may_read or JOB in self.scopes
 
     @property
     def may_read(self) -> bool:
