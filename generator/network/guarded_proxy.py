@@ -1,8 +1,8 @@
 """A proxy on loopback that opens TLS connections only to checked addresses, even after redirects and DNS changes.
 
 Third-party programs (git, and HTTP libraries) use it as their proxy: it resolves and checks the host of every request
-and connects to an address that was checked. CONNECT is the only supported method. An upstream proxy of this machine gets
-the name, which it resolves again.
+and connects to an address that was checked. CONNECT is the only supported method. An upstream proxy of this machine
+gets the name, which it resolves again.
 """
 
 from __future__ import annotations
