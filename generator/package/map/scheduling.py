@@ -15,10 +15,11 @@ from typing import Any
 
 from generator.containers.limits import output_advice
 from generator.package.map.collecting import collect_row
-from generator.package.map.containers import Container, ContainerPlan
+from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import Mounts
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
+from generator.package.map.row_container import Container
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import RunError
 from generator.shared.failures import OutputLimitError
