@@ -15,8 +15,8 @@ A job runs the rows [start, stop) of ``rows.jsonl`` in one container, by ``packm
     groups/START/answers.jsonl    a line for each row that ended: the runner's answer, "number", "left" (whether it left
                                   a folder), and "seconds"
     groups/START/done/NUMBER/     what the row left, see ``packmill-runner rows``
-    groups/START/containers.log   what containers printed
-    groups/START/container-*/     a folder for each container: its rows write to `rows` in it, until they have ended
+    groups/START/container-*/     a folder for each container, until it has ended: its rows write to `rows` in it, and
+                                  what it prints is in `log`
     groups/START/problem          why the job could not start a container
     groups/START/ended            the job has ended
 
@@ -291,9 +291,10 @@ class Container:
         """The limit that a row exceeds with what it writes; then the container is killed."""
         self.limits = WriteLimits(size=group.plan.writing["size"], files=group.plan.writing["files"])
         self._folder = group.folder / f"container-{secrets.token_hex(4)}"
-        self.rows, self._temporary = self._folder / "rows", Path(temporary)
-        self.rows.mkdir(mode=0o700, parents=True)
-        self._log = group.folder / "containers.log"
+        self.rows, self._log = self._folder / "rows", self._folder / "log" / "stderr"
+        self._written = (self.rows, self._log.parent, Path(temporary))
+        for folder in (self.rows, self._log.parent):
+            folder.mkdir(mode=0o700, parents=True)
         self._began, self._is_ready, self._untold_start = time.monotonic(), False, 0.0
         self._oom_kills, self._has_run_out_of_memory = 0, False
         replaced = {"@inputs@": mounts, "@gpus@": group.plan.gpu_options}
@@ -331,10 +332,12 @@ class Container:
     def ask(self, inputs: dict) -> tuple[str, dict | None]:
         """Run a row in a folder of a name that is unknown before; return the name, and None if the container ended."""
         name = secrets.token_hex(8)
+        if self._is_ready:
+            os.truncate(self._log, 0)  # what a row prints counts for this row alone
         with suppress(OSError):
             self._process.stdin.write(json.dumps({"row": name, "inputs": inputs}).encode() + b"\n")
             self._process.stdin.flush()
-        with watched(self.limits, (self.rows, self._temporary), self._end_beyond_limits):
+        with watched(self.limits, self._written, self._end_beyond_limits):
             return name, self._answer(name)
 
     def _end_beyond_limits(self, problem: str) -> None:
@@ -370,7 +373,7 @@ class Container:
         return spent
 
     def last_answer(self) -> dict:
-        """Return the answer about the row in whose time the container ended.
+        """Return the answer for the row that was running when the container ended.
 
         Raises:
             NotStartedError: the runner was never ready, and not killed for what it wrote.
@@ -388,7 +391,7 @@ class Container:
     def _last_words(self) -> str:
         with self._log.open("rb") as log:
             log.seek(max(0, self._log.stat().st_size - 4096))
-            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+            lines = [line.strip() for line in log.read(4096).decode(errors="replace").splitlines() if line.strip()]
         return f"its last line: {lines[-1][:500]}" if lines else "it printed nothing"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,9 @@ from generator.package.map.folders import remove_folder
 from generator.package.map.records import whole_number
 from generator.subprocesses import Conversation, run
 
+_LAST_BYTES = 4096
+"""How much of a container's log is read for a message."""
+
 
 class Container:
     """One container: runs a row at a time.
@@ -23,7 +27,7 @@ class Container:
     been taken out of the container, and nothing in the container knows the name of its folder earlier.
     """
 
-    def __init__(self, plan: ContainerPlan, mounts: Mounts, *, memory: float = 1, one: bool = False, log: Path) -> None:
+    def __init__(self, plan: ContainerPlan, mounts: Mounts, *, memory: float = 1, one: bool = False) -> None:
         self.row: Any = None
         """What was asked for and has not been answered."""
         self.is_ready = False
@@ -40,11 +44,14 @@ class Container:
         self._folder = plan.work / secrets.token_hex(4)
         self._kill = (plan.program, "kill", f"packmill-rows-{secrets.token_hex(8)}")
         self._name = ""
-        for name in ("rows", "tmp"):
-            (self._folder / name).mkdir(mode=0o700, parents=True)
-        own = {"rows": self._folder / "rows", "temporary": self._folder / "tmp"}
-        command = plan.command(mounts.options(), **own, memory=memory, name=self._kill[-1], one=one)
-        self._talk = Conversation(command, log=log)
+        rows, temporary, log = self._written = tuple(self._folder / name for name in ("rows", "tmp", "log"))
+        for folder in self._written:
+            folder.mkdir(mode=0o700, parents=True)
+        command = plan.command(
+            mounts.options(), rows=rows, temporary=temporary, memory=memory, name=self._kill[-1], one=one
+        )
+        self._log = log / "stderr"
+        self._talk = Conversation(command, log=self._log)
 
     @property
     def has_done_all(self) -> bool:
@@ -58,6 +65,8 @@ class Container:
     def ask(self, row: Any, values: Mapping[str, Any]) -> None:
         """Ask for a row."""
         self.row, self._name = row, secrets.token_hex(8)
+        if self.is_ready:
+            os.truncate(self._log, 0)  # what a row prints counts for this row alone
         request = {"row": self._name, "inputs": self._mounts.inside(dict(values))}
         self._talk.write(json.dumps(request).encode() + b"\n")
 
@@ -77,7 +86,7 @@ class Container:
     def end_beyond_limits(self) -> None:
         """Kill the container if its row writes more than it may."""
         if self.row is not None and not self.excess:
-            self.excess = self._limits.problem((self._folder / "rows", self._folder / "tmp"))
+            self.excess = self._limits.problem(self._written)
             if self.excess:
                 self.close()  # a row that it ended meanwhile is answered, and no other one begins in it
                 run(self._kill, timeout=60)
@@ -98,6 +107,14 @@ class Container:
     def end(self) -> int:
         """Wait for the container's end; return the exit code of ``docker run``."""
         return self._talk.end()
+
+    def last_words(self) -> str:
+        """Return the last line that the container printed, for a message."""
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - _LAST_BYTES))
+            text = log.read(_LAST_BYTES).decode(errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return f"its last line: {lines[-1][:500]}" if lines else "it printed nothing"
 
     def remove(self) -> None:
         """Remove the folder of a container that has ended."""

@@ -139,10 +139,9 @@ class Scheduler:
             alone = bool(self._alone) or self.schedule.isolated
             first = (self._alone or self._queue).popleft()
             mounts = Mounts([first.row.values]) if alone or self._mounts is None else self._mounts
-            log = self.plan.work / "containers.log"
             way = self._way_of_one if alone and self.plan.way == "auto" else self.plan.way
             plan = replace(self.plan, way=way)
-            container = Container(plan, mounts, memory=first.memory, one=alone, log=log)
+            container = Container(plan, mounts, memory=first.memory, one=alone)
             self._containers.append(container)
             self._selector.register(container, selectors.EVENT_READ)
             container.ask(first, first.row.values)
@@ -196,7 +195,7 @@ class Scheduler:
         self._finish(attempt, ended)
 
     def _lose(self, container: Container) -> None:
-        """Take what a container left that has ended: if a row ran, it failed."""
+        """Collect what an ended container left; a row still running has failed."""
         self._selector.unregister(container)
         self._containers.remove(container)
         if container.row is not None:
@@ -211,33 +210,19 @@ class Scheduler:
         self._removal.submit(container.remove)
 
     def _fail(self, container: Container, code: int) -> None:
-        """Take what the row left in whose time a container ended.
+        """Collect what the row left that was running when its container ended.
 
         Raises:
             RunError: the container was never ready, and not killed for what it wrote.
         """
         if not container.is_ready and not container.excess:
-            raise RunError(self._why_not_started(code))
+            raise RunError(_why_not_started(code, container.last_words()))
         how = "because memory ran out " if container.has_run_out_of_memory else ""
-        message = f"the container of the row ended {how}(exit code {code}); {self._last_words()}"
+        message = f"the container of the row ended {how}(exit code {code}); {container.last_words()}"
         reason = "out-of-memory" if container.has_run_out_of_memory else "container-died"
         answer = {"state": "failed", "reason": reason, "message": message}
         attempt, left = container.row, container.take()
         self._collect(attempt, left, answer, container.excess)
-
-    def _why_not_started(self, code: int) -> str:
-        if code == _DOCKER_FAILED:
-            return f"Docker did not start a container; {self._last_words()}"
-        advice = "an image of an older packmill cannot run rows: build the package again"
-        return f"the runner did not start (exit code {code}); {self._last_words()}; {advice}"
-
-    def _last_words(self) -> str:
-        try:
-            text = (self.plan.work / "containers.log").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            text = ""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return f"its last line: {lines[-1][:500]}" if lines else "it printed nothing"
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
         if again := next_attempt(attempt, ended, self.schedule):
@@ -245,3 +230,10 @@ class Scheduler:
             return
         self._failed += not ended.has_succeeded
         self.on_end(attempt.row, replace(ended, attempts=attempt.number))
+
+
+def _why_not_started(code: int, last_words: str) -> str:
+    if code == _DOCKER_FAILED:
+        return f"Docker did not start a container; {last_words}"
+    advice = "an image of an older packmill cannot run rows: build the package again"
+    return f"the runner did not start (exit code {code}); {last_words}; {advice}"

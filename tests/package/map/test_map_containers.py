@@ -24,6 +24,10 @@ from generator.shared.errors import RunError
 _DOCKER = """\
 import csv, json, os, signal, sys, time
 if sys.argv[1] == "kill":
+    with open(os.path.join(os.environ["KILLED"], "kills"), "a") as file: print(sys.argv[2], file=file)
+    if "BUSY" in os.environ and os.path.exists(os.environ["BUSY"]):
+        os.unlink(os.environ["BUSY"])
+        sys.exit("docker is busy")
     os.kill(int(os.path.basename(os.readlink(os.path.join(os.environ["KILLED"], sys.argv[2])))), signal.SIGKILL)
     sys.exit()
 if "KILLED" in os.environ:
@@ -39,6 +43,8 @@ print(json.dumps({"ready": 1}), flush=True)
 def end(code, oom_kills):
     print(json.dumps({"ended": code, "oom_kills": oom_kills}), flush=True)
     os._exit(code)
+def answer(state="succeeded", **facts):
+    print(json.dumps({"row": asked["row"], "state": state, **facts}), flush=True)
 for line in sys.stdin:
     asked = json.loads(line)
     seen = sorted(os.listdir(rows)), sorted(os.listdir(os.path.join(rows, "..", "..")))
@@ -48,7 +54,7 @@ for line in sys.stdin:
     with open(os.path.join(folder, "output", "scraps.json"), "w") as file:
         json.dump({"seen": seen[0], "name": asked["row"], "words": sys.argv[sys.argv.index("--way") :]}, file)
     facts = {"oom_kills": asked["inputs"].get("kills", 0), "direct": asked["inputs"].get("direct")}
-    print(json.dumps({"row": asked["row"], "state": state, **facts}), flush=True)
+    answer(state, **facts)
 """
 
 
@@ -63,11 +69,21 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def run_rows(folder: Path, *codes: str, parallel: int = 1, **options: Any) -> dict[int, Ended]:
+@pytest.fixture
+def kills(docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with a line for each time that a container was to be killed."""
+    monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
+    (tmp_path / "killed").mkdir()
+    return tmp_path / "killed" / "kills"
+
+
+def run_rows(
+    folder: Path, *codes: str, parallel: int = 1, time: float | None = None, **options: Any
+) -> dict[int, Ended]:
     """Run rows that execute code; return how they ended. ``options`` are those of a schedule."""
     (folder / "work").mkdir()
     limits = replace(container_limits(), **options.pop("limits", {}))
-    tool = Tool(image="image", arguments=(), cores=1, ram=0, time=None, needs_network=False)
+    tool = Tool(image="image", arguments=(), cores=1, ram=0, time=time, needs_network=False)
     ended: dict[int, Ended] = {}
     rows = [PlannedRow(number=number, values={"code": code}, given={}) for number, code in enumerate(codes, 1)]
     Scheduler(
@@ -87,7 +103,7 @@ def test_a_row_sees_no_folder_of_another_row(isolated: bool, tmp_path: Path) -> 
 
     assert [ended[number].scraps["seen"] for number in range(1, 7)] == [[]] * 6
     assert len({one.scraps["name"] for one in ended.values()}) == 6
-    assert [path.name for path in (tmp_path / "work").iterdir()] == ["containers.log"]
+    assert not list((tmp_path / "work").iterdir())
 
 
 def test_a_container_that_docker_removes_delays_no_row(docker: Path, tmp_path: Path) -> None:
@@ -180,7 +196,7 @@ def test_a_container_ran_out_of_memory_only_if_linux_killed_a_process_of_the_row
     assert ("because memory ran out" in (ended[2].message or "")) is (reason == "out-of-memory")
 
 
-@pytest.mark.usefixtures("docker")
+@pytest.mark.usefixtures("kills")
 @pytest.mark.parametrize("wait", ["", "; time.sleep(600)"], ids=["ends", "runs"])
 @pytest.mark.parametrize(
     ("write", "limit"),
@@ -190,12 +206,7 @@ def test_a_container_ran_out_of_memory_only_if_linux_killed_a_process_of_the_row
     ],
     ids=["size", "files"],
 )
-def test_a_row_that_writes_too_much_fails_with_the_limit(
-    write: str, limit: str, wait: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "killed").mkdir()
-    monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
-
+def test_a_row_that_writes_too_much_fails_with_the_limit(write: str, limit: str, wait: str, tmp_path: Path) -> None:
     ended = run_rows(tmp_path, f"os.mkdir(folder); {write}{wait}", "", limits={"output": 1, "files": 20})
 
     assert (ended[1].state, ended[1].reason, ended[2].state) == ("failed", "output-limit", "succeeded")
@@ -204,17 +215,39 @@ def test_a_row_that_writes_too_much_fails_with_the_limit(
     assert not (tmp_path / "rows" / "1").exists()
 
 
-@pytest.mark.usefixtures("docker")
+@pytest.mark.usefixtures("kills")
 def test_a_container_that_writes_too_much_before_its_first_row_is_not_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "killed").mkdir()
-    monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
     monkeypatch.setenv("MORE", "1")
 
     ended = run_rows(tmp_path, "", limits={"output": 1, "files": 20})
 
     assert (ended[1].state, ended[1].reason) == ("failed", "output-limit")
+
+
+@pytest.mark.usefixtures("kills")
+def test_a_row_that_prints_too_much_fails_with_the_limit_and_leaves_no_log(tmp_path: Path) -> None:
+    ended = run_rows(tmp_path, "sys.stderr.write('x' * (2 << 20)); time.sleep(600)", "", limits={"output": 1})
+
+    assert (ended[1].state, ended[1].reason, ended[2].state) == ("failed", "output-limit", "succeeded")
+    assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.usefixtures("kills")
+def test_what_earlier_rows_of_a_container_printed_does_not_count(tmp_path: Path) -> None:
+    prints = "sys.stderr.write('x' * (700 << 10)); sys.stderr.flush()"
+
+    ended = run_rows(tmp_path, prints, prints, f"{prints}; time.sleep(3)", limits={"output": 1})
+
+    assert [one.state for one in ended.values()] == ["succeeded"] * 3
+
+
+@pytest.mark.usefixtures("docker")
+def test_the_last_line_of_a_large_log_is_shown(tmp_path: Path) -> None:
+    ended = run_rows(tmp_path, "os.truncate(2, 1 << 30); sys.exit('\\nthe end')")
+
+    assert (ended[1].message or "").endswith("its last line: the end")
 
 
 @pytest.mark.usefixtures("docker")

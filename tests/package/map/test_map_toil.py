@@ -27,8 +27,12 @@ from generator.request.settings import Settings
 from generator.shared.errors import RunError
 
 _DOCKER = """\
-import csv, json, os, sys, time
+import csv, json, os, signal, sys, time
 if sys.argv[1] == "kill":
+    with open(RAN + ".kills", "a") as file: print(sys.argv[2], file=file)
+    if os.path.exists(RAN + ".busy"):
+        os.unlink(RAN + ".busy")
+        sys.exit("docker is busy")
     os.kill(int(open(RAN + sys.argv[2]).read()), 9)
     sys.exit()
 with open(RAN + next(word.removeprefix("--name=") for word in sys.argv if word.startswith("--name=")), "w") as file:
@@ -48,8 +52,9 @@ for line in sys.stdin:
     os.makedirs(os.path.join(folder, "output"))
     with open(os.path.join(folder, "output", "scraps.json"), "w") as file:
         json.dump({"container": os.getpid(), "memory": [w for w in sys.argv if w.startswith("--memory=")]}, file)
+    def give(): print(json.dumps({"row": asked["row"], **answer}), flush=True)
     exec(asked["inputs"].get("code", ""))
-    print(json.dumps({"row": asked["row"], **answer}), flush=True)
+    give()
 """
 _TOIL = """\
 import argparse, os, sys
@@ -213,6 +218,16 @@ def test_a_container_that_writes_too_much_before_its_first_row_is_not_missing(tm
     ended = run(tmp_path, rows(""), rows_per_job=1, settings=Settings(run_output=1))
 
     assert (ended[1].state, ended[1].reason) == ("failed", "output-limit")
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_row_that_prints_too_much_on_a_node_fails_with_the_limit(tmp_path: Path) -> None:
+    prints = "sys.stderr.write('x' * (700 << 10)); sys.stderr.flush()"
+    codes = (prints, prints, f"{prints}; time.sleep(2)", f"{prints}; {prints}; time.sleep(600)", "")
+
+    ended = run(tmp_path, rows(*codes), rows_per_job=5, settings=Settings(run_output=1))
+
+    assert [ended[n].reason for n in range(1, 6)] == [None, None, None, "output-limit", None]
 
 
 @pytest.mark.usefixtures("quick_toil")
