@@ -280,12 +280,13 @@ class Conversation:
         with suppress(OSError):
             self._stdin.close()
 
-    def end(self) -> int:
-        """Wait ten seconds for the program's end, then terminate it; return its exit code."""
+    def end(self, stop: Callable[[], None] = lambda: None) -> int:
+        """Wait ten seconds for the program's end, then call ``stop`` and terminate it; return its exit code."""
         self.close()
         self._stdout.close()
         try:
             return self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
+            stop()
             _stop(self._process)
             return self._process.returncode

@@ -41,6 +41,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -50,7 +51,7 @@ from tempfile import TemporaryDirectory
 
 from toil.common import Toil
 from toil.job import Job
-from write_limits import WriteLimits, watched
+from write_limits import WriteLimits
 
 _LONGEST_ANSWER = 1 << 20
 _PARENT_DEATH_SIGNAL = 1
@@ -67,6 +68,12 @@ _SLOW_ROW = 3.0
 """How many times as long as the measured mean rows may take, before the job exceeds its time."""
 _START_ALLOWANCE = 300.0
 """Seconds for the start of a job: the image may have to be pulled."""
+_PAUSE = 0.5
+"""Seconds between two measurements of a container, or ten times as long as the last one took."""
+_CANCELED = 10.0
+"""Seconds for the end of the container of a canceled job: Slurm kills the job after 30."""
+_KILLS = 3
+"""How often a container is killed that does not end."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,10 @@ class Plan:
     gpus: int
     row_limit: float | None
     """The time limit of a row, if the package has one."""
+    grace: float
+    """Time that a row may take beyond its limit, and a container for its end after the last row."""
+    start_limit: float
+    """Time that a container may take for its start, if rows have a limit."""
 
 
 def read_plan(folder: str) -> Plan:
@@ -256,7 +267,7 @@ class Group:
                 facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
                 self._store({**answer, **facts})
                 left.popleft()
-                if has_died or container.excess or self.plan.isolated:
+                if has_died or container.exceeds_limits or self.plan.isolated:
                     return
 
     def _beyond_limits(self, excess: str) -> dict:
@@ -288,8 +299,11 @@ class Container:
         self.started = 0.0
         """Seconds until the runner was ready."""
         self.excess = ""
-        """The limit that a row exceeds with what it writes; then the container is killed."""
+        """The limit that the container exceeds with what it writes; then it is killed."""
+        self.is_overdue = False
+        """Whether its time is over; then it is killed."""
         self.limits = WriteLimits(size=group.plan.writing["size"], files=group.plan.writing["files"])
+        self._plan, self._deadline = group.plan, math.inf
         self._folder = group.folder / f"container-{secrets.token_hex(4)}"
         self.rows, self._log = self._folder / "rows", self._folder / "log" / "stderr"
         self._written = (self.rows, self._log.parent, Path(temporary))
@@ -321,11 +335,9 @@ class Container:
             self._process.terminate()
         with suppress(OSError):
             self._process.stdin.close()
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._deadline = math.inf
+        with self._watched():
+            self._end(_CANCELED if kind else self._plan.grace)
         self._process.stdout.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -334,19 +346,62 @@ class Container:
         name = secrets.token_hex(8)
         if self._is_ready:
             os.truncate(self._log, 0)  # what a row prints counts for this row alone
+        self._allow_row()
         with suppress(OSError):
             self._process.stdin.write(json.dumps({"row": name, "inputs": inputs}).encode() + b"\n")
             self._process.stdin.flush()
-        with watched(self.limits, self._written, self._end_beyond_limits):
+        with self._watched():
             return name, self._answer(name)
 
-    def _end_beyond_limits(self, problem: str) -> None:
-        self.excess = problem
+    @property
+    def exceeds_limits(self) -> bool:
+        """Whether the container writes more than it may, or takes longer."""
+        return bool(self.excess) or self.is_overdue
+
+    def _allow_row(self) -> None:
+        limit, plan = self._plan.row_limit, self._plan
+        seconds = limit + plan.grace if limit and self._is_ready else plan.start_limit
+        self._deadline = time.monotonic() + seconds if limit else math.inf
+
+    @contextmanager
+    def _watched(self):
+        """Kill the container if it exceeds its limits while the block runs: its own runner may be stopped."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(ended,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _watch(self, ended: threading.Event) -> None:
+        pause = _PAUSE
+        while not ended.wait(pause):
+            began = time.monotonic()
+            self.excess = self.excess or self.limits.problem(self._written)
+            self.is_overdue = self.is_overdue or began > self._deadline
+            pause = max(_PAUSE, 10 * (time.monotonic() - began))
+            if self.exceeds_limits:
+                self._kill_once()
+
+    def _kill_once(self) -> None:
+        """Kill the container. The engine may fail to do so, such as while it is busy."""
         if not self._kill:
             self._process.kill()
             return
         with suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(self._kill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
+
+    def _end(self, seconds: float) -> int:
+        """Wait for the container's end, then kill it, so that it does not outlive its job; return its exit code."""
+        for _ in range(_KILLS):
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(timeout=seconds)
+            self._kill_once()
+            seconds = _CANCELED
+        self._process.kill()
+        return self._process.wait()
 
     def _answer(self, name: str) -> dict | None:
         while line := self._process.stdout.readline(_LONGEST_ANSWER):
@@ -354,6 +409,7 @@ class Container:
                 continue
             if not self._is_ready and "ended" not in answer:
                 self._is_ready = True
+                self._allow_row()
                 self.started = self._untold_start = time.monotonic() - self._began
             self._count_kills(answer)
             if answer.get("row") == name:
@@ -378,11 +434,15 @@ class Container:
         Raises:
             NotStartedError: the runner was never ready, and not killed for what it wrote.
         """
-        code = self._process.wait()
+        code = self._end(self._plan.grace)
         if not self._is_ready and not self.excess:
             raise NotStartedError(
                 f"no container starts on {os.uname().nodename} (exit code {code}); {self._last_words()}"
             )
+        if self.is_overdue:
+            limit = f"{self._plan.row_limit:g} s"
+            message = f"the run exceeded its time limit of {limit}, and its container had to be killed"
+            return {"state": "failed", "reason": "run-time-limit", "message": message}
         reason = "out-of-memory" if self._has_run_out_of_memory else "container-died"
         how = "because memory ran out " if self._has_run_out_of_memory else ""
         message = f"the container of the row ended {how}(exit code {code}); {self._last_words()}"

@@ -1,10 +1,15 @@
-"""A container of a map, which runs rows of the process one after another, see `generator.runner.server.rows`."""
+"""A container of a map, which runs rows of the process one after another, see `generator.runner.server.rows`.
+
+It is measured here, on the host: a notebook can stop its runner, and with it the limits inside of the container.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +19,13 @@ from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import Mounts
 from generator.package.map.folders import remove_folder
 from generator.package.map.records import whole_number
+from generator.shared.failures import RunTimeLimitError
 from generator.subprocesses import Conversation, run
 
+GRACE = 120.0
+"""Seconds that a row may take beyond its time limit, and a container for its end after the last row."""
+START = 3600.0
+"""Seconds that a container may take for its start: the image may have to be pulled."""
 _LAST_BYTES = 4096
 """How much of a container's log is read for a message."""
 
@@ -25,6 +35,8 @@ class Container:
 
     The rows of a container run as the same user. A row is therefore asked for after the results of the one before have
     been taken out of the container, and nothing in the container knows the name of its folder earlier.
+
+    Its times are limited if the package has a time limit.
     """
 
     def __init__(self, plan: ContainerPlan, mounts: Mounts, *, memory: float = 1, one: bool = False) -> None:
@@ -36,14 +48,14 @@ class Container:
         """Whether it gets no further rows."""
         self.has_run_out_of_memory = False
         """Whether a process was killed because memory ran out, after the last answer about a row."""
-        self._mounts = mounts
-        self._oom_kills = 0
         self.excess = ""
-        """The limit that the row exceeds with what it writes; then the container is killed."""
-        self._limits = plan.writing
+        """The limit that the container exceeds with what it writes; then it is killed."""
+        self.is_overdue = False
+        """Whether its time is over; then it is killed."""
+        self._mounts, self._oom_kills, self._name = mounts, 0, ""
+        self._limits, self._time_limit, self._deadline = plan.writing, plan.tool.time, math.inf
         self._folder = plan.work / secrets.token_hex(4)
         self._kill = (plan.program, "kill", f"packmill-rows-{secrets.token_hex(8)}")
-        self._name = ""
         rows, temporary, log = self._written = tuple(self._folder / name for name in ("rows", "tmp", "log"))
         for folder in self._written:
             folder.mkdir(mode=0o700, parents=True)
@@ -67,6 +79,7 @@ class Container:
         self.row, self._name = row, secrets.token_hex(8)
         if self.is_ready:
             os.truncate(self._log, 0)  # what a row prints counts for this row alone
+        self._allow_row()
         request = {"row": self._name, "inputs": self._mounts.inside(dict(values))}
         self._talk.write(json.dumps(request).encode() + b"\n")
 
@@ -76,20 +89,32 @@ class Container:
         if lines is None:
             return None
         answers = [answer for answer in map(_parse, lines) if answer]
-        self.is_ready = self.is_ready or any("ended" not in answer for answer in answers)
+        if not self.is_ready and any("ended" not in answer for answer in answers):
+            self.is_ready = True
+            self._allow_row()
         for answer in answers:
             kills = whole_number(answer.get("oom_kills")) or 0
             self.has_run_out_of_memory = "ended" in answer and kills > self._oom_kills
             self._oom_kills = max(kills, self._oom_kills)
         return [answer for answer in answers if self._name and answer.get("row") == self._name][:1]
 
-    def end_beyond_limits(self) -> None:
-        """Kill the container if its row writes more than it may."""
-        if self.row is not None and not self.excess:
-            self.excess = self._limits.problem(self._written)
-            if self.excess:
-                self.close()  # a row that it ended meanwhile is answered, and no other one begins in it
-                run(self._kill, timeout=60)
+    def _allow_row(self) -> None:
+        self._allow((self._time_limit or 0) + GRACE if self.is_ready else START)
+
+    def _allow(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds if self._time_limit else math.inf
+
+    def measure(self) -> bool:
+        """Return whether the container has to be killed: it writes more than it may, or takes longer."""
+        self.excess = self.excess or self._limits.problem(self._written)
+        self.is_overdue = self.is_overdue or time.monotonic() > self._deadline
+        if self.excess or self.is_overdue:
+            self.close()  # a row that it ended meanwhile is answered, and no other one begins in it
+        return bool(self.excess) or self.is_overdue
+
+    def kill(self) -> None:
+        """Kill the container. The engine may fail to do so, such as while it is busy."""
+        run(self._kill, timeout=60)
 
     def take(self) -> Path:
         """Move what the row left out of the container's sight, and return its folder, which may be missing."""
@@ -97,6 +122,7 @@ class Container:
         with suppress(OSError):
             left.rename(taken)
         self.row, self._name = None, ""
+        self._allow(GRACE)
         return taken
 
     def close(self) -> None:
@@ -105,8 +131,19 @@ class Container:
         self._talk.close()
 
     def end(self) -> int:
-        """Wait for the container's end; return the exit code of ``docker run``."""
-        return self._talk.end()
+        """Wait for the container's end, then kill it; return the exit code of ``docker run``."""
+        return self._talk.end(self.kill)
+
+    def failure(self, code: int) -> dict[str, Any]:
+        """Return the answer for the row that was running when the container ended, with the code of ``docker run``."""
+        reason, how = "container-died", ""
+        if self.is_overdue:
+            message = f"the run exceeded its time limit of {self._time_limit:g} s, and its container had to be killed"
+            return {"state": "failed", "reason": RunTimeLimitError.reason, "message": message}
+        if self.has_run_out_of_memory:
+            reason, how = "out-of-memory", "because memory ran out "
+        message = f"the container of the row ended {how}(exit code {code}); {self.last_words()}"
+        return {"state": "failed", "reason": reason, "message": message}
 
     def last_words(self) -> str:
         """Return the last line that the container printed, for a message."""

@@ -99,8 +99,10 @@ class Scheduler:
     _removal: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     """Removes the folders that rows leave: on some file systems that takes longer than a row."""
     _endings: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_ENDS))
-    """Waits for the ends of containers, which takes as long as Docker takes to remove them."""
+    """Kills containers, and waits for their ends, which takes as long as Docker takes to remove them."""
     _ending: set[Future[int]] = field(default_factory=set)
+    _kills: dict[Container, Future[None]] = field(default_factory=dict)
+    """The last kill of each container that exceeds its limits."""
     _way_of_one: str = "auto"
     """The way of containers for one row: such a container learns too late which one suits the notebook."""
     _failed: int = 0
@@ -163,12 +165,14 @@ class Scheduler:
             container.close()
 
     def _end_beyond_limits(self) -> None:
-        """Kill the containers whose rows write more than they may; measured rarely if that takes long."""
+        """Kill the containers that exceed their limits, until each has ended; measured rarely if that takes long."""
         began = time.monotonic()
         if began < self._measure_at:
             return
         for container in self._containers:
-            container.end_beyond_limits()
+            killing = self._kills.get(container)
+            if container.measure() and (killing is None or killing.done()):
+                self._kills[container] = self._endings.submit(container.kill)
         now = time.monotonic()
         self._measure_at = now + max(_WAIT, 10 * (now - began))
 
@@ -196,6 +200,7 @@ class Scheduler:
 
     def _lose(self, container: Container) -> None:
         """Collect what an ended container left; a row still running has failed."""
+        self._kills.pop(container, None)
         self._selector.unregister(container)
         self._containers.remove(container)
         if container.row is not None:
@@ -217,12 +222,8 @@ class Scheduler:
         """
         if not container.is_ready and not container.excess:
             raise RunError(_why_not_started(code, container.last_words()))
-        how = "because memory ran out " if container.has_run_out_of_memory else ""
-        message = f"the container of the row ended {how}(exit code {code}); {container.last_words()}"
-        reason = "out-of-memory" if container.has_run_out_of_memory else "container-died"
-        answer = {"state": "failed", "reason": reason, "message": message}
         attempt, left = container.row, container.take()
-        self._collect(attempt, left, answer, container.excess)
+        self._collect(attempt, left, container.failure(code), container.excess)
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
         if again := next_attempt(attempt, ended, self.schedule):

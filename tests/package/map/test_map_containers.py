@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from generator.containers.limits import container_limits
-from generator.package.map import scheduling
+from generator.package.map import row_container, scheduling
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import mount_option
 from generator.package.map.folders import remove_folder
@@ -248,6 +248,56 @@ def test_the_last_line_of_a_large_log_is_shown(tmp_path: Path) -> None:
     ended = run_rows(tmp_path, "os.truncate(2, 1 << 30); sys.exit('\\nthe end')")
 
     assert (ended[1].message or "").endswith("its last line: the end")
+
+
+@pytest.mark.usefixtures("kills")
+def test_a_row_that_stops_its_runner_fails_with_the_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_container, "GRACE", 2)
+
+    ended = run_rows(tmp_path, "os.kill(os.getpid(), signal.SIGSTOP)", "", time=1)
+
+    assert (ended[1].state, ended[1].reason, ended[2].state) == ("failed", "run-time-limit", "succeeded")
+    assert "its time limit of 1 s" in (ended[1].message or "")
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_container_that_does_not_end_after_its_last_row_is_killed(
+    isolated: bool, kills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_container, "GRACE", 1)
+
+    ended = run_rows(tmp_path, "os.makedirs(folder + '/output'); answer(); time.sleep(600)", isolated=isolated, time=60)
+
+    assert ended[1].state == "succeeded"
+    assert kills.exists()
+
+
+def test_a_container_that_writes_too_much_after_its_last_row_is_killed(kills: Path, tmp_path: Path) -> None:
+    writes = "open(rows + '/more', 'wb').truncate(2 << 20); time.sleep(600)"
+
+    ended = run_rows(tmp_path, f"os.makedirs(folder + '/output'); answer(); {writes}", limits={"output": 1})
+
+    assert ended[1].state == "succeeded"
+    assert kills.exists()
+
+
+@pytest.mark.usefixtures("kills")
+def test_a_container_that_never_starts_ends_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_container, "START", 2)
+    monkeypatch.setenv("MORE", "1")
+
+    with pytest.raises(RunError, match="the runner did not start"):
+        run_rows(tmp_path, "", time=60)
+
+
+def test_a_kill_that_fails_is_repeated(kills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUSY", str(tmp_path / "busy"))
+    (tmp_path / "busy").touch()
+
+    ended = run_rows(tmp_path, "sys.stderr.write('x' * (2 << 20)); time.sleep(600)", limits={"output": 1})
+
+    assert ended[1].reason == "output-limit"
+    assert len(kills.read_text().split()) > 1
 
 
 @pytest.mark.usefixtures("docker")

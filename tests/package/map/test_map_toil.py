@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from generator.package.map.containers import ContainerPlan
 from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, TooManyFailuresError
+from generator.package.map.toil import plan as plans
 from generator.package.map.toil.plan import ToilPlan
 from generator.package.map.toil.scheduler import ToilScheduler
 from generator.package.map.tool import Tool
@@ -141,6 +143,11 @@ def run(folder: Path, table: list[PlannedRow], schedule: Schedule | None = None,
     return ended
 
 
+def kills(folder: Path) -> int:
+    """How often a container was to be killed."""
+    return len((folder / "ran.kills").read_text().split()) if (folder / "ran.kills").exists() else 0
+
+
 def ran(folder: Path) -> list[int]:
     """The numbers of the rows that ran, as often as they did."""
     return sorted(int(line) for line in (folder / "ran").read_text().split())
@@ -228,6 +235,42 @@ def test_a_row_that_prints_too_much_on_a_node_fails_with_the_limit(tmp_path: Pat
     ended = run(tmp_path, rows(*codes), rows_per_job=5, settings=Settings(run_output=1))
 
     assert [ended[n].reason for n in range(1, 6)] == [None, None, None, "output-limit", None]
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_kill_that_fails_on_a_node_is_repeated(tmp_path: Path) -> None:
+    (tmp_path / "ran.busy").touch()
+
+    ended = run(tmp_path, rows("sys.stderr.write('x' * (2 << 20)); time.sleep(600)"), settings=Settings(run_output=1))
+
+    assert ended[1].reason == "output-limit"
+    assert kills(tmp_path) > 1
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_row_that_stops_its_runner_on_a_node_fails_with_the_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "GRACE", 2)
+    monkeypatch.setattr(sys.modules[__name__], "_TOOL", replace(_TOOL, time=1))
+
+    ended = run(tmp_path, rows("os.kill(os.getpid(), signal.SIGSTOP)", ""), rows_per_job=2)
+
+    assert [(ended[n].state, ended[n].reason) for n in (1, 2)] == [("failed", "run-time-limit"), ("succeeded", None)]
+    assert "its time limit of 1 s" in (ended[1].message or "")
+
+
+@pytest.mark.usefixtures("quick_toil")
+@pytest.mark.parametrize("writes", ["", "open(rows + '/more', 'wb').truncate(2 << 20)"], ids=["waits", "writes"])
+def test_a_container_that_does_not_end_after_its_last_row_does_not_survive_its_job(
+    writes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "GRACE", 600 if writes else 1)
+
+    ended = run(tmp_path, rows(f"give(); {writes}\ntime.sleep(600)"), settings=Settings(run_output=1))
+
+    assert ended[1].state == "succeeded"
+    assert kills(tmp_path)
 
 
 @pytest.mark.usefixtures("quick_toil")

@@ -12,6 +12,7 @@ from generator.containers.limits import ContainerLimits, output_advice
 from generator.containers.machine_memory import largest_memory
 from generator.package.map.containers import ROWS, TEMPORARY, ContainerPlan
 from generator.package.map.files import mount_option
+from generator.package.map.row_container import GRACE, START
 from generator.shared.errors import UsageError
 
 SINGLE_MACHINE = "single_machine"
@@ -66,6 +67,8 @@ class ToilPlan:
             "disk": int(max(tool.disk, 1) * _MIB),
             "gpus": tool.gpus,
             "row_limit": tool.time,
+            "grace": GRACE,
+            "start_limit": START,
         }
 
     def mounts(self, folders: Mapping[Path, str]) -> list[str]:
