@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.service.jobs.trace_writer import Trace
@@ -49,6 +49,7 @@ def test_what_only_begins_like_a_secret_is_shown() -> None:
     assert log_of("sesa", "sesame-op", "era\n", "sesam", secrets=["sesame-open-41"]) == "sesasesame-opera\nsesam"
 
 
+@settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))  # no time counts on a busy machine
 @given(
     st.lists(st.text("ab", min_size=1, max_size=6), max_size=5),
     st.lists(st.text("abc", max_size=8), max_size=6),
