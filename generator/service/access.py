@@ -64,9 +64,7 @@ class Access:
             HttpError: 401 without a valid token, 403 without the scope to read, or 429 over the limit.
         """
         found = self._identity(request)
-        if not found.may_read:
-            raise_forbidden()
-        return found
+        return _require(found, is_allowed=found.may_read)
 
     def require_fetcher(self, request: Request) -> Identity:
         """Return the identity of a request that downloads artifacts or uploaded files, which jobs may do, too.
@@ -75,9 +73,7 @@ class Access:
             HttpError: 401 without a valid token, 403 without the scope to read, or 429 over the limit.
         """
         found = self._identity(request)
-        if not found.may_fetch:
-            raise_forbidden()
-        return found
+        return _require(found, is_allowed=found.may_fetch)
 
     def require_writer(self, request: Request) -> Identity:
         """Return the identity of a request that may change something.
@@ -86,9 +82,7 @@ class Access:
             HttpError: 401 without a valid token, 403 without the scope to write, or 429 over the limit.
         """
         found = self._identity(request)
-        if not found.may_write:
-            raise_forbidden()
-        return found
+        return _require(found, is_allowed=found.may_write)
 
     def require_admin(self, request: Request) -> Identity:
         """Return the identity of a request that deletes, is about hooks, or reads the audit log.
@@ -97,9 +91,7 @@ class Access:
             HttpError: 401 without a valid token, 403 without the scope ``api`` or the role ``admin``, or 429.
         """
         found = self._identity(request)
-        if not found.may_administer:
-            raise_forbidden()
-        return found
+        return _require(found, is_allowed=found.may_administer)
 
     def note_failure(self, caller: str) -> None:
         """Add a failed attempt to sign in to the audit log, once a minute for an address."""
@@ -146,3 +138,9 @@ def _token(request: Request) -> str:
         or request.query_params.get("private_token", "")
         or request.query_params.get("access_token", "")
     )
+
+
+def _require(identity: Identity, *, is_allowed: bool) -> Identity:
+    if not is_allowed:
+        raise_forbidden()
+    return identity
