@@ -5,7 +5,7 @@
 # Its documentation promises None when the time is over. A stop and a continuation interrupt the wait (signal(7)); the function then
 # sees that its time is over, and returns the structure that no signal has filled: the number is what the memory held before. A supervisor
 # that passes signals on, such as process 1 of a container, then sends a random one, or ends with "Invalid argument". SIGSTOP
-# comes from `scontrol suspend` of Slurm and from job control, for example; a profiler that attached to the process had the same effect.
+# comes from `scontrol suspend` of Slurm and from job control, for example.
 # The script waits for SIGTERM for half a second, suspends the process for longer, and sends no SIGTERM.
 set -euo pipefail
 folder=$(mktemp -d)
