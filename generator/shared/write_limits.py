@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,25 +62,27 @@ def _entries(folders: Iterable[Path]) -> Iterator[os.stat_result]:
 
 
 @contextmanager
-def watched(limits: WriteLimits, folders: Sequence[Path], on_excess: Callable[[str], None]) -> Iterator[None]:
-    """Measure folders while the block runs; call ``on_excess`` once, in another thread, with the limit exceeded."""
+def watched(measure: Callable[[], str], on_excess: Callable[[str], None]) -> Iterator[None]:
+    """Measure again and again while the block runs, in another thread.
+
+    ``measure`` returns which limit is exceeded, empty if none. ``on_excess`` is called with it after each measurement
+    that finds one, because what it does may fail, such as ending a container by an engine that is busy.
+    """
     ended = threading.Event()
 
-    def measure() -> None:
-        took = 0.0
-        while not ended.wait(max(_PAUSE, 10 * took)):
+    def watch() -> None:
+        pause = _PAUSE
+        while not ended.wait(pause):
             began = time.monotonic()
-            if problem := limits.problem(folders):
+            problem = measure()
+            pause = max(_PAUSE, 10 * (time.monotonic() - began))
+            if problem:
                 on_excess(problem)
-                return
-            took = time.monotonic() - began
 
-    thread = threading.Thread(target=measure, daemon=True)
-    if limits.are_set:
-        thread.start()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        if limits.are_set:
-            thread.join()
+        thread.join()

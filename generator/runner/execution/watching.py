@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from generator.shared.failures import InterruptedRunError, OutputLimitError, RunFailedError, RunTimeLimitError
@@ -78,12 +79,15 @@ def limited_writing(limits: WriteLimits, folders: Sequence[Path]) -> Iterator[No
     Raises:
         OutputLimitError: the folders exceed a limit, while the block runs or when it has ended.
     """
+    told: list[str] = []
 
     def end(problem: str) -> None:
-        _requested.append(OutputLimitError(problem))
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+        if not told:
+            told.append(problem)
+            _requested.append(OutputLimitError(problem))
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
-    with watched(limits, folders, end):
+    with watched(partial(limits.problem, folders), end) if limits.are_set else nullcontext():
         yield
     if problem := limits.problem(folders):
         raise OutputLimitError(problem)

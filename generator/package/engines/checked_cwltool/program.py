@@ -15,6 +15,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -210,9 +211,10 @@ class _GuardedJob(DockerCommandLineJob):
 
         def end(problem: str) -> None:
             problems.append(problem)
-            remove()
+            with suppress(WorkflowException):  # the engine is busy: the next measurement removes it
+                remove()
 
-        with watched(limits, folders, end):
+        with watched(lambda: (problems or [limits.problem(folders)])[0], end) if limits.are_set else nullcontext():
             code = int(process.wait())
         if problem := (problems or [limits.problem(folders)])[0]:
             self.generatemapper = None

@@ -126,7 +126,7 @@ def write_wave(plan: ToilPlan, attempts: Sequence[Attempt], *, isolated: bool) -
     numbers = [int(path.name) for path in plan.folder.glob("[0-9]*")]
     folder = plan.folder / str(max(numbers, default=0) + 1)
     folder.mkdir(mode=0o700, parents=True)
-    for file in (data_folder("templates") / "toil" / _PROGRAM, Path(write_limits.__file__)):
+    for file in (*sorted((data_folder("templates") / "toil").glob("*.py")), Path(write_limits.__file__)):
         shutil.copyfile(file, folder / file.name)
     with _private(folder / _ROWS) as file:
         mounts = Mounts(attempt.row.values for attempt in attempts)

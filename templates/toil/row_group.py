@@ -1,0 +1,104 @@
+"""A group of rows: what one job runs, in one container after another."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import time
+from collections import deque
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from row_container import Container, NotStartedError
+from row_plan import group_name, read_answers, read_plan, read_rows
+
+
+class Group:
+    """The rows of one job."""
+
+    def __init__(self, folder: str, start: int, stop: int, temporary: str) -> None:
+        self.plan = read_plan(folder)
+        self.rows = read_rows(folder, start, stop)
+        self.folder = Path(folder, "groups", group_name(start))
+        self.temporary = temporary
+        self._stop = Path(folder, "stop")
+
+    def run(self) -> None:
+        """Run the rows that have no answer, in as many containers as it takes."""
+        (self.folder / "done").mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(self.folder / "lock"):
+            (self.folder / "ended").unlink(missing_ok=True)
+            try:
+                self._run_left()
+            except NotStartedError as problem:
+                (self.folder / "problem").write_text(str(problem), encoding="utf-8")
+                raise
+            finally:
+                (self.folder / "ended").touch()
+
+    def _run_left(self) -> None:
+        answered = {answer["number"] for answer in read_answers(self.folder / "answers.jsonl")}
+        left = deque(row for row in self.rows if row["number"] not in answered)
+        while left and not self._stop.exists():
+            with TemporaryDirectory(dir=self.temporary, ignore_cleanup_errors=True) as temporary:
+                mounted = [left[0]] if self.plan.isolated else left
+                mounts = dict.fromkeys(mount for row in mounted for mount in row["mounts"])
+                self._fill(Container(self.plan, self.folder, temporary, list(mounts)), left)
+
+    def _fill(self, container: Container, left: deque) -> None:
+        """Give rows to a container until all have ended, or the container has."""
+        with container:
+            while left and not self._stop.exists():
+                row = left[0]
+                began = time.monotonic()
+                name, answer = container.ask(row["inputs"])
+                has_died = answer is None
+                answer = answer or container.last_answer()
+                spent = time.monotonic() - began - container.take_start()
+                place = container.rows / name
+                if excess := container.excess or container.limits.problem((place,)):
+                    answer = self._beyond_limits(excess)
+                    shutil.rmtree(place, ignore_errors=True)
+                has_left = not excess and self._take(place, row["number"])
+                facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
+                self._store({**answer, **facts})
+                left.popleft()
+                if has_died or container.exceeds_limits or self.plan.isolated:
+                    return
+
+    def _beyond_limits(self, excess: str) -> dict:
+        message = f"{excess}; {self.plan.writing['advice']}"
+        return {"state": "failed", "reason": "output-limit", "message": message}
+
+    def _take(self, place: Path, number: int) -> bool:
+        """Move what a row left out of the container's sight; what a job left that ended before is moved aside."""
+        if not place.exists():
+            return False
+        final = self.folder / "done" / str(number)
+        if os.path.lexists(final):
+            final.rename(self.folder / f"aside-{secrets.token_hex(4)}")
+        place.rename(final)
+        return True
+
+    def _store(self, answer: dict) -> None:
+        line = b"\n" + json.dumps(answer).encode() + b"\n"  # after anything that a killed job did not complete
+        with (self.folder / "answers.jsonl").open("ab") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def locked(path: Path):
+    """Hold a lock; a file system without locks gives none."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
