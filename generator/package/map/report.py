@@ -18,17 +18,22 @@ from generator.resources import data_folder, render
 
 report_file = "report.html"
 _MOST_REASONS = 10
+_OF_THE_RUN = ("attempts", "seconds", "peak_memory", "folder")
+"""Columns that come last on the page: the results of a row are next to its values."""
 
 
 def write_report(outdir: Path, results: Sequence[Result], *, package: str, tables: Sequence[Path]) -> Path:
     """Write the page next to the tables of results; return its path."""
     columns, records = tabulate(results)
+    shown = [{name: _with_path(value, record) for name, value in record.items()} for record in records]
+    names = _shown_columns(columns, shown)
     states = Counter(record["state"] for record in records)
     counted = ", ".join(f"{states[state]} {state}" for state in ("succeeded", "failed", "missing") if states[state])
     data = {
-        "columns": columns,
-        "records": [[record.get(name) for name in columns] for record in records],
-        "paths": sorted(_path_columns(columns, records)),
+        "columns": names,
+        "records": [[record.get(name) for name in names] for record in shown],
+        "paths": sorted(_path_columns(names, shown)),
+        "hidden": len(columns) - len(names),
     }
     parts = data_folder("templates") / "package" / "map"
     page = render(
@@ -47,6 +52,19 @@ def write_report(outdir: Path, results: Sequence[Result], *, package: str, table
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return path
+
+
+def _with_path(value: Any, record: Mapping[str, Any]) -> Any:
+    """Return the path of a scrap that is a file, from the folder of the page; any other value as it is."""
+    is_file = isinstance(value, dict) and value.get("class") == "File" and isinstance(value.get("path"), str)
+    return f"{record.get('folder')}/{value['path']}" if is_file else value
+
+
+def _shown_columns(columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the columns in the order of the page, without those that say nothing about any row."""
+    nothing: dict[str, tuple[Any, ...]] = {"attempts": (None, 1)}
+    told = [name for name in columns if any(record.get(name) not in nothing.get(name, (None,)) for record in records)]
+    return [name for name in told if name not in _OF_THE_RUN] + [name for name in told if name in _OF_THE_RUN]
 
 
 def _as_script(data: Any) -> str:

@@ -1,15 +1,19 @@
 // Shows the rows of a map: sorted, filtered, a page at a time; and a plot of two columns.
 "use strict";
 
-const { columns, records, paths } = JSON.parse(document.getElementById("data").textContent);
+const { columns, records, paths, hidden } = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 50;
 const MOST_POINTS = 5000;
 const LONG = 24; // characters that a column has room for, also in a table of many columns
+const OF_THE_RUN = ["attempts", "seconds", "peak_memory"];
 const PICTURE = /\.(png|jpe?g|gif|webp|svg)$/i;
 const filters = document.getElementById("filters");
 const body = document.querySelector("tbody");
 const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 const compact = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, notation: "compact" });
+const megabytes = new Intl.NumberFormat("en", { style: "unit", unit: "megabyte", maximumSignificantDigits: 3, useGrouping: false });
+const numberOf = (value, column) =>
+  columns[column] === "peak_memory" ? megabytes.format(value / 1e6) : numbers.format(value);
 const tick = (value) => (Math.abs(value) < 1e5 ? numbers : compact).format(value);
 let order = { column: 0, down: false };
 let page = 0;
@@ -21,6 +25,11 @@ const element = (name, properties = {}, ...children) => {
 };
 const textOf = (value) =>
   value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const fieldsOf = (value) =>
+  Object.entries(value)
+    .map(([name, one]) => `${name}: ${typeof one === "number" ? numbers.format(one) : textOf(one)}`)
+    .join("\n");
 const compare = (a, b) => {
   if (a === null || b === null) return (a === null) - (b === null);
   if (typeof a === "number" && typeof b === "number") return a - b;
@@ -40,9 +49,9 @@ function cell(value, column) {
     return element("td", {}, ...(Array.isArray(value) ? value : [value]).filter(Boolean).map(link));
   }
   if (columns[column] === "state") return element("td", { className: value }, value);
-  if (typeof value === "number") return element("td", { className: "number" }, numbers.format(value));
-  const text = textOf(value).slice(0, 500);
-  return element("td", { className: text.length > LONG ? "long" : "" }, text);
+  if (typeof value === "number") return element("td", { className: "number" }, numberOf(value, column));
+  const text = (isObject(value) ? fieldsOf(value) : textOf(value)).slice(0, 500);
+  return element("td", { className: text.split("\n").some((line) => line.length > LONG) ? "long" : "" }, text);
 }
 
 function chosen() {
@@ -102,59 +111,75 @@ function ticks(from, to) {
   return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, index) => (first + index) * step);
 }
 
-function plot(form, picture) {
-  const [x, y] = [Number(form.elements.x.value), Number(form.elements.y.value)];
-  const points = records.filter((one) => typeof one[x] === "number" && typeof one[y] === "number").slice(0, MOST_POINTS);
-  const range = (column) => {
-    const values = points.map((one) => one[column]);
+// Numbers to plot: of columns, and of the fields of objects in them.
+function series() {
+  const found = columns.flatMap((name, column) => {
+    const fields = new Set(records.flatMap((record) => (isObject(record[column]) ? Object.keys(record[column]) : [])));
+    const whole = { name, column, of: (record) => record[column] };
+    const parts = [...fields].slice(0, PAGE).map((field) => (
+      { name: `${name}.${field}`, column, of: (record) => (isObject(record[column]) ? record[column][field] ?? null : null) }
+    ));
+    return name === "cell" ? [] : [whole, ...parts];
+  });
+  return found.filter(({ of }) => {
+    const values = records.map(of).filter((value) => value !== null);
+    return values.length > 1 && values.every((value) => typeof value === "number");
+  });
+}
+
+function plot(x, y, picture) {
+  const points = records
+    .map((record) => ({ row: record[0], x: x.of(record), y: y.of(record) }))
+    .filter((point) => typeof point.x === "number" && typeof point.y === "number")
+    .slice(0, MOST_POINTS);
+  const range = (values) => {
     const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
     return low === high ? [low - 1, high + 1] : [low, high];
   };
-  const [left, right] = range(x);
-  const [low, high] = range(y);
-  const across = (value) => 70 + (630 * (value - left)) / (right - left);
-  const up = (value) => 320 - (300 * (value - low)) / (high - low);
   const draw = (name, attributes, text = "") => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     made.textContent = text;
     return made;
   };
-  const parts = [];
+  picture.setAttribute("aria-label", `${y.name} against ${x.name}, ${points.length} points`);
+  picture.replaceChildren();
+  if (!points.length) return;
+  const [left, right] = range(points.map((point) => point.x));
+  const [low, high] = range(points.map((point) => point.y));
+  const across = (value) => 70 + (630 * (value - left)) / (right - left);
+  const up = (value) => 320 - (300 * (value - low)) / (high - low);
   for (const value of ticks(left, right)) {
-    parts.push(draw("line", { x1: across(value), x2: across(value), y1: 20, y2: 320 }));
-    parts.push(draw("text", { x: across(value), y: 336, "text-anchor": "middle" }, tick(value)));
+    picture.append(draw("line", { x1: across(value), x2: across(value), y1: 20, y2: 320 }));
+    picture.append(draw("text", { x: across(value), y: 336, "text-anchor": "middle" }, tick(value)));
   }
   for (const value of ticks(low, high)) {
-    parts.push(draw("line", { x1: 70, x2: 700, y1: up(value), y2: up(value) }));
-    parts.push(draw("text", { x: 64, y: up(value) + 4, "text-anchor": "end" }, tick(value)));
+    picture.append(draw("line", { x1: 70, x2: 700, y1: up(value), y2: up(value) }));
+    picture.append(draw("text", { x: 64, y: up(value) + 4, "text-anchor": "end" }, tick(value)));
   }
-  for (const one of points) {
-    const dot = draw("circle", { cx: across(one[x]), cy: up(one[y]), r: 3 });
-    dot.append(draw("title", {}, `row ${one[0]}: ${numbers.format(one[x])}, ${numbers.format(one[y])}`));
-    parts.push(dot);
+  for (const point of points) {
+    const dot = draw("circle", { cx: across(point.x), cy: up(point.y), r: 3 });
+    dot.append(draw("title", {}, `row ${point.row}: ${numberOf(point.x, x.column)}, ${numberOf(point.y, y.column)}`));
+    picture.append(dot);
   }
-  parts.push(draw("text", { x: 385, y: 354, "text-anchor": "middle" }, columns[x]));
-  parts.push(draw("text", { x: 8, y: 14 }, columns[y]));
-  picture.replaceChildren(...parts);
-  picture.setAttribute("aria-label", `${columns[y]} against ${columns[x]}, ${points.length} points`);
+  picture.append(draw("text", { x: 385, y: 354, "text-anchor": "middle" }, x.name));
+  picture.append(draw("text", { x: 8, y: 14 }, y.name));
 }
 
 function addPlot() {
-  const numeric = columns.flatMap((name, column) => {
-    const values = records.map((record) => record[column]).filter((value) => value !== null);
-    return values.length > 1 && values.every((value) => typeof value === "number") && name !== "cell" ? [column] : [];
-  });
-  if (numeric.length < 2) return;
+  const found = series();
+  if (found.length < 2) return;
   const section = document.getElementById("plot");
   const form = section.querySelector("form");
   for (const name of ["x", "y"]) {
-    form.elements[name].append(...numeric.map((column) => element("option", { value: column }, columns[column])));
+    form.elements[name].append(...found.map((one, index) => element("option", { value: index }, one.name)));
   }
-  const inputs = numeric.filter((column) => column > 0 && column < columns.indexOf("state"));
-  form.elements.x.value = inputs.length ? inputs[0] : numeric[0];
-  form.elements.y.value = numeric[numeric.length - 1];
-  const redraw = () => plot(form, section.querySelector("svg"));
+  const state = columns.indexOf("state");
+  const input = found.findIndex(({ column }) => column > 0 && column < state);
+  const result = found.findIndex(({ column, name }) => column > state && !OF_THE_RUN.includes(name));
+  form.elements.x.value = Math.max(input, 0);
+  form.elements.y.value = result < 0 ? found.length - 1 : result;
+  const redraw = () => plot(found[form.elements.x.value], found[form.elements.y.value], section.querySelector("svg"));
   form.addEventListener("change", redraw);
   form.addEventListener("submit", (event) => event.preventDefault());
   section.hidden = false;
@@ -167,6 +192,7 @@ filters.elements.state.append(
 filters.addEventListener("input", () => { page = 0; show(); });
 filters.addEventListener("submit", (event) => event.preventDefault());
 filters.hidden = false;
+document.getElementById("hidden").hidden = !hidden;
 addHeads();
 addPlot();
 show();

@@ -34,10 +34,13 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
     """The page of 120 rows: the second failed, the first has a picture."""
     width, scheme = request.param
     rows = [result(number, scraps={"mean": number**0.5}) for number in range(1, 121)]
-    rows[0] = result(1, scraps={"mean": 1.0}, outputs={"map": "a map.svg"})
+    scraps = {"mean": 1.0, "figure": {"class": "File", "path": "scraps/figure.svg"}, "range": {"low": 1 / 3, "high": 2}}
+    rows[0] = result(1, scraps=scraps, outputs={"map": "a map.svg"})
+    rows[2] = result(3, scraps={"range": {"low": 4, "high": 5}})
     rows[1] = result(2, state="failed", reason="cell-error", message=_EVIL)
-    (tmp_path / "rows" / "001").mkdir(parents=True)
-    (tmp_path / "rows" / "001" / "a map.svg").write_text(_PICTURE)
+    (tmp_path / "rows" / "001" / "scraps").mkdir(parents=True)
+    for name in ("a map.svg", "scraps/figure.svg"):
+        (tmp_path / "rows" / "001" / name).write_text(_PICTURE)
     report = write_report(tmp_path, rows, package=f"trees {_EVIL}", tables=[tmp_path / "results.csv"])
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
@@ -58,7 +61,9 @@ def test_the_page_shows_sorts_and_filters_rows(page: Page) -> None:
     expect(page.get_by_text("1 × cell-error")).to_be_visible()
     rows = page.locator("tbody tr")
     assert rows.count() == 50
-    assert page.locator("tbody img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 20
+    pictures = page.locator("tbody img")
+    pictures.evaluate_all("all => Promise.all(all.map((one) => one.decode()))")
+    assert pictures.evaluate_all("all => all.map((one) => one.naturalWidth)") == [20, 20]  # an output and a scrap
 
     page.get_by_role("button", name="mean").click()
     page.get_by_role("button", name="mean").click()
@@ -73,8 +78,16 @@ def test_the_page_shows_sorts_and_filters_rows(page: Page) -> None:
     expect(page.get_by_text("1 of 120 rows")).to_be_visible()
 
 
+def test_results_come_next_to_the_values_of_a_row(page: Page) -> None:
+    heads = " ".join(page.locator("th").all_inner_texts())
+
+    assert heads == "row year city state reason message map mean figure range seconds folder"
+    expect(page.get_by_text("Columns in which no row has something to show are left out")).to_be_visible()
+    expect(page.get_by_role("cell", name="low: 0.333333")).to_be_visible()
+
+
 def test_words_are_whole_in_a_table_of_many_columns(page: Page) -> None:
-    row = page.locator("tbody tr").nth(2).bounding_box()
+    row = page.locator("tbody tr").nth(3).bounding_box()
     long = page.get_by_text(_EVIL).last.bounding_box()
 
     assert row is not None
@@ -84,11 +97,13 @@ def test_words_are_whole_in_a_table_of_many_columns(page: Page) -> None:
 
 
 def test_the_plot_shows_a_result_against_an_input(page: Page) -> None:
-    plot = page.get_by_role("img", name="mean against year, 119 points")
-    assert plot.locator("circle").count() == 119
+    plot = page.get_by_role("img", name="mean against year, 118 points")
+    assert plot.locator("circle").count() == 118
 
     page.get_by_label("Up").select_option("seconds")
     expect(page.get_by_role("img", name="seconds against year, 120 points")).to_be_attached()
+    page.get_by_label("Up").select_option("range.high")
+    expect(page.get_by_role("img", name="range.high against year, 2 points")).to_be_attached()
 
 
 def test_everyone_can_use_the_page(page: Page) -> None:
