@@ -423,6 +423,14 @@ def test_the_second_run_finds_its_modules_loaded(way: Choice, warm: WarmRuns) ->
     assert [run_when_prepared(warm, cell, way=way).text for _ in range(3)] == ["True\n", "False\n", "False\n"]
 
 
+def test_a_run_waits_for_modules_that_are_being_imported(way: Choice, warm: WarmRuns) -> None:
+    write_package(warm, f"slow_{way}", "import os, time\nloaded_in = os.getpid()\ntime.sleep(2)")
+    cell = f"import os, slow_{way} as c\nprint(c.loaded_in == os.getpid())"
+    warm.prepare()
+
+    assert [warm.run(cell, way=way).text for _ in range(2)] == ["True\n", "False\n"]
+
+
 def test_an_upgraded_package_is_the_new_one_in_the_next_run(way: Choice, warm: WarmRuns) -> None:
     cell = f"import os, upgraded_{way} as one\nprint(one.version, one.loaded_in == os.getpid())"
 

@@ -126,6 +126,11 @@ class PreparedProcess:
             raise UnfitError("; ".join(f"{name} {reason}" for name, reason in self.imported.refused.items()))
         return True
 
+    def await_answer(self, timeout: float) -> None:
+        """Wait at most ``timeout`` seconds until `is_ready` has an answer; an exception of a signal loses nothing."""
+        if self.imported is None:
+            self._is_readable(timeout)
+
     def fork(self, channel: int, **request: str) -> int:
         """Fork a child, which gets the descriptor ``channel``, and return its process id.
 

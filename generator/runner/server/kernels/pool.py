@@ -79,6 +79,11 @@ class PreparedPool:
             self._unfit[recipe] = str(error)
         return self.find(recipe)
 
+    def await_ready(self, recipe: Recipe, patience: float) -> None:
+        """Wait at most ``patience`` seconds for the process of a recipe, if it was started."""
+        if stock := self._stocks.get(self._allowed(recipe)):
+            stock.await_ready(patience)
+
     def _allowed(self, recipe: Recipe) -> Recipe:
         refused = self._refused.get(recipe.kernel)
         if not refused:

@@ -17,6 +17,8 @@ from generator.runner.packaged.home import find_image_home, prepare_home
 from generator.runner.server.kernels.packages import InstalledPackages
 
 _IMPORT_TIMEOUT = 300.0
+_START = 2.0
+"""Seconds that a process may take to start, before it imports what a notebook does."""
 Forked = ForkedKernel | ForkedShell
 
 
@@ -73,6 +75,14 @@ class Stock:
         if time.monotonic() - self._started > _IMPORT_TIMEOUT:
             raise UnfitError(f"its imports take more than {_IMPORT_TIMEOUT:g} s")
         return False
+
+    def await_ready(self, patience: float) -> None:
+        """Wait at most ``patience`` seconds for the answer of `is_ready`.
+
+        A process that takes far longer than that has had its time: nobody waits for it.
+        """
+        left = self._started + _START + patience - time.monotonic()
+        self.process.await_answer(min(patience, left))
 
     def is_outdated(self) -> bool:
         """Whether the packages of the environment have changed since the process began to import them."""

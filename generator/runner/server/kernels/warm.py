@@ -39,6 +39,8 @@ from generator.shared.failures import KernelMissingError
 _MOST_NOTEBOOKS = 2000
 _BARE_TIMEOUT = 60.0
 _ATTEMPTS = 3
+_MOST_WAITING = 10.0
+"""Seconds that a run waits at most for a process that is importing its modules."""
 _MOST_PATIENCE = 120.0
 _SETTINGS_FILES = ("matplotlibrc", ".numba_config.yaml")
 """Files that libraries look for in the working directory when they are imported."""
@@ -161,6 +163,9 @@ class WarmRun:
 
     def start(self, task: Task, log: int | None, runtime: Path) -> StartedKernel:
         """Start the kernel (`generator.runner.execution.execution.Start`)."""
+        if self._requested != "cold" and not self._kernels.why_cold(task.kernel):
+            self._notebook = self._kernels.notebook(task)
+            self._await_prepared(task, self._notebook)
         with deferred_signals():  # an exception between a request to fork and its answer would lose the child
             if self._requested != "cold":
                 reason = self._kernels.why_cold(task.kernel)
@@ -175,8 +180,16 @@ class WarmRun:
             self.way = "cold"
             return self._kernels.cold.start(task, log, runtime)
 
+    def _await_prepared(self, task: Task, notebook: Notebook) -> None:
+        """Wait for a process that is importing the notebook's modules, at most twice as long as the first run took.
+
+        Without it, this run would import them itself, at the same time.
+        """
+        if recipe := self._recipe(task, self._choose_kind(notebook), notebook):
+            self._kernels.pool.await_ready(recipe, min(2 * notebook.seconds, _MOST_WAITING))
+
     def _fork(self, task: Task, log: int | None) -> StartedKernel:
-        notebook = self._notebook = self._kernels.notebook(task)
+        notebook = self._notebook or self._kernels.notebook(task)
         kind = self._choose_kind(notebook)
         stock, child = self._take_child(task, kind, notebook)
         self.way = "direct" if kind == "shell" else "kernel"
@@ -227,9 +240,9 @@ class WarmRun:
     def _find_stock(self, task: Task, kind: Kind, notebook: Notebook) -> Stock:
         """Return the prepared process with the notebook's modules if it is ready and suits, else a bare one."""
         pool = self._kernels.pool
-        if notebook.modules and not notebook.unsuited and not self._why_not_preloaded(task, notebook):
+        if recipe := self._recipe(task, kind, notebook):
             try:
-                found = pool.find(Recipe(task.kernel, kind, notebook.modules, notebook.local))
+                found = pool.find(recipe)
                 if found is not None:
                     return found
             except UnfitError as error:
@@ -241,9 +254,13 @@ class WarmRun:
         return pool.bare(task.kernel, kind, _BARE_TIMEOUT)
 
     @staticmethod
-    def _why_not_preloaded(task: Task, notebook: Notebook) -> str:
-        files = (name for name in _SETTINGS_FILES if os.access(task.directory / name, os.F_OK))
-        return notebook.code.sets_environment or next(files, "")
+    def _recipe(task: Task, kind: Kind, notebook: Notebook) -> Recipe | None:
+        """Return what a prepared process with the notebook's modules is made of; None if none would suit."""
+        if not notebook.modules or notebook.unsuited or notebook.code.sets_environment:
+            return None
+        if any(os.access(task.directory / name, os.F_OK) for name in _SETTINGS_FILES):
+            return None
+        return Recipe(task.kernel, kind, notebook.modules, notebook.local)
 
     def enter_trial(self, session: KernelSession, patience: float | None) -> KernelSession:
         """Watch a session, because its child may hang."""
