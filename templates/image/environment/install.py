@@ -25,6 +25,15 @@ NEEDS_BUILDING = 78
 """Exit code of a build that needs compilers and has none."""
 BUILD_ERROR = r"(?i)fail\w* to build|building from source|build (backend|depend)|no usable wheels|compiler"
 """Messages of uv about builds that may succeed with compilers."""
+LIST_FONTS = """
+import json, os, matplotlib, matplotlib.font_manager as manager
+name = f"fontlist-v{manager.FontManager.__version__}.json"
+with open(os.path.join(matplotlib.get_cachedir(), name)) as file:
+    found = json.load(file)
+for kind in ("afmlist", "ttflist"):  # found in the order of the file system; matplotlib's own fonts first
+    found[kind].sort(key=lambda font: (font["fname"].startswith("/"), json.dumps(font, sort_keys=True)))
+print(name, json.dumps(found, indent=2), sep="\\n")
+"""
 PLAN = json.loads(pathlib.Path("/media/plan.json").read_text())
 FILES = pathlib.Path("/media/files")
 VENV = pathlib.Path("/srv/venv")
@@ -112,7 +121,40 @@ def install() -> None:
         uv("pip", "install", "--no-deps", str(_project()), as_user=True)
         if not PLAN["local"]:  # else the whole folder is kept
             _keep_written_modules()
+    _list_fonts()
     _finish()
+
+
+def _list_fonts() -> None:
+    """Keep matplotlib's list of fonts in the user's home; else each container makes it, in a quarter of a second.
+
+    Code of packages makes it, as the image's user, and nothing that it writes is read.
+    """
+    if not any(VENV.glob("lib/python*/site-packages/matplotlib/font_manager.py")):
+        return
+    variables = {"HOME": "/tmp/home", "MPLCONFIGDIR": str(WORK / "matplotlib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    made = subprocess.run(
+        [str(VENV / "bin/python"), "-c", LIST_FONTS],
+        cwd="/tmp",
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+        user=UID,
+        group=UID,
+        extra_groups=[],
+    )
+    name, _, fonts = made.stdout.partition("\n")
+    if made.returncode != 0 or not re.fullmatch(r"fontlist-v[\w.]+\.json", name):
+        return  # containers make the list
+    home = ROOT / PLAN["repository"].lstrip("/")
+    folder = home / ".cache/matplotlib"
+    folder.mkdir(parents=True)
+    (folder / name).write_text(fonts)
+    home.chmod(pathlib.Path(PLAN["repository"]).stat().st_mode)
+    _own(home)
 
 
 def _project() -> pathlib.Path:
