@@ -29,9 +29,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     from generator.request.secret_files import with_secret_files
     from generator.service.api.audit_events import event_entity
-    from generator.service.server import open_database
     from generator.service.store import audit
     from generator.service.store.database import rows
+    from generator.service.store.opening import open_database
     from generator.shared.errors import UsageError
     from generator.shared.safe_text import printable
 

@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     from generator.request.secret_files import with_secret_files
     from generator.service.project.pipeline_file import seconds
-    from generator.service.server import open_database
     from generator.service.store import tokens
+    from generator.service.store.opening import open_database
     from generator.shared.errors import UsageError
 
     if options.action != "list" and not options.name:

@@ -41,7 +41,7 @@ def routes_of(router: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def service_routes(project: str = "ada/toy") -> list[tuple[str, str]]:
     """Methods and paths of ``packmill serve`` for a project."""
-    from generator.service.server import application
+    from generator.service.application import application
 
     parts = MagicMock()
     parts.project.path = project

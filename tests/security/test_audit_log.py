@@ -16,8 +16,8 @@ from routes import WRITING, ask_raw, filled, service_routes
 from support import Finished
 from waiting import wait_until
 
-from generator.service.server import open_database
 from generator.service.store import tokens
+from generator.service.store.opening import open_database
 
 ROLES = tuple(tokens.roles)
 HOOK = {"url": "http://ada:word-in-an-address@127.0.0.1:9/", "token": "token-of-a-hook", "pipeline_events": "true"}

@@ -12,8 +12,8 @@ import requests
 from ci_service import ACCESS, TRIGGER, Service, make_project
 from routes import LEADING_ELSEWHERE, WRITING, ask_raw, filled, service_routes, text_parameters
 
-from generator.service.server import open_database
 from generator.service.store import tokens
+from generator.service.store.opening import open_database
 
 PUBLIC = ("/-/health", "/-/liveness", "/-/readiness", "/-/sign-in", "/-/api", "/-/openapi.json", "/")
 """Health, the page to sign in, and the description of the API; ``/`` leads to a page."""

@@ -14,8 +14,8 @@ import pytest
 import requests
 from ci_service import ACCESS, Service
 
-from generator.service.server import open_database
 from generator.service.store import tokens
+from generator.service.store.opening import open_database
 from generator.service.store.uploads import Uploads
 
 _PLACE = "/packages/generic/tables/0a1b/cities.csv"

@@ -16,9 +16,9 @@ from ci_service import Service
 from support import Finished
 from waiting import wait_until
 
-from generator.service.server import open_database
 from generator.service.store import tokens
 from generator.service.store.database import Database, rows, sessions, sqlite_url
+from generator.service.store.opening import open_database
 
 
 @pytest.fixture
