@@ -6,9 +6,11 @@ import codecs
 import io
 import math
 import os
+import queue
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -254,16 +256,40 @@ class Conversation:
             )
         self._held = b""
         self._stdin, self._stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
+        self._unwritten: queue.SimpleQueue[bytes | None] | None = None
+        """What a thread writes, once the program did not read a line at once; None closes its input."""
+        os.set_blocking(self._stdin.fileno(), False)
 
     def fileno(self) -> int:
         """Return the descriptor of the program's answers."""
         return self._stdout.fileno()
 
     def write(self, line: bytes) -> None:
-        """Give the program a line; nothing happens if it has ended, which `read` tells."""
+        """Give the program a line, without waiting until it reads it; nothing happens if it has ended (see `read`)."""
+        if self._unwritten is None:
+            line = self._write_now(line)
+            if not line:
+                return
+            self._unwritten = queue.SimpleQueue()
+            threading.Thread(target=self._write_later, args=(self._unwritten,), daemon=True).start()
+        self._unwritten.put(line)
+
+    def _write_now(self, line: bytes) -> bytes:
+        """Write what the pipe takes; return the rest, which is empty if the program has ended."""
         with suppress(OSError, ValueError):
-            self._stdin.write(line)
-            self._stdin.flush()
+            while line:
+                try:
+                    line = line[os.write(self._stdin.fileno(), line) :]
+                except BlockingIOError:
+                    return line
+        return b""
+
+    def _write_later(self, unwritten: queue.SimpleQueue[bytes | None]) -> None:
+        with suppress(OSError), self._stdin:
+            os.set_blocking(self._stdin.fileno(), True)
+            for line in iter(unwritten.get, None):
+                self._stdin.write(line)
+                self._stdin.flush()
 
     def read(self) -> list[bytes] | None:
         """Return the lines that have come since the last call; None after the program has closed its output."""
@@ -277,6 +303,9 @@ class Conversation:
 
     def close(self) -> None:
         """Give the program no more lines."""
+        if self._unwritten is not None:
+            self._unwritten.put(None)
+            return
         with suppress(OSError):
             self._stdin.close()
 

@@ -84,10 +84,10 @@ class Container:
         if self._is_ready:
             os.truncate(self._log, 0)  # what a row prints counts for this row alone
         self._allow_row()
-        with suppress(OSError):
-            self._process.stdin.write(json.dumps({"row": name, "inputs": inputs}).encode() + b"\n")
-            self._process.stdin.flush()
-        with self._watched():
+        with self._watched():  # the container may read nothing
+            with suppress(OSError):
+                self._process.stdin.write(json.dumps({"row": name, "inputs": inputs}).encode() + b"\n")
+                self._process.stdin.flush()
             return name, self._answer(name)
 
     @property

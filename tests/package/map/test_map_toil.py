@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -258,6 +259,22 @@ def test_a_row_that_stops_its_runner_on_a_node_fails_with_the_time_limit(
 
     assert [(ended[n].state, ended[n].reason) for n in (1, 2)] == [("failed", "run-time-limit"), ("succeeded", None)]
     assert "its time limit of 1 s" in (ended[1].message or "")
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_container_on_a_node_that_reads_no_row_fails_with_the_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values of the second row are more than a pipe takes."""
+    monkeypatch.setattr(plans, "GRACE", 2)
+    monkeypatch.setattr(sys.modules[__name__], "_TOOL", replace(_TOOL, time=1))
+    ended: dict[int, Ended] = {}
+    table = rows("give(); time.sleep(600)", "#" * (1 << 20), "")
+    running = threading.Thread(target=lambda: ended.update(run(tmp_path, table, rows_per_job=3)), daemon=True)
+    running.start()
+    running.join(timeout=120)
+
+    assert [ended[n].reason for n in sorted(ended)] == [None, "run-time-limit", None]
 
 
 @pytest.mark.usefixtures("quick_toil")
