@@ -39,10 +39,16 @@ class WriteLimits:
         size = 0
         for files, status in enumerate(_entries(folders) if self.are_set else (), start=1):
             size += max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0
-            if self.size and size > self.size:
-                return f"the run wrote more than {self.size / _MIB:g} MiB, which is the limit of its output"
-            if self.files and files > self.files:
-                return f"the run wrote more than {self.files} files and folders, which is the limit"
+            if problem := self.excess(size=size, files=files):
+                return problem
+        return ""
+
+    def excess(self, *, size: int, files: int) -> str:
+        """Return which limit a size in bytes and a number of files exceed, empty if none."""
+        if self.size and size > self.size:
+            return f"the run wrote more than {self.size / _MIB:g} MiB, which is the limit of its output"
+        if self.files and files > self.files:
+            return f"the run wrote more than {self.files} files and folders, which is the limit"
         return ""
 
 
@@ -51,7 +57,7 @@ no_limits = WriteLimits()
 
 def _entries(folders: Iterable[Path]) -> Iterator[os.stat_result]:
     """Yield the status of everything below folders, without following links; files may come and go meanwhile."""
-    waiting = [str(folder) for folder in folders]
+    waiting = [str(folder) for folder in folders if not os.path.islink(folder)]
     while waiting:
         with suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:

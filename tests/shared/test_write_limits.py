@@ -27,6 +27,9 @@ def _write(folder: Path, kind: str) -> None:
     elif kind == "links":
         for number in range(4):
             (folder / str(number)).symlink_to("/")
+    elif kind == "link":
+        folder.rmdir()
+        folder.symlink_to("/etc")
     elif kind == "deep":
         (folder / "a" / "b" / "c" / "d").mkdir(parents=True)
     else:
@@ -35,7 +38,10 @@ def _write(folder: Path, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "problem"),
-    [("large", _SIZE), ("holes", _SIZE), ("many", _FILES), ("links", _FILES), ("deep", _FILES), ("little", "")],
+    [
+        *(("large", _SIZE), ("holes", _SIZE), ("many", _FILES), ("links", _FILES), ("deep", _FILES)),
+        *(("little", ""), ("link", "")),
+    ],
 )
 def test_a_limit_that_is_exceeded_is_named(kind: str, problem: str, tmp_path: Path) -> None:
     _write(tmp_path / "written", kind)

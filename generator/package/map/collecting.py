@@ -1,34 +1,78 @@
-"""What a row left: checked, moved to the row's folder, and summed up for the table of results.
+"""What a row left: checked, brought to the row's folder, and summed up for the table of results.
 
-Everything here was written by a notebook. It is checked as `packmill run` checks outputs, before anything is moved.
+Everything here was written by a notebook. It is checked as `packmill run` checks outputs: what a container left that
+has ended, or what was copied out of the reach of one that goes on.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from generator.containers.limits import output_advice
+from generator.package.map.copying import LimitExceededError, copy_folder
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
 from generator.package.map.records import number, read_object, small_values, text, whole_number
 from generator.shared import contract
+from generator.shared.failures import OutputLimitError
+from generator.shared.write_limits import WriteLimits, no_limits
+
+_REFUSED = "output-refused"
 
 
-def collect_row(left: Path, final: Path, answer: Mapping[str, Any]) -> Ended:
-    """Move what a row left to its folder, and return how it ended."""
+def collect_row(
+    left: Path, final: Path, answer: Mapping[str, Any], *, limits: WriteLimits = no_limits, has_ended: bool = False
+) -> Ended:
+    """Bring what a row left to its folder, and return how it ended.
+
+    ``has_ended`` is whether its container has: then results are moved. Otherwise they are copied, within ``limits``.
+    """
+    if any(path.is_symlink() or not path.is_dir() for path in (left, left / contract.output_folder)):
+        return _without_results(answer)
+    if has_ended:
+        return _collect(left, left, final, answer)
+    copy = left.with_name(f"{left.name}-copy")
+    remove_folder(copy)  # of a map that was killed
+    copy.mkdir(mode=0o700)
+    try:
+        return _copy(left, copy, limits) or _collect(copy, left, final, answer)
+    finally:
+        remove_folder(copy)
+
+
+def _copy(left: Path, copy: Path, limits: WriteLimits) -> Ended | None:
+    """Copy the results of a row; return why the row fails if they cannot be copied.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        copy_folder(left / contract.output_folder, copy / contract.output_folder, limits)
+    except LimitExceededError as error:
+        return Ended(state="failed", reason=OutputLimitError.reason, message=f"{error}; {output_advice}")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        message = f"the results cannot be read: {error.strerror or error}"
+        return Ended(state="failed", reason=_REFUSED, message=message)
+    return None
+
+
+def _collect(own: Path, left: Path, final: Path, answer: Mapping[str, Any]) -> Ended:
+    """Check the results in the folder ``own``, and move them to their folder."""
     from cwltool.errors import WorkflowException
 
     from generator.package.engines.checked_cwltool.outputs import OutputFolder
 
-    results = left / contract.output_folder
+    results = own / contract.output_folder
     try:
-        if any(path.is_symlink() or not path.is_dir() for path in (left, results)):
-            return _without_results(answer)
-        OutputFolder(str(left), inside="").clear(str(results))
+        OutputFolder(str(own), inside="").clear(str(results))
     except WorkflowException as error:
         remove_folder(results)
-        return Ended(state="failed", reason="output-refused", message=str(error))
+        return Ended(state="failed", reason=_REFUSED, message=str(error))
     record = read_object(results / contract.result_file)
     scraps, outputs = read_object(results / contract.scraps_file), read_object(left / contract.output_object_file)
     _put(results, final)
@@ -39,7 +83,7 @@ def _without_results(answer: Mapping[str, Any]) -> Ended:
     ended = _ended(answer, {}, {}, {})
     if not ended.has_succeeded:
         return ended
-    return Ended(state="failed", reason="output-refused", message="the folder of results was removed or replaced")
+    return Ended(state="failed", reason=_REFUSED, message="the folder of results was removed or replaced")
 
 
 def _put(results: Path, final: Path) -> None:

@@ -150,7 +150,7 @@ class EngineScheduler:
             wait(self._running, timeout=_WAIT)
 
     def _finish(self, attempt: Attempt, left: Path, answer: Mapping[str, Any]) -> None:
-        ended = collect_row(left, self.place(attempt.row), answer)
+        ended = collect_row(left, self.place(attempt.row), answer, has_ended=True)
         if again := next_attempt(attempt, ended, self.schedule):
             self._queue.append(again)
             return

@@ -65,10 +65,22 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
         return
-    for path, names, _ in os.walk(folder):
-        for name in (".", *names):
-            below = Path(path, name)
-            with suppress(OSError):
-                if not below.is_symlink():
-                    below.chmod(0o700)
+    _make_accessible(folder)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_accessible(folder: Path) -> None:
+    """Add the owner's permissions to folders, each by its descriptor: a process may put a link in the place of one."""
+    _allow_owner(str(folder))
+    for _, names, _, descriptor in os.fwalk(folder):
+        for name in names:
+            _allow_owner(name, descriptor)
+
+
+def _allow_owner(name: str, folder: int | None = None) -> None:
+    with suppress(OSError):
+        named = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+        try:
+            os.chmod(f"/proc/self/fd/{named}", 0o700)  # noqa: PTH101 - not the name of a folder
+        finally:
+            os.close(named)

@@ -194,7 +194,7 @@ class Scheduler:
             message = f"{excess}; {output_advice}"
             ended = Ended(state="failed", reason=OutputLimitError.reason, message=message)
         else:
-            ended = collect_row(left, self.place(attempt.row), answer)
+            ended = collect_row(left, self.place(attempt.row), answer, limits=self.plan.writing)
         self._removal.submit(remove_folder, left)
         self._finish(attempt, ended)
 

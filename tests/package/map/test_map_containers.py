@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,45 @@ def test_a_row_sees_no_folder_of_another_row(isolated: bool, tmp_path: Path) -> 
     assert [ended[number].scraps["seen"] for number in range(1, 7)] == [[]] * 6
     assert len({one.scraps["name"] for one in ended.values()}) == 6
     assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.usefixtures("docker")
+def test_a_container_cannot_change_the_results_of_earlier_rows(tmp_path: Path) -> None:
+    """It goes on with the next row, and has the folder and a file of the row before open."""
+    keeps = """\
+os.makedirs(os.path.join(folder, "output"))
+kept = os.open(os.path.join(folder, "output"), os.O_RDONLY)
+written = os.open("map.txt", os.O_RDWR | os.O_CREAT, 0o644, dir_fd=kept)
+os.write(written, b"map")
+"""
+    changes = f"""\
+while not os.path.exists({str(tmp_path / "rows" / "1")!r}): time.sleep(0.01)
+os.write(written, b"more")
+os.fchmod(written, 0o4755)
+try: os.symlink("/etc/hostname", "planted", dir_fd=kept)
+except FileNotFoundError: pass  # the folder is removed
+"""
+
+    ended = run_rows(tmp_path, keeps, changes)
+
+    results = tmp_path / "rows" / "1"
+    assert [ended[number].state for number in (1, 2)] == ["succeeded", "succeeded"]
+    assert sorted(path.name for path in results.iterdir()) == ["map.txt", "scraps.json"]
+    assert (results / "map.txt").read_text() == "map"
+    assert stat.S_IMODE((results / "map.txt").stat().st_mode) == 0o644
+
+
+@pytest.mark.usefixtures("docker")
+def test_results_that_grow_while_they_are_copied_are_within_the_limit(tmp_path: Path) -> None:
+    grows = """\
+os.makedirs(os.path.join(folder, "output"))
+open(os.path.join(folder, "output", "holes"), "wb").truncate(2 << 20)
+"""
+
+    ended = run_rows(tmp_path, grows, limits={"output": 1, "most_output": 1})
+
+    assert (ended[1].state, ended[1].reason) == ("failed", "output-limit")
+    assert not (tmp_path / "rows").exists()
 
 
 def test_a_container_that_docker_removes_delays_no_row(docker: Path, tmp_path: Path) -> None:
@@ -258,6 +299,27 @@ def test_a_row_that_stops_its_runner_fails_with_the_time_limit(tmp_path: Path, m
 
     assert (ended[1].state, ended[1].reason, ended[2].state) == ("failed", "run-time-limit", "succeeded")
     assert "its time limit of 1 s" in (ended[1].message or "")
+
+
+@pytest.mark.usefixtures("kills")
+def test_a_container_that_reads_no_row_fails_with_the_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values of the second row are more than a pipe takes."""
+    monkeypatch.setattr(row_container, "GRACE", 2)
+    ended: dict[int, Ended] = {}
+    stops = "os.makedirs(folder + '/output'); answer(); time.sleep(600)"
+
+    def run() -> None:
+        ended.update(run_rows(tmp_path, stops, "#" * (1 << 20), "", time=1))
+
+    running = threading.Thread(target=run, daemon=True)
+    running.start()
+    running.join(timeout=120)
+
+    assert [(number, one.state, one.reason) for number, one in sorted(ended.items())] == [
+        (1, "succeeded", None), (2, "failed", "run-time-limit"), (3, "succeeded", None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("isolated", [False, True])

@@ -112,7 +112,7 @@ class ToilScheduler:
 
     def _collect(self, wave: Wave) -> None:
         for attempt, left, answer in wave.answers():
-            ended = collect_row(left, self.place(attempt.row), answer)
+            ended = collect_row(left, self.place(attempt.row), answer, limits=self.plan.containers.writing)
             remove_folder(left)
             self._finish(attempt, ended)
             wave.note_taken(attempt.row.number)
