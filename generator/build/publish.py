@@ -46,7 +46,8 @@ def check_room(job: BuildJob) -> None:
     check_place(job.top, job.claim)
     if request.destination:
         token = publish_token(request.destination, settings)
-        check_deposit(request.destination, job.claim, token=token, policy=settings.destinations)
+        limits = settings.fetch_limits
+        check_deposit(request.destination, job.claim, token=token, policy=settings.destinations, limits=limits)
     if request.registry:
         login = _requested_login(request.registry, settings)
         _check_registry(image.pushed_reference(request.registry, job.reference), job.claim.own, login)
@@ -198,6 +199,7 @@ def _deposit_packages(job: BuildJob, destination: Destination, progress: Progres
             token=publish_token(destination, job.settings),
             replace=job.request.replace,
             policy=job.settings.destinations,
+            limits=job.settings.fetch_limits,
         )
         how = f"commit {done.commit[:12]}" if done.changed else "unchanged"
         progress.say(f"{destination.branch}:{place}: {how}")

@@ -15,7 +15,7 @@ from generator.environment.environment import configuration_name
 from generator.network.address_policy import Access, AddressPolicy, any_repository
 from generator.network.addresses import check
 from generator.network.guarded_proxy import GuardedProxy, guarded_proxy
-from generator.repository.checkout import inside
+from generator.repository.checkout import inside, read_bytes
 from generator.shared.errors import EnvironmentSpecError
 from generator.shared.safe_text import redacted
 
@@ -65,7 +65,7 @@ def _read(requested: str, folder: Path) -> bytes:
         raise EnvironmentSpecError(
             f"{requested}: the environment is not in the repository; give a path from its top, or an https URL"
         )
-    return file.read_bytes()
+    return read_bytes(file, requested, EnvironmentSpecError)
 
 
 def _fetch(url: str, policy: AddressPolicy) -> bytes:

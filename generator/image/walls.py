@@ -13,6 +13,7 @@ from generator.containers.unreachable import explain_pull
 from generator.environment.dockerfile import base_images, engine_sources
 from generator.environment.environment import BuildPack, Environment
 from generator.image.base.find import ensure_base_image
+from generator.repository.checkout import read_bytes
 from generator.request.settings import Settings
 from generator.shared.errors import EnvironmentSpecError
 
@@ -51,7 +52,7 @@ def check_dockerfile(path: Path, settings: Settings, say: Say) -> None:
         EnvironmentSpecError: a line or a base image's ONBUILD fetches an address, or a base image must not or cannot be
             pulled; the message lists each line.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_bytes(path, path.name, EnvironmentSpecError).decode("utf-8", "replace")
     _check_sources("Dockerfile", text)
     for reference in base_images(text):
         added = "\n".join(_pull_base_image(reference, settings, say).config.get("OnBuild") or ())

@@ -22,7 +22,8 @@ from generator.notebook.literals import MisfitError, fit_default, hint_of, widen
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint
 from generator.notebook.stage_outs import output_path
-from generator.shared.errors import Mistake, ParametersError
+from generator.repository.checkout import read_bytes
+from generator.shared.errors import Mistake, ParametersError, ProcessError
 from generator.shared.output_patterns import has_wildcard
 from generator.shared.safe_text import printable
 from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
@@ -49,13 +50,14 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     ``is_folder`` tells the folders among the defaults of stage-ins from files.
 
     Raises:
+        ProcessError: the file cannot be read, or is too large.
         ParametersError: the file is not valid YAML, or an input, an output or a resource in it is invalid.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path, name, ProcessError).decode("utf-8-sig")
         check_size(text)
         check_events(YAML().parse(text))
         document = YAML().load(text)

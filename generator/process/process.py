@@ -19,7 +19,7 @@ from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.parameters import Remark
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import as_notebook, ending_of, is_notebook_name, is_text_name
-from generator.repository.checkout import inside
+from generator.repository.checkout import inside, read_bytes
 from generator.repository.process_folders import default_process
 from generator.request.resources import Resources
 from generator.shared.errors import PackmillError, ProcessError
@@ -68,10 +68,7 @@ def read_process(folder: Path, path: str, choices: Choices = no_choices, *, left
     file = inside(folder, path)
     if file is None or not file.is_file():
         raise ProcessError(_explain_missing(folder, path, left_out))
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ProcessError(f"{path}: cannot be read: {error.strerror}") from None
+    data = read_bytes(file, path, ProcessError)
     if path.endswith(".sh"):
         return _read_script(folder, path, choices)
     data = as_notebook(data, path)
@@ -112,9 +109,9 @@ def describe_repository(folder: Path) -> Metadata:
     file = inside(folder, default_process)
     if file is not None and file.is_file():
         try:
-            notebook = read_notebook(file.read_bytes(), default_process)
+            notebook = read_notebook(read_bytes(file, default_process, ProcessError), default_process)
             return read_notebook_statements(folder, notebook).metadata
-        except (PackmillError, OSError):  # a build of another process need not read it
+        except PackmillError:  # a build of another process need not read it
             pass
     return read_repository_statements(folder).metadata
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from generator.shared.errors import PackmillError
+
 _text_limit = 16 * 1024**2
+_LARGEST_FILE = 256 * 1024**2
+"""Bytes of a notebook or another file that is read whole; a few kilobytes of a repository can stand for any number."""
 
 
 def inside(folder: Path, path: str) -> Path | None:
@@ -26,6 +30,22 @@ def repository_files(folder: Path) -> list[str]:
         if (folder / binder).is_dir():
             names += [f"{binder}/{entry.name}" for entry in (folder / binder).iterdir()] or [f"{binder}/"]
     return names
+
+
+def read_bytes(file: Path, path: str, error: type[PackmillError]) -> bytes:
+    """Return the content of a file; ``path`` is its path in the checkout, for messages.
+
+    Raises:
+        PackmillError: it cannot be read, or is larger than 256 MiB; raised as ``error``.
+    """
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_LARGEST_FILE + 1)
+    except OSError as problem:
+        raise error(f"{path}: cannot be read: {problem.strerror}") from None
+    if len(data) > _LARGEST_FILE:
+        raise error(f"{path}: larger than {_LARGEST_FILE >> 20} MiB, and not read; make it smaller")
+    return data
 
 
 def read_text(folder: Path, path: str) -> str | None:

@@ -6,7 +6,7 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from generator.network.guarded_proxy import guarded_proxy
 from generator.repository.connection import REDIRECTED, check_repository
 from generator.repository.deposited import list_replaceable
 from generator.repository.destination import Destination
+from generator.repository.fetch_limits import FetchLimits, usual_limits, within_limits
 from generator.repository.git_environment import git_environment, identity
 from generator.repository.places import Claim, Holder, read_holder
 from generator.repository.temporary_failures import explain_temporary, is_temporary, pauses, repeat
@@ -49,6 +50,7 @@ def deposit(
     token: str,
     replace: bool = False,
     policy: AddressPolicy = any_destination,
+    limits: FetchLimits = usual_limits,
 ) -> Deposited:
     """Commit files of packages at ``path`` of the destination's branch, and push.
 
@@ -57,14 +59,15 @@ def deposit(
     top of it. ``replace`` also replaces the package of another repository or process.
 
     Raises:
-        PublishError: the policy refuses the destination, it cannot be reached, or it rejects the commit.
+        PublishError: the policy refuses the destination, it cannot be reached, is beyond the ``limits`` of what is
+            fetched, or rejects the commit.
         PlaceTakenError: the path holds the package of another repository or process, or files that no package lists.
     """
     listed = list(files)
     claim = _claim_of(package, listed, path=path, replace=replace)
-    with _open_destination(destination, token, policy) as repo:
+    with _open_destination(destination, token, policy, limits) as (repo, check):
         named = {f"{path}/{name}": package / name for name in listed}
-        return _commit_and_push(repo, named, destination, claim, message)
+        return _commit_and_push(repo, named, destination, claim, message, check=check)
 
 
 def _claim_of(package: Path, files: Iterable[str], *, path: str, replace: bool) -> Claim:
@@ -79,26 +82,38 @@ def _claim_of(package: Path, files: Iterable[str], *, path: str, replace: bool) 
 
 
 def check_deposit(
-    destination: Destination, claim: Claim, *, token: str, policy: AddressPolicy = any_destination
+    destination: Destination,
+    claim: Claim,
+    *,
+    token: str,
+    policy: AddressPolicy = any_destination,
+    limits: FetchLimits = usual_limits,
 ) -> None:
     """Check that a package may be deposited, before anything is built for it.
 
     Raises:
-        PublishError: the policy refuses the destination, or it cannot be reached.
+        PublishError: the policy refuses the destination, it cannot be reached, or is beyond the ``limits``.
         PlaceTakenError: the path holds the package of another repository or process, or files that no package lists.
     """
-    with _open_destination(destination, token, policy) as repo:
+    with _open_destination(destination, token, policy, limits) as (repo, _):
         parent = _fetch_branch(repo, destination.branch)
         if parent:
             list_replaceable(repo, parent, claim)
 
 
 @contextmanager
-def _open_destination(destination: Destination, token: str, policy: AddressPolicy) -> Iterator[git.Repo]:
-    """Create an empty repository with the destination as ``origin``, and raise git's errors as PublishError."""
+def _open_destination(
+    destination: Destination, token: str, policy: AddressPolicy, limits: FetchLimits
+) -> Iterator[tuple[git.Repo, Callable[[], None]]]:
+    """Create an empty repository with the destination as ``origin``, and raise git's errors as PublishError.
+
+    Yields the repository, and a function that checks the limits.
+    """
     access = check_repository(policy, destination.repository)
     with ExitStack() as stack:
         temporary = stack.enter_context(TemporaryDirectory(prefix="packmill-deposit-"))
+        where = redacted(destination.repository.address)
+        check = stack.enter_context(within_limits(Path(temporary), limits, where, error=PublishError))
         proxy = stack.enter_context(guarded_proxy(policy.reachable)) if access is Access.PUBLIC else None
         environment = stack.enter_context(
             git_environment(destination.repository, token, hooks=destination.trusted, access=access, proxy=proxy)
@@ -107,7 +122,7 @@ def _open_destination(destination: Destination, token: str, policy: AddressPolic
             repo = git.Repo.init(temporary, initial_branch="packmill")
             repo.git.update_environment(**environment, **identity(fixed=False), GIT_LITERAL_PATHSPECS="1")
             repo.create_remote("origin", destination.repository.address)
-            yield repo
+            yield repo, check
         except (git.GitError, ValueError) as error:
             if proxy and proxy.refused:
                 raise PublishError(
@@ -117,7 +132,13 @@ def _open_destination(destination: Destination, token: str, policy: AddressPolic
 
 
 def _commit_and_push(
-    repo: git.Repo, files: Mapping[str, Path], destination: Destination, claim: Claim, message: str
+    repo: git.Repo,
+    files: Mapping[str, Path],
+    destination: Destination,
+    claim: Claim,
+    message: str,
+    *,
+    check: Callable[[], None],
 ) -> Deposited:
     waits, own = list(pauses), set[str]()
     for attempt in range(_ATTEMPTS):
@@ -127,6 +148,7 @@ def _commit_and_push(
             return Deposited(commit=parent, changed=parent in own)
         commit = str(repo.git.commit_tree(tree, *(("-p", parent) if parent else ()), "-m", message))
         own.add(commit)
+        check()
         pause = random.uniform(0.1, 0.4) * (attempt + 1)  # noqa: S311 - spreads competing pushes, hides nothing
         try:
             repo.git.push("--quiet", "origin", f"{commit}:refs/heads/{destination.branch}")

@@ -7,9 +7,13 @@ from pathlib import PurePosixPath
 
 import git
 
-from generator.repository.places import Claim, foreign_files_error, read_holder
+from generator.repository.git_objects import list_tree
+from generator.repository.places import Claim, Holder, foreign_files_error, read_holder
+from generator.shared.errors import PublishError, RepositoryError
 
 _OTHERWISE = "choose another destination or branch"
+_LARGEST_RECORD = 16 << 20
+"""Bytes of a ``package.json``."""
 
 
 def list_replaceable(repo: git.Repo, parent: str, claim: Claim, names: Iterable[str] = ()) -> list[str]:
@@ -18,14 +22,18 @@ def list_replaceable(repo: git.Repo, parent: str, claim: Claim, names: Iterable[
     ``names`` are the files of the new packages, if known yet.
 
     Raises:
+        PublishError: it has too many files there.
         PlaceTakenError: the place holds the package of another repository or process, or files that no package lists.
     """
-    listed = str(repo.git.ls_tree("-r", "-z", "--name-only", parent, "--", f"{claim.path}/")).split("\0")
+    try:
+        listed = list(list_tree(repo, "--name-only", parent, "--", f"{claim.path}/"))
+    except RepositoryError as error:
+        raise PublishError(str(error)) from None
     here, found = set(listed), set[str]()
     for name in listed:
         folder = _folder_of(name, claim)
         if folder is not None:
-            holder = read_holder(str(repo.git.cat_file("blob", f"{parent}:{name}")))
+            holder = _read_holder(repo, f"{parent}:{name}")
             where = name.removesuffix("/package.json")
             if holder and claim.replaces(holder, folder, where=where, otherwise=_OTHERWISE):
                 found |= {f"{where}/{one}" for one in holder.documents} & here
@@ -34,6 +42,13 @@ def list_replaceable(repo: git.Repo, parent: str, claim: Claim, names: Iterable[
     if others and not claim.replace:
         raise foreign_files_error(claim.path, others, claim.own, otherwise=_OTHERWISE)
     return sorted(found)
+
+
+def _read_holder(repo: git.Repo, blob: str) -> Holder | None:
+    """Return whose package a ``package.json`` is of; a larger file than packmill writes is of none."""
+    if int(repo.git.cat_file("-s", blob)) > _LARGEST_RECORD:
+        return None
+    return read_holder(str(repo.git.cat_file("blob", blob)))
 
 
 def _folder_of(name: str, claim: Claim) -> str | None:

@@ -1,7 +1,7 @@
-"""Limits of a fetch: how much a repository may take on the disk with its history and submodules, and how long.
+"""Limits of a fetch: what a repository may take on the disk with its history and submodules, of memory, and how long.
 
-git has neither limit. A thread measures the folder while git runs, and ends git's processes there beyond a limit, so
-that a huge repository fills no disk.
+git has no such limits. A thread measures the folder and git's processes there while they run, and ends them beyond a
+limit, so that a huge repository fills no disk, and a server that lists branches without end fills no memory.
 """
 
 from __future__ import annotations
@@ -10,24 +10,27 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.shared.errors import RepositoryError
+from generator.shared.errors import PackmillError, RepositoryError
 
 _MIB = 2**20
+_HALF_OF_MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (2 * _MIB)
+_MEMORY = min(8192, _HALF_OF_MEMORY)
 _PAUSE = 0.2
 """Seconds between two measurements, or as long as the last one took."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FetchLimits:
-    """The limits of one fetch: ``size`` in MiB, ``seconds``."""
+    """The limits of one fetch: ``size`` and ``memory`` of git in MiB, ``seconds``."""
 
     size: int = 20_480
     seconds: float = 3600.0
+    memory: int = _MEMORY
 
     def problem(self, folder: Path, began: float) -> str:
         """Return the limit that the fetch into ``folder`` exceeds, or an empty text."""
@@ -38,6 +41,8 @@ class FetchLimits:
                 f"takes more than {self.size} MiB with its history and submodules; leave large files out of it, or ask "
                 "the operator for a higher limit, which is PACKMILL_REPOSITORY_SIZE"
             )
+        if sum(map(_memory, _programs(folder))) > self.memory * _MIB:
+            return f"takes more than {self.memory} MiB of memory to be listed or fetched, which is the limit"
         return ""
 
 
@@ -45,25 +50,31 @@ usual_limits = FetchLimits()
 
 
 @contextmanager
-def within_limits(folder: Path, limits: FetchLimits, address: str) -> Iterator[None]:
-    """Fetch into a folder within limits.
+def within_limits(
+    folder: Path, limits: FetchLimits, address: str, error: type[PackmillError] = RepositoryError
+) -> Iterator[Callable[[], None]]:
+    """Fetch into a folder within limits; yield a function that checks them now, before the next step.
 
     Raises:
-        RepositoryError: the repository exceeds a limit; the message names it.
+        PackmillError: the repository exceeds a limit, which the message names; raised as ``error``.
     """
     watch = _Watch(folder, limits)
+
+    def check() -> None:
+        if problem := watch.problem or limits.problem(folder, watch.began):
+            raise error(f"{address}: {problem}")
+
     watch.start()
     try:
-        yield
+        yield check
     except Exception:
         watch.end()
         if watch.problem:
-            raise RepositoryError(f"{address}: {watch.problem}") from None
+            raise error(f"{address}: {watch.problem}") from None
         raise
     finally:
         watch.end()
-    if problem := watch.problem or limits.problem(folder, watch.began):
-        raise RepositoryError(f"{address}: {problem}")
+    check()
 
 
 class _Watch(threading.Thread):
@@ -105,8 +116,24 @@ def _size(folder: Path) -> int:
 
 def _end_programs(folder: Path) -> None:
     """Kill the programs whose current folder is inside of ``folder``: git, and those that it started."""
+    for process in _programs(folder):
+        with suppress(OSError):
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+def _programs(folder: Path) -> Iterator[Path]:
+    """Yield the folders in /proc of the other programs whose current folder is inside of ``folder``."""
     top = folder.resolve()
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError):
             if (process / "cwd").resolve().is_relative_to(top) and int(process.name) != os.getpid():
-                os.kill(int(process.name), signal.SIGKILL)
+                yield process
+
+
+def _memory(process: Path) -> int:
+    """Return the bytes of memory that a process has written to, without files (proc_pid_status(5), RssAnon)."""
+    with suppress(OSError):
+        for line in (process / "status").read_text(errors="replace").splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    return 0

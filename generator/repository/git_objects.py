@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import git
@@ -30,22 +32,49 @@ class FetchRequest:
 
 DEEPEST = 200
 """Folders in each other that a tree may have: Python's functions that walk trees call themselves for each."""
+MOST_ENTRIES = 1_000_000
+"""Files and folders that a tree may have: a few kilobytes of folders with the same content can stand for any number."""
+_LONGEST_ENTRY, _LARGEST_COMMIT = 1 << 16, 4 << 20
+"""Bytes of a path, and of a commit with its message."""
 
 
 def check_out(repo: git.Repo, commit: str) -> str:
     """Check out a commit without a branch, and return it.
 
     Raises:
-        RepositoryError: its folders are nested too deep.
+        RepositoryError: it has too many files, its folders are nested too deep, or its message is too long.
     """
-    folders = str(repo.git.ls_tree("-r", "-d", "-z", "--name-only", "--full-tree", commit)).split("\0")
-    if deep := next((path for path in folders if is_too_deep(path)), ""):
-        raise RepositoryError(
-            f"{repo.remote('origin').url}: folders are nested more than {DEEPEST} deep below {deep.split('/')[0]!r}; "
-            "move their files up"
-        )
+    address = repo.remote("origin").url
+    if int(repo.git.cat_file("-s", commit)) > _LARGEST_COMMIT:
+        raise RepositoryError(f"{address}: the message of the commit is too long; shorten it")
+    for path in list_tree(repo, "-t", "--name-only", commit):
+        if is_too_deep(path):
+            deep = path.split("/")[0]
+            raise RepositoryError(
+                f"{address}: folders are nested more than {DEEPEST} deep below {deep!r}; move their files up"
+            )
     repo.git.checkout("--quiet", "--force", "--detach", commit)
     return commit
+
+
+def list_tree(repo: git.Repo, *words: str) -> Iterator[str]:
+    """Yield the entries of a whole tree as ``git ls-tree -r -z`` prints them, one at a time.
+
+    Raises:
+        RepositoryError: it has more than a million, or a path of 64 KiB.
+        git.GitCommandError: git cannot read the tree.
+    """
+    address, left, rest = repo.remote("origin").url, MOST_ENTRIES, b""
+    process = repo.git.ls_tree("-r", "-z", "--full-tree", *words, as_process=True)
+    while piece := process.stdout.read(1 << 16):
+        *entries, rest = (rest + piece).split(b"\0")
+        left -= len(entries)
+        if left < 0 or len(rest) > _LONGEST_ENTRY:
+            process.proc.kill()
+            problem = f"more than {MOST_ENTRIES} files and folders" if left < 0 else "a path that is too long"
+            raise RepositoryError(f"{address}: has {problem}; leave files out of the repository")
+        yield from map(os.fsdecode, entries)
+    process.wait()
 
 
 def is_too_deep(path: str) -> bool:

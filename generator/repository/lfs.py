@@ -10,9 +10,11 @@ from pathlib import Path
 import git
 
 from generator.network.address_policy import Access
+from generator.repository.checkout import read_bytes
 from generator.repository.connection import Connection
 from generator.repository.git_environment import git_environment
 from generator.repository.git_objects import FetchRequest
+from generator.shared.errors import RepositoryError
 from generator.shared.suggestions import list_some
 
 _TIMEOUT = 3600
@@ -46,7 +48,7 @@ def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> list
 def _list_pointers(folder: Path) -> list[str]:
     """List the paths of LFS pointers whose files have not been fetched."""
     attributes = (path for path in folder.rglob(".gitattributes") if path.is_file() and not path.is_symlink())
-    if not any("filter=lfs" in path.read_text(errors="replace") for path in attributes):
+    if not any(b"filter=lfs" in read_bytes(path, path.name, RepositoryError) for path in attributes):
         return []
     found = []
     for root, folders, names in os.walk(folder):

@@ -17,7 +17,7 @@ from generator.repository.connection import connect
 from generator.repository.fetch import resolve_checkout
 from generator.repository.git_environment import leave_hook
 from generator.repository.git_messages import explain_git_error
-from generator.repository.git_objects import fetch_commit, is_too_deep
+from generator.repository.git_objects import fetch_commit, is_too_deep, list_tree
 from generator.shared.errors import RepositoryError
 
 _MOST_FILES = 20_000
@@ -69,7 +69,7 @@ class ListedRepository:
         try:
             name, revision = resolve_checkout(self._refs, self._repository, checkout)
             commit = fetch_commit(self._repo, revision, contents=False)
-            entries = str(self._repo.git.ls_tree("-r", "-z", "--full-tree", commit)).split("\0")
+            entries = list(list_tree(self._repo, commit))
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(self._repository, error, self._secret)) from None
         paths = [entry.partition("\t")[2] for entry in entries if entry.startswith(_MODES)]

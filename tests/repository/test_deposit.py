@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,10 @@ import pytest
 from git_servers import https_server, ssh_server
 from support import Finished, commit_all, git, here, write_notebook
 
+from generator.repository import deposited
 from generator.repository.deposit import Deposited, deposit
 from generator.repository.destination import parse_destination
+from generator.repository.fetch_limits import FetchLimits
 from generator.shared.errors import PackmillError, PublishError, UsageError
 
 
@@ -54,6 +57,16 @@ def _deposit(
     destination = parse_destination(str(to), branch=branch, trusted=True)
     files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
     return deposit(folder, files, destination, path=path, message=f"{path}: a package", token="", replace=replace)
+
+
+def _large_destination(bare: Path) -> None:
+    """Give a destination two megabytes that do not compress, as a server may send whatever it is asked for."""
+    git(bare, "config", "uploadpack.allowFilter", "false")
+    clone = bare.parent / "clone"
+    clone.mkdir()
+    (clone / "data.bin").write_bytes(random.Random(1).randbytes(2 << 20))
+    commit_all(clone)
+    git(clone, "push", "--quiet", str(bare), "HEAD:main")
 
 
 def _tree(bare: Path, branch: str = "main") -> list[str]:
@@ -411,3 +424,24 @@ def test_folders_of_this_machine_are_refused_where_they_are_not_wanted(
 
     assert packmill("build", repository, "--no-image").code == 10
     assert packmill("build", "https://example.org/a/b.git", "--no-image", "--publish", bare).code == 10
+
+
+def test_a_destination_that_sends_too_much_ends_the_deposit(bare: Path, package: Callable[..., Path]) -> None:
+    _large_destination(bare)
+    destination, limits = parse_destination(str(bare), branch="main", trusted=True), FetchLimits(size=1)
+    folder = package("one")
+
+    with pytest.raises(PublishError, match="takes more than 1 MiB"):
+        deposit(folder, ["package.json"], destination, path="ada/trees/main", message="a", token="", limits=limits)
+
+    assert _tree(bare) == ["data.bin"]
+
+
+def test_a_huge_record_at_the_destination_is_not_read(
+    bare: Path, package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _deposit(package("one"), bare)
+    monkeypatch.setattr(deposited, "_LARGEST_RECORD", 10)
+
+    with pytest.raises(PackmillError, match=r"package\.json"):
+        _deposit(package("one", b_txt="b"), bare)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from support import commit_all
 from waiting import wait_until
 
+from generator.repository import git_objects
 from generator.repository.address import parse_repository
 from generator.repository.fetch import fetch
 from generator.repository.fetch_limits import FetchLimits, within_limits
+from generator.repository.listing import listed_repository
 from generator.request.settings import read_settings
 from generator.shared.errors import RepositoryError, UsageError
 
@@ -40,12 +43,12 @@ def test_a_tree_that_unpacks_to_more_than_the_limit_is_refused(tmp_path: Path) -
         fetch(parse_repository(address), None, tmp_path / "checkout", limits=FetchLimits(size=4))
 
 
-def _ended(limits: FetchLimits, folder: Path) -> str:
+def _ended(limits: FetchLimits, folder: Path, *command: str) -> str:
     """Run a program in a folder that would not end by itself, as git with a slow server; return the message."""
     with (
         pytest.raises(RepositoryError) as refusal,
         within_limits(folder, limits, "https://example.org/a/b"),
-        subprocess.Popen(["sleep", "600"], cwd=folder) as program,
+        subprocess.Popen(command or ("sleep", "600"), cwd=folder) as program,
     ):
         wait_until(lambda: program.poll() is not None, seconds=60)
     return str(refusal.value)
@@ -59,6 +62,44 @@ def test_a_fetch_ends_as_soon_as_it_is_too_large(tmp_path: Path) -> None:
 
 def test_a_fetch_that_takes_too_long_ends(tmp_path: Path) -> None:
     assert "not fetched within 1 seconds; PACKMILL_REPOSITORY_TIME" in _ended(FetchLimits(seconds=1), tmp_path)
+
+
+def test_a_fetch_that_fills_the_memory_ends(tmp_path: Path) -> None:
+    fills = "import time; kept = b'x' * (200 << 20); time.sleep(600)"
+
+    message = _ended(FetchLimits(memory=100), tmp_path, sys.executable, "-c", fills)
+
+    assert "takes more than 100 MiB of memory to be listed or fetched" in message
+
+
+def test_a_tree_with_too_many_files_and_folders_is_refused_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "ada" / "trees"
+    for name in ("a/b/1", "a/b/2", "c"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    commit_all(folder)
+    repository = parse_repository(str(folder))
+    monkeypatch.setattr(git_objects, "MOST_ENTRIES", 5)
+    assert (fetch(repository, None, tmp_path / "fits").folder / "a" / "b" / "2").exists()
+    monkeypatch.setattr(git_objects, "MOST_ENTRIES", 4)
+
+    with pytest.raises(RepositoryError, match="has more than 4 files and folders; leave files out"):
+        fetch(repository, None, tmp_path / "checkout")
+
+    assert not (tmp_path / "checkout" / "c").exists()
+    monkeypatch.setattr(git_objects, "MOST_ENTRIES", 2)
+    with listed_repository(repository, tmp_path / "listed") as listed, pytest.raises(RepositoryError, match="than 2 f"):
+        listed.list_files(None)
+
+
+def test_a_commit_with_a_huge_message_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = _repository(tmp_path / "ada" / "trees", b"")
+    monkeypatch.setattr(git_objects, "_LARGEST_COMMIT", 100)
+
+    with pytest.raises(RepositoryError, match="the message of the commit is too long"):
+        fetch(parse_repository(address), None, tmp_path / "checkout")
 
 
 def test_the_operator_sets_the_limits() -> None:

@@ -11,13 +11,28 @@ from notebook_texts import write_repository
 from support import notebook
 
 from generator.build.inspect import describe, table
+from generator.environment.requested import _read
 from generator.notebook.notebook import LONGEST_READ_CELL
 from generator.notebook.parameters import Missing
 from generator.process.process import read_process
-from generator.shared.errors import ParametersError
+from generator.repository import checkout
+from generator.shared.errors import EnvironmentSpecError, ParametersError, ProcessError
 
 _SECONDS = 30
 """Many times what the slowest of these takes; what grows with the square of the size takes longer."""
+
+
+def test_a_notebook_of_gigabytes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a repository it takes kilobytes."""
+    monkeypatch.setattr(checkout, "_LARGEST_FILE", 2 << 20)
+    for name in ("process.ipynb", "process.sh", "requirements.yml"):
+        (tmp_path / name).write_bytes(b" " * (2 << 20) + b"1")
+
+    for name in ("process.ipynb", "process.sh"):
+        with pytest.raises(ProcessError, match=f"{name}: larger than 2 MiB, and not read"):
+            read_process(tmp_path, name)
+    with pytest.raises(EnvironmentSpecError, match=r"requirements\.yml: larger than 2 MiB"):
+        _read("requirements.yml", tmp_path)
 
 
 def _lines(form: str) -> str:
