@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,29 @@ def test_a_service_for_others_reaches_only_public_addresses(
                 private.accept()
     finally:
         public.stop()
+
+
+def test_lookups_that_wait_keep_no_other_request_waiting(service: Service) -> None:
+    """There are more of them than threads that answer requests."""
+    session = requests.Session()
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60).raise_for_status()
+    text = session.get(f"{service.url}/ada/toy/-/pipelines/new", timeout=60).text
+    form = {"form_token": re.findall(r'name="form_token" value="([0-9a-f]+)"', text)[0]}
+
+    def look_up(port: int) -> requests.Response:
+        given = {**form, "repository": f"https://127.0.0.1:{port}/ada/trees"}
+        place = f"{service.url}/ada/toy/-/pipelines/new/look-up"
+        return requests.post(place, data=given, cookies=session.cookies, timeout=300)
+
+    with ThreadPoolExecutor(45) as threads, socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(120)
+        waiting = [threads.submit(look_up, silent.getsockname()[1]) for _ in range(45)]
+        asked, _ = silent.accept()
+        with asked:
+            answer = requests.get(f"{service.url}/-/sign-in", timeout=120)
+            assert not any(one.done() for one in waiting)
+    assert answer.status_code == 200
+    assert {one.result().status_code for one in waiting} == {200}
 
 
 def test_a_program_that_takes_too_long_leaves_no_process(tmp_path: Path) -> None:

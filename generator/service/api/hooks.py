@@ -20,6 +20,7 @@ from generator.service.api.parameters import read_parameters, text
 from generator.service.context import context
 from generator.service.hooks.sending import Outcome, check_address
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
+from generator.service.slow_requests import run_slowly
 from generator.service.store.database import Row
 from generator.service.store.outbox import JOB, PIPELINE, snapshot
 from generator.shared.errors import UsageError
@@ -133,8 +134,12 @@ def _statuses(text: str) -> range:
 
 
 @router.post("/{hook:int}/events/{event:int}/resend")
-def resend(request: Request, hook: int, event: int) -> Response:
+async def resend(request: Request, hook: int, event: int) -> Response:
     """Send an event of the log again, now and once."""
+    return await run_slowly(_resend, request, hook, event)
+
+
+def _resend(request: Request, hook: int, event: int) -> Response:
     here = context(request)
     here.access.require_admin(request)
     outcome = resend_event(request, hook, event)
@@ -157,8 +162,12 @@ def resend_event(request: Request, hook: int, event: int) -> Outcome:
 
 
 @router.post("/{hook:int}/test/{trigger}")
-def test(request: Request, hook: int, trigger: str) -> Response:
+async def test(request: Request, hook: int, trigger: str) -> Response:
     """Send an event about the latest pipeline."""
+    return await run_slowly(_test, request, hook, trigger)
+
+
+def _test(request: Request, hook: int, trigger: str) -> Response:
     context(request).access.require_admin(request)
     if trigger not in _EVENTS:
         raise_bad_parameter("trigger does not have a valid value")

@@ -17,6 +17,7 @@ from generator.service.context import context
 from generator.service.http_errors import HttpError, error_text
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import Session, check_form, require_admin
+from generator.service.slow_requests import run_slowly
 from generator.service.store.database import Row
 from generator.service.store.outbox import JOB, PIPELINE
 
@@ -90,7 +91,7 @@ async def _act(request: Request, hook: int, action: Callable[[], object], *, tar
         place = _home(request) if target == "" else f"{_home(request)}/{hook}"
         return RedirectResponse(place, status_code=303)
 
-    return await run_in_threadpool(act)
+    return await run_slowly(act)  # it may wait for the receiver
 
 
 def _check_form(request: Request, given: dict[str, Any]) -> Session:

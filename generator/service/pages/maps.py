@@ -24,6 +24,7 @@ from generator.service.pages import run_form
 from generator.service.pages.map_progress import JOB
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, require_writer, session
+from generator.service.slow_requests import run_slowly
 from generator.service.store import states
 from generator.service.store.audit import Event, record
 from generator.service.store.tokens import Identity
@@ -47,7 +48,7 @@ async def start(request: Request, number: int, folder: str) -> Response:
     """Check the table, and run the package for its rows as a new pipeline."""
     await run_in_threadpool(require_writer, request)  # before a large body is read; the form's token follows
     form = await read_upload_form(request, largest=largest)
-    return await run_in_threadpool(_start, request, number, folder, form)
+    return await run_slowly(_start, request, number, folder, form)
 
 
 @router.post("/resume")

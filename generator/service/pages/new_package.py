@@ -18,6 +18,7 @@ from generator.service.pages.package_form import groups
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.project.pipeline_file import Variable
+from generator.service.slow_requests import run_slowly
 from generator.shared.errors import UsageError
 
 router = APIRouter()
@@ -44,7 +45,7 @@ async def new(request: Request) -> Response:
 async def look_up(request: Request) -> Response:
     """Show the form again, with the branches, notebooks and interfaces of its repository."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_look_up, request, given)
+    return await run_slowly(_look_up, request, given)
 
 
 def _start(request: Request, given: dict[str, Any]) -> Response:

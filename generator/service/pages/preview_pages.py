@@ -17,6 +17,7 @@ from generator.service.http_errors import raise_not_found
 from generator.service.pages import notebook, previews
 from generator.service.pages.rendering import hostile_policy, text_page
 from generator.service.pages.sessions import session
+from generator.service.slow_requests import run_slowly
 from generator.service.store.job_folders import JobFolder
 
 router = APIRouter(prefix="/jobs/{number:int}")
@@ -44,8 +45,12 @@ async def preview(request: Request, number: int, path: str) -> Response:
 
 
 @router.get("/description/{path:path}")
-def description(request: Request, number: int, path: str) -> Response:
+async def description(request: Request, number: int, path: str) -> Response:
     """Return what arrays or a raster in the artifacts are about."""
+    return await run_slowly(_description, request, number, path)
+
+
+def _description(request: Request, number: int, path: str) -> Response:
     session(request)
     find_job(request, number)
     folder = context(request).data.job(number)
