@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
 from fastapi.responses import FileResponse, Response, StreamingResponse
@@ -16,6 +13,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from generator.runner.server.ogc.addresses import Addresses
 from generator.runner.server.ogc.document import result_address
 from generator.runner.server.ogc.results import Result, ResultFile
+from generator.runner.server.runs.archive import zip_stream
 
 _CHUNK = 1 << 18
 _SANDBOX = {"Content-Security-Policy": "sandbox"}
@@ -45,7 +43,7 @@ def file_response(file: ResultFile) -> Response:
     """Return a file, or an archive of a folder."""
     if file.is_folder:
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.path.name, safe='')}.zip"}
-        return StreamingResponse(_read(_archive(file.path)), media_type=file.media_type, headers=headers)
+        return StreamingResponse(_archive(file.path), media_type=file.media_type, headers=headers)
     return FileResponse(file.path, media_type=file.media_type, headers=_SANDBOX)
 
 
@@ -69,27 +67,18 @@ def _multipart(parts: Sequence[_Part], boundary: str) -> Iterator[bytes]:
         yield "\r\n".join([*lines, "", ""]).encode("ascii")
         if not part.location:
             path = part.file.path
-            yield from _read(_archive(path) if part.file.is_folder else path.open("rb"))
+            yield from _archive(path) if part.file.is_folder else _read(path)
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode("ascii")
 
 
-def _read(stream: IO[bytes]) -> Iterator[bytes]:
-    with stream:
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
             yield chunk
 
 
-def _archive(folder: Path) -> IO[bytes]:
-    """Return a ZIP archive of the regular files of a folder; links may lead out of it and are left out."""
-    stream = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    try:
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file() and not path.is_symlink():
-                    archive.write(path, path.relative_to(folder).as_posix())
-    except BaseException:
-        stream.close()
-        raise
-    stream.seek(0)
-    return stream
+def _archive(folder: Path) -> Iterator[bytes]:
+    """Yield a ZIP archive of the regular files of a folder; links may lead out of it and are left out."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    return zip_stream((path.relative_to(folder).as_posix(), path) for path in paths)
