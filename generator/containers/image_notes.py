@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile, gettempdir
+from tempfile import NamedTemporaryFile, gettempdir, mkdtemp
 from typing import Any
 
 _KEPT = 400
@@ -42,7 +44,19 @@ def notes_folder() -> Path:
     """Return packmill's folder in the user's cache folder, or in the temporary folder for users without a home."""
     with suppress(RuntimeError):
         return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "packmill"
-    return Path(gettempdir(), f"packmill-{os.getuid()}")
+    return _own_folder(Path(gettempdir(), f"packmill-{os.getuid()}"))
+
+
+@lru_cache(maxsize=1)
+def _own_folder(folder: Path) -> Path:
+    """Return a folder if it is this user's alone, else a new one: in a shared place, another user may have made it."""
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077:
+            return folder
+        return Path(mkdtemp(prefix="packmill-"))
+    return folder
 
 
 def _path(image_id: str, question: str) -> Path:
