@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from generator.package.exchange import exchange
 from generator.package.folder_lock import locked
 from generator.repository.places import Claim, Holder, foreign_files_error, read_holder
+from generator.shared import durable_files
 from generator.shared.errors import UsageError
 
 otherwise = "choose another --output"
@@ -45,7 +46,7 @@ def replace_folder(
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
     with failures_named(final):
         real = Path(os.path.realpath(final))  # a folder is exchanged where it is, on its own file system
-        real.parent.mkdir(parents=True, exist_ok=True)
+        durable_files.make_folder(real.parent)
         with locked(real.parent):
             _settle(real)
             if _is_same(final, contents):
@@ -81,12 +82,14 @@ def _replace(final: Path, contents: Mapping[str, bytes], check: Callable[[Path],
             path.write_bytes(content)
         new.chmod(0o755)
         check(new)
+        durable_files.sync_tree(new)
         new.rename(ready)
         if not final.exists():
             ready.rename(final)
         elif not exchange(ready, final):
             final.rename(earlier)
             ready.rename(final)
+        durable_files.sync(final.parent)
         _settle(final)
     finally:  # again, if any of this was interrupted
         _settle(final)
@@ -106,6 +109,8 @@ def _settle(final: Path) -> None:
                 _hand_over(folder, final, documents_of(folder) or frozenset())
             folder.rename(new)  # a folder of this name has nothing to keep, should its removal be interrupted
             shutil.rmtree(new)
+            durable_files.sync(final)
+            durable_files.sync(final.parent)
 
 
 def _leftover(final: Path, kind: str) -> Path:

@@ -23,6 +23,7 @@ from generator.repository.fetch_limits import FetchLimits, usual_limits, within_
 from generator.repository.git_environment import git_environment, identity
 from generator.repository.places import Claim, Holder, read_holder
 from generator.repository.temporary_failures import explain_temporary, is_temporary, pauses, repeat
+from generator.shared import durable_files
 from generator.shared.errors import PublishError
 from generator.shared.safe_text import redacted
 
@@ -151,7 +152,8 @@ def _commit_and_push(
         check()
         pause = random.uniform(0.1, 0.4) * (attempt + 1)  # noqa: S311 - spreads competing pushes, hides nothing
         try:
-            repo.git.push("--quiet", "origin", f"{commit}:refs/heads/{destination.branch}")
+            repo.git.push("--quiet", *_receiver(destination), "origin", f"{commit}:refs/heads/{destination.branch}")
+            _sync_branches(destination)
             return Deposited(commit=commit, changed=True)
         except git.GitCommandError as error:
             if is_temporary(error) and waits:  # the server may have taken it: the next round compares
@@ -160,6 +162,19 @@ def _commit_and_push(
                 raise
         time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _receiver(destination: Destination) -> tuple[str, ...]:
+    """Have a local repository sync what it receives: git's default leaves objects in memory, but writes the branch."""
+    settings = "-c core.fsync=all -c core.fsyncMethod=batch"
+    return ("--receive-pack", f"git {settings} receive-pack") if destination.repository.local else ()
+
+
+def _sync_branches(destination: Destination) -> None:
+    """Write the names of a local repository's branches to the disk, which git leaves to the file system."""
+    if destination.repository.local:
+        for folder in (Path(destination.repository.local), Path(destination.repository.local, ".git")):
+            durable_files.sync_tree(folder / "refs")
 
 
 def _fetch_branch(repo: git.Repo, branch: str) -> str | None:

@@ -20,6 +20,7 @@ from generator.package.map.folders import rows_folder
 from generator.package.map.journal import Ended
 from generator.package.map.records import presentable
 from generator.package.map.rows import PlannedRow
+from generator.shared import durable_files
 
 csv_file, parquet_file = "results.csv", "results.parquet"
 _OWN = ("state", "reason", "message", "cell", "attempts", "seconds", "peak_memory")
@@ -46,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.new")
     try:
         yield temporary
-        temporary.replace(path)
+        durable_files.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

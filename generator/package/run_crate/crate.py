@@ -17,6 +17,7 @@ from generator.package.run_crate.data import Data
 from generator.package.run_crate.documents import copy_documents, read_workflow
 from generator.package.run_crate.image import add_container_image
 from generator.package.run_crate.run import Run
+from generator.shared import durable_files
 from generator.shared.errors import RunError, UsageError
 from generator.shared.json_text import json_text
 from generator.shared.safe_text import printable, redacted
@@ -54,12 +55,14 @@ def write_run_crate(folder: Path, run: Run) -> None:
         DocumentError: the document is not YAML.
     """
     try:
-        folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+        durable_files.make_folder(folder.absolute().parent)
         temporary = Path(mkdtemp(prefix=f".{folder.name[:40]}.", dir=folder.absolute().parent))
         try:
             _fill(temporary, run)
             temporary.chmod(0o755)
+            durable_files.sync_tree(temporary)
             temporary.rename(folder)
+            durable_files.sync(folder.absolute().parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except (OSError, ValueError) as error:

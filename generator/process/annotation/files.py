@@ -13,6 +13,7 @@ from generator.notebook.text_formats import NOTEBOOK, as_notebook, is_text_name
 from generator.process.annotation.guesses import FileKind, FindFile
 from generator.process.annotation.plan import Plan, plan_changes
 from generator.repository.checkout import inside
+from generator.shared import durable_files
 from generator.shared.errors import NotebookError, ProcessError
 
 
@@ -47,7 +48,7 @@ def write(file: Path, data: bytes) -> None:
     try:
         new.write_bytes(data)
         shutil.copymode(target, new)
-        new.replace(target)
+        durable_files.replace(new, target)
     except OSError as error:
         raise ProcessError(f"{file}: cannot be written: {error.strerror}") from None
     finally:

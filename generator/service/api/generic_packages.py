@@ -17,6 +17,7 @@ from generator.service.http_errors import HttpError, check_declared_length, rais
 from generator.service.store.audit import Event, record
 from generator.service.store.tokens import Identity
 from generator.service.store.uploads import BadNameError, NotOwnerError
+from generator.shared import durable_files
 
 largest = 100 << 20
 """Bytes of a file."""
@@ -42,6 +43,7 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
                     raise HttpError(413, {"message": "413 Payload Too Large"})
                 digest.update(chunk)
                 await run_in_threadpool(target.write, chunk)
+            await run_in_threadpool(durable_files.flush, target)
             await run_in_threadpool(_note_upload, request, user, path, digest.hexdigest())
     except ClientDisconnect:
         raise HttpError(400, {"error": "the connection closed before the body was complete"}) from None

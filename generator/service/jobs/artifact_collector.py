@@ -1,6 +1,7 @@
 """Collect what a job's script leaves in its work folder: artifacts, dotenv variables and JUnit reports.
 
-The shepherd uses this module, so it needs only the standard library.
+The shepherd uses this module, so it needs only the standard library and what does the same.
+All files are on the disk before ``result.json`` is: a job that has succeeded keeps its artifacts after a power loss.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.service.jobs.trace_writer import YELLOW, Trace
+from generator.shared import durable_files
 
 _DOTENV_LIMIT = 1 << 20
 
@@ -52,7 +54,7 @@ class ArtifactCollector:
             with zipfile.ZipFile(target, "w", **shape) as packed:
                 for path in files:
                     packed.write(path, os.fsencode(path.relative_to(self._work)).decode("utf-8", "replace"))
-            target.rename(self._folder / "artifacts.zip")
+            durable_files.replace(target, self._folder / "artifacts.zip")
         finally:
             target.unlink(missing_ok=True)
         size = (self._folder / "artifacts.zip").stat().st_size
@@ -72,6 +74,7 @@ class ArtifactCollector:
     def _keep_junit_report(self, number: int, path: Path) -> str:
         name = f"junit-{number}.xml"
         shutil.copyfile(path, self._folder / name)
+        durable_files.sync(self._folder / name)
         return name
 
     def _dotenv(self, patterns: list[str]) -> dict[str, str]:

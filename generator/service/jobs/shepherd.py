@@ -35,6 +35,7 @@ sys.path.append(str(Path(__file__).parents[3]))
 
 from generator.service.jobs.artifact_collector import ArtifactCollector
 from generator.service.jobs.trace_writer import GREEN, PLAIN, RED, Section, Trace
+from generator.shared import durable_files
 
 _GRACE = 10.0
 _CHUNK = 1 << 16
@@ -316,7 +317,9 @@ def main() -> None:
     result = Shepherd(folder, json.load(sys.stdin)).run_job()
     new = folder / "result.json.new"
     new.write_text(json.dumps(result), encoding="utf-8")
-    new.rename(folder / "result.json")
+    durable_files.sync(folder / "trace")
+    durable_files.replace(new, folder / "result.json")
+    durable_files.sync(folder.parent)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from generator.service.context import Context, context
 from generator.service.http_errors import HttpError
 from generator.service.store import audit, tokens
 from generator.service.store.tokens import Identity
+from generator.shared import durable_files
 
 cookie = "packmill_session"
 _LIFETIME = 12 * 3600
@@ -53,9 +54,7 @@ def signing_key(folder: Path) -> bytes:
         new = folder / f"session.key.{os.getpid()}"
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
             opened.write(secrets.token_bytes(_KEY))
-            opened.flush()
-            os.fsync(opened.fileno())
-        new.replace(file)  # atomic, since with an empty key anyone could sign cookies
+        durable_files.replace(new, file)  # since with an empty key anyone could sign cookies
     return file.read_bytes()
 
 

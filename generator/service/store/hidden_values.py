@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from generator.service.store import states
 from generator.service.store.database import Database, Row, pipelines, rows
 from generator.service.store.masking import mask_value
+from generator.shared import durable_files
 from generator.shared.errors import UsageError
 
 Variables = list[dict[str, Any]]
@@ -103,14 +104,11 @@ class HiddenValues:
 
     def _write(self, number: int, values: dict[str, str]) -> None:
         """Write a file atomically and flush it to disk before the pipeline is committed."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable_files.make_folder(self.folder, 0o700)
         new = self._file(number).with_suffix(".new")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
             json.dump(values, opened)
-            opened.flush()
-            os.fsync(opened.fileno())
-        new.replace(self._file(number))
-        _flush_folder(self.folder)
+        durable_files.replace(new, self._file(number))
 
 
 def has_secrets_of_one_run(variables: Variables) -> bool:
@@ -131,11 +129,3 @@ def _must_hide(one: dict[str, Any]) -> bool:
 
 def _mask(one: dict[str, Any]) -> dict[str, Any]:
     return {**one, "value": mask_value(one["key"], one["value"]), "hidden": True} if _must_hide(one) else one
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,6 +16,7 @@ from typing import Any
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.run_files import RunFiles
 from generator.service.store.uploads import Uploads
+from generator.shared import durable_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class DataFolder:
             new = self.path / f"instance.{os.getpid()}"
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
                 opened.write(secrets.token_hex(8))
-            new.replace(file)
+            durable_files.replace(new, file)
         return file.read_text(encoding="ascii")
 
     def label(self, number: int) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from generator.shared import durable_files
 from generator.shared.safe_names import safe_name
 
 FOLDER = "uploads"
@@ -36,14 +37,16 @@ class RunFiles:
     def receive(self) -> Path:
         """Return a new folder for the files of a run that has no number yet."""
         new = self.folder / f"new-{secrets.token_hex(8)}"
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable_files.make_folder(self.folder, 0o700)
         new.mkdir(mode=0o700)
         return new
 
     def keep(self, received: Path, number: int) -> None:
-        """Give received files to a run; a folder that an earlier, failed transaction left is replaced."""
+        """Give received files to a run, on the disk as well; a folder that a failed transaction left is replaced."""
         shutil.rmtree(self._of(number), ignore_errors=True)
+        durable_files.sync_tree(received)
         received.rename(self._of(number))
+        durable_files.sync(self.folder)
 
     def listed(self, number: int) -> list[tuple[Path, str]]:
         """Return the files of a run, each with its path in the work folder."""

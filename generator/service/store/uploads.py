@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from generator.service.store.tokens import Identity
 from generator.service.store.upload_tables import upload_owners
+from generator.shared import durable_files
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,254}", re.ASCII)
 """A part of an address that is also a name in a folder; the rules of GitLab are wider."""
@@ -62,13 +63,13 @@ class Uploads:
 
     @contextmanager
     def writing(self, path: Path) -> Iterator[BinaryIO]:
-        """Yield a file that gets its path when the block ends; a block that fails leaves what was there."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Yield a file that gets its path, on the disk as well, when the block ends; one that fails leaves what was."""
+        durable_files.make_folder(path.parent, 0o700)
         new = self.folder / f".{secrets.token_hex(8)}.new"
         try:
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 yield file
-            new.replace(path)
+            durable_files.replace(new, path)
         finally:
             new.unlink(missing_ok=True)
 

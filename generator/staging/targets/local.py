@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.shared import durable_files
 from generator.shared.failures import BadInputsError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
@@ -61,13 +62,13 @@ class LocalTarget:
         return str(self.folder)
 
     def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
-        """Copy a file under a temporary name, then rename it."""
+        """Copy a file under a temporary name, then rename it, both on the disk as well."""
         final = self.folder / relative
-        final.parent.mkdir(parents=True, exist_ok=True)
+        durable_files.make_folder(final.parent)
         part = final.with_name(f".{final.name}.part")
         try:
             shutil.copyfile(file, part)
-            part.replace(final)
+            durable_files.replace(part, final)
         finally:
             part.unlink(missing_ok=True)
         on_bytes(file.stat().st_size)

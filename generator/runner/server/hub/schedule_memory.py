@@ -7,6 +7,8 @@ import os
 import threading
 from pathlib import Path
 
+from generator.shared import durable_files
+
 
 class ScheduleMemory:
     """The names of users with schedules; for use from several threads."""
@@ -33,7 +35,7 @@ class ScheduleMemory:
             new = self._file.with_suffix(".new")
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
                 json.dump(sorted(self._names), stream)
-            new.replace(self._file)
+            durable_files.replace(new, self._file)
 
 
 def _read(file: Path) -> frozenset[str]:

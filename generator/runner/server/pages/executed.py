@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from generator.runner.server.runs.folder import RunFolder
+from generator.shared import durable_files
 
 _LARGEST = 50_000_000
 """Bytes of a notebook that is rendered."""
@@ -81,7 +82,7 @@ def render(notebook: Path, page: Path) -> None:
     text = html_page(document, PageOutputs(None), report_mode=False, say=lambda _: None)
     temporary = page.with_name(f".{os.urandom(6).hex()}.html")
     temporary.write_bytes(text)
-    temporary.replace(page)
+    durable_files.replace(temporary, page)
 
 
 if __name__ == "__main__":

@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from generator.shared import durable_files
 from generator.shared.json_text import json_text
 
 
 def write_values(data: Path, schedule_id: str, values: Mapping[str, Any]) -> None:
     """Write the values of a schedule below the server's data folder."""
     path = _path(data, schedule_id)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    durable_files.make_folder(path.parent, 0o700)
     new = path.with_suffix(f".{os.getpid()}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(json_text(dict(values)))
-    new.replace(path)
+    durable_files.replace(new, path)
 
 
 def read_values(data: Path, schedule_id: str) -> dict[str, Any]:

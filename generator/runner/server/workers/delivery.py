@@ -16,6 +16,7 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Outcome, RunState
 from generator.runner.server.storage import NotebookStorage
+from generator.shared import durable_files
 from generator.shared.failures import DiskFullError, RunFailedError, StagingError
 
 _UNFINISHED = ".part"
@@ -89,7 +90,7 @@ def _write_file(notebook: Path, storage: NotebookStorage, relative: str, *, part
     try:
         shutil.copyfile(notebook, unfinished)
         if replaces and is_executed(storage.root / relative):
-            unfinished.replace(storage.root / relative)
+            durable_files.replace(unfinished, storage.root / relative)  # the earlier one is lost otherwise
             return relative
         for candidate in numbered(relative):
             with suppress(FileExistsError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from procrastinate.schema import SchemaManager
 
 from generator.runner.server.runs.postgresql.queue import Connection, Queue
+from generator.shared import durable_files
 from generator.shared.failures import BadInputsError
 
 _LOCK = int.from_bytes(b"packmill", "big")
@@ -89,4 +90,6 @@ def _check_folder(connection: Connection, data: Path) -> None:
     if not known:
         found = found or secrets.token_hex(16)
         file.write_text(found, encoding="ascii")
+        durable_files.sync(file)
+        durable_files.sync(data)
         connection.execute("INSERT INTO packmill_folder VALUES (%s)", (found,))
