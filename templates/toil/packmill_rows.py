@@ -7,6 +7,7 @@ FOLDER is shared by all nodes. packmill writes, before it starts the leader:
     packmill_rows.py    this file: the jobs
     row_*.py            its modules: `row_plan`, `row_grouping`, `row_group` (what a job does), `row_container`
     write_limits.py     generator/shared/write_limits.py: it measures what rows write
+    durable_files.py    generator/shared/durable_files.py: it writes what rows left to the disk
     plan.json           the fields of `Plan`
     rows.jsonl          a row a line: {"number": …, "inputs": {…}, "mounts": [options of the container, …]}
     stop                at any time: no further row starts

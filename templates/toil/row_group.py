@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import durable_files
 from row_container import Container, NotStartedError
 from row_plan import group_name, read_answers, read_plan, read_rows
 
@@ -82,6 +83,8 @@ class Group:
         if os.path.lexists(final):
             final.rename(self.folder / f"aside-{secrets.token_hex(4)}")
         place.rename(final)
+        durable_files.sync_tree(final)  # before its answer is, which a power loss would leave alone
+        durable_files.sync(final.parent)
         return True
 
     def _store(self, answer: dict) -> None:

@@ -1,7 +1,8 @@
 """The journal of a map: which rows ended, and how. It is what ``--resume`` continues from.
 
 An SQLite file in the output folder; a row is stored once its folder has its final name, so that a killed map loses at
-most what ran at that moment.
+most what ran at that moment. Its files reach the disk some seconds later, with those of other rows (`Journal.sync`): a
+power loss may take them, and after it the rows that were not synced count as not run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,14 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from generator.package.map.rows import PlannedRow
+from generator.shared import durable_files
 from generator.shared.errors import UsageError
 
 hidden_folder = ".packmill-map"
 """The map's own files, in the output folder."""
+_FILE = "rows.sqlite"
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, digest TEXT, folder TEXT, ended TEXT)",
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER)",
+    "CREATE TABLE IF NOT EXISTS unsynced (entry INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER, boot TEXT)",
 )
+"""``unsynced``: rows whose files may be in memory alone, and the start of the machine (`durable_files.boot`)."""
+SYNC_INTERVAL = 5.0
+"""Seconds between two writes of all files to the disk, as long as rows end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +64,10 @@ class Ended:
 class Journal:
     """The journal of one output folder."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
+    def __init__(self, database: sqlite3.Connection, folder: Path) -> None:
+        self._database, self._folder = database, folder
+        self._boot = durable_files.boot()
+        self._guard = threading.Lock()
 
     def ended(self, row: PlannedRow, folder: str) -> Ended | None:
         """Return how a row ended; None for one that has not, or that had other values or another folder."""
@@ -69,7 +79,33 @@ class Journal:
     def store(self, row: PlannedRow, folder: str, ended: Ended) -> None:
         """Store how a row ended."""
         values = (row.number, row.digest, folder, json.dumps(asdict(ended)))
-        self._database.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+        with self._guard, self._database:
+            self._database.execute("BEGIN")
+            self._database.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
+            self._database.execute("INSERT INTO unsynced (number, boot) VALUES (?, ?)", (row.number, self._boot))
+
+    def sync(self) -> None:
+        """Write the files of all rows that ended to the disk, then note it.
+
+        Raises:
+            OSError: the disk is full or broken.
+        """
+        with self._guard:
+            (last,) = self._database.execute("SELECT max(entry) FROM unsynced").fetchone()
+        if last is not None:
+            durable_files.sync_file_system(self._folder)
+            with self._guard:
+                self._database.execute("DELETE FROM unsynced WHERE entry <= ?", (last,))
+            durable_files.sync(self._folder / hidden_folder / f"{_FILE}-wal")
+
+    def forget_lost(self) -> int:
+        """Forget the rows whose files a power loss may have taken; return how many there were."""
+        with self._guard, self._database:
+            self._database.execute("BEGIN")
+            query = "DELETE FROM rows WHERE number IN (SELECT number FROM unsynced WHERE boot <> ?)"
+            number = self._database.execute(query, (self._boot,)).rowcount
+            self._database.execute("DELETE FROM unsynced WHERE boot <> ?", (self._boot,))
+        return number
 
     def digits(self, needed: int) -> int:
         """Return how many digits the folders' numbers have: as many as when the first row ended in this folder."""
@@ -105,8 +141,8 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError(f"{outdir}: another packmill map writes here; wait, or choose another --outdir") from None
-        with closing(_connect(folder / "rows.sqlite")) as database:
-            journal = Journal(database)
+        with closing(_connect(folder / _FILE)) as database:
+            journal = Journal(database, outdir)
             if journal.numbers() and not resume:
                 raise UsageError(
                     f"{outdir}: has the results of a map; add --resume to run what is missing or failed, "
@@ -121,7 +157,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")  # kept if the program is killed; the last rows may be run again
+        database.execute("PRAGMA synchronous = NORMAL")  # kept if the program is killed; see `Journal.sync`
         for statement in _SCHEMA:
             database.execute(statement)
     except sqlite3.Error as error:

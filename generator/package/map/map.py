@@ -23,6 +23,7 @@ from generator.package.map.report import write_report
 from generator.package.map.results import Result, write_results
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
+from generator.package.map.syncing import synced
 from generator.package.map.toil.plan import SINGLE_MACHINE, ToilPlan
 from generator.package.map.toil.scheduler import ToilScheduler
 from generator.package.map.tuning import Proposal, propose
@@ -74,7 +75,8 @@ def map_package(
     planned = plan_map(request, progress, guarded)
     row_folders(planned.rows, request.folder_template)  # a wrong template creates no folder
     outdir = request.outdir.resolve()
-    with open_journal(outdir, resume=request.resume) as journal, _written_to(outdir):
+    with open_journal(outdir, resume=request.resume) as journal, _written_to(outdir), synced(journal):
+        _forget_lost(journal, progress.warn)
         digits = journal.digits(digits_of(planned.rows))
         folders = row_folders(planned.rows, request.folder_template, digits=digits)
         table = _Table(outdir, planned.rows, folders, journal)
@@ -257,6 +259,11 @@ def _announce(request: MapRequest, progress: Progress, table: _Table, *, left: i
             if engine == TOIL:
                 how = f"jobs of Toil on {request.batch_system or SINGLE_MACHINE}"
             progress.say(f"{how}; results in {request.outdir}")
+
+
+def _forget_lost(journal: Journal, warn: Callable[[str], None]) -> None:
+    if lost := journal.forget_lost():
+        warn(f"{lost} rows ended just before the machine stopped; their files may be incomplete, so they run again")
 
 
 @contextmanager

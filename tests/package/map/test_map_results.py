@@ -16,6 +16,7 @@ from generator.package.map.map import _written_to
 from generator.package.map.report import write_report
 from generator.package.map.results import write_results
 from generator.package.map.rows import PlannedRow
+from generator.shared import durable_files
 from generator.shared.errors import RunError, UsageError
 
 _SUCCEEDED = {"state": "succeeded", "reason": None, "message": None}
@@ -130,6 +131,21 @@ def test_the_journal_knows_rows_by_their_values_and_folders(tmp_path: Path) -> N
         found = [journal.ended(row(1, n=1), "1"), journal.ended(row(1, n=2), "1"), journal.ended(row(1, n=1), "a")]
 
     assert found == [ended, None, None]
+
+
+def test_rows_that_a_power_loss_may_have_taken_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that ended after the last sync, if the machine was started since."""
+    ended = Ended(state="succeeded")
+    with open_journal(tmp_path, resume=False) as journal:
+        journal.store(row(1), "1", ended)
+        journal.sync()
+        journal.store(row(2), "2", ended)
+    with open_journal(tmp_path, resume=True) as journal:
+        assert (journal.forget_lost(), journal.numbers()) == (0, {1, 2})
+
+    monkeypatch.setattr(durable_files, "boot", lambda: "another start of the machine")
+    with open_journal(tmp_path, resume=True) as journal:
+        assert (journal.forget_lost(), journal.numbers()) == (1, {1})
 
 
 def test_results_are_not_mixed_with_those_of_an_earlier_map(tmp_path: Path) -> None:

@@ -1,19 +1,25 @@
-"""``packmill map`` with rows that end without containers; run by path, with the words of the command."""
+"""``packmill map`` with rows that end without containers; run by path, with the words of the command.
+
+``BOOT_OF_THE_TEST`` names the start of the machine in which it runs.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from generator import cli
 from generator.package.map import map as package_map
-from generator.package.map import planning
+from generator.package.map import planning, syncing
 from generator.package.map.collecting import collect_row
 from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
+from generator.shared import durable_files
 
 _FILES = 5
 
@@ -47,4 +53,7 @@ if __name__ == "__main__":
     package_map.Scheduler = Scheduler  # type: ignore[misc, assignment]
     package_map.remove_containers = lambda *_: None  # type: ignore[assignment]
     planning.require_own_image = lambda *_, **__: None
+    if "BOOT_OF_THE_TEST" in os.environ:
+        durable_files.boot = lambda: os.environ["BOOT_OF_THE_TEST"]
+        package_map.synced = partial(syncing.synced, interval=0.2)  # type: ignore[assignment]
     sys.exit(cli.main(["map", *sys.argv[1:]]))
