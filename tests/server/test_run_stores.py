@@ -339,6 +339,20 @@ def test_runs_are_listed_newest_first_by_state_and_page(store: RunStore) -> None
     assert listed(protocol="ogc") == listed(schedule="x") == []
 
 
+def test_a_run_whose_results_are_lost_has_failed(store: RunStore) -> None:
+    lost = Outcome(state=RunState.FAILED, reason="interrupted", message="lost", exit_code=137)
+    ended, waiting = add(store), add(store)
+    assert store.claim("w")
+    succeed(store, ended)
+    for run_id in (ended, waiting):
+        store.lose(run_id, lost)
+    store.sync()
+
+    run = store.get(ended)
+    assert (run.state, run.reason, run.message, run.exit_code) == (RunState.FAILED, "interrupted", "lost", 137)
+    assert store.get(waiting).state is RunState.QUEUED
+
+
 def test_ended_runs_expire_and_are_deleted_with_their_jobs(store: RunStore) -> None:
     ids = [add(store) for _ in range(4)]
     for run_id in ids[:2]:

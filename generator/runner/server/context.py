@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from generator.runner.server.access import Access, Identity
 from generator.runner.server.catalogue import Catalogue
+from generator.runner.server.durability import Durability
 from generator.runner.server.events import RunEvents
 from generator.runner.server.operation.metrics import Metrics
 from generator.runner.server.runs.folder import RunFolder, run_folder
@@ -83,8 +84,12 @@ class Context:
     deaths: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     """The names of workers that died."""
     metrics: Metrics = field(default_factory=Metrics)
+    durability: Durability = field(init=False)
     draining: bool = False
     """Whether the server waits for running runs to end, and begins none."""
+
+    def __post_init__(self) -> None:
+        self.durability = Durability(self.store.sync)
 
     @property
     def file_rules(self) -> FileRules:
@@ -112,6 +117,15 @@ class Context:
     def folder(self, run_id: str) -> RunFolder:
         """Return the folder of a run."""
         return run_folder(self.data, run_id)
+
+    async def save(self, run: Run) -> None:
+        """Wait until a run that goes on without its client is on the disk; one that has ended needs no promise.
+
+        Raises:
+            StoreUnavailableError: the disk is full or broken.
+        """
+        if not run.state.final:
+            await self.durability.save(self.folder(run.id))
 
     async def find_run(self, identity: Identity, run_id: str) -> Run:
         """Return a run that a caller may see.

@@ -22,6 +22,7 @@ from generator.runner.server.operation.base_path import read_base_url
 from generator.runner.server.operation.http_server import HttpOptions, run_server
 from generator.runner.server.operation.listeners import open_listener
 from generator.runner.server.operation.logs import log, set_up_logs
+from generator.runner.server.operation.power_loss import check_after_power_loss
 from generator.runner.server.operation.reports import note_death, take_report
 from generator.runner.server.operation.shutdown import end_runs
 from generator.runner.server.runs.stores import open_store
@@ -66,6 +67,7 @@ def serve(options: argparse.Namespace, say: Callable[[str], None], *, hidden: Co
     storage = _storage(options, root, data)
     _forget_own_variables()
     store = open_store(data, options.database)
+    check_after_power_loss(store, data, say)
     context = Context(
         catalogue=Catalogue(
             root,

@@ -215,6 +215,7 @@ async def dismiss(context: Context, run_id: str) -> Run:
     """
     before = await context.stored(context.store.get, run_id)
     run = await context.stored(context.store.dismiss, run_id)
+    await context.durability.save(context.folder(run_id))
     if run.state.final:
         context.events.publish_end(run_id)
         if not before.state.final:

@@ -90,6 +90,7 @@ async def _start(context: Context, submission: Submission, seconds: float) -> Re
     run = await submit(context, submission)
     if seconds:
         run = await context.events.wait(run.id, seconds)
+    await context.save(run)
     headers = {"Location": context.address(f"/runs/{run.id}")}
     if run.state.final:
         return JsonResponse(result_entity(context, run), headers=headers)

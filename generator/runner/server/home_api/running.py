@@ -61,4 +61,5 @@ async def _run(
     wait = seconds_to_wait(headers.prefer)
     if wait != 0:
         run = await context.events.wait(run.id, wait)
+    await context.save(run)
     return respond(context, run, notebook, asked.values)

@@ -52,6 +52,7 @@ async def execute_process(
     wait, applied = _preferences(prefer, context)
     if wait is None or wait > 0:
         run = await context.events.wait(run.id, wait)
+    await context.save(run)
     headers = {"Preference-Applied": applied} if applied else {}
     address = Addresses(request).job(run.id)
     if run.state.final:

@@ -134,6 +134,7 @@ async def _start_run(form: SentForm) -> str:
         run_id=form.body.run_id,
     )
     run = await submit(form.context, submission)
+    await form.context.save(run)
     return f"/runs/{run.id}"
 
 

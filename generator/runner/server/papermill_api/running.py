@@ -84,6 +84,7 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
     wait = seconds_to_wait(prefer)
     if wait != 0:
         run = await context.events.wait(run.id, wait)
+    await context.save(run)
     return respond(context, run, return_notebook=asked.return_notebook)
 
 

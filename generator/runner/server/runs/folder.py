@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.results.folder import write_result
-from generator.shared import contract
+from generator.shared import contract, durable_files
+from generator.shared.file_digest import file_sha256
 from generator.shared.json_text import json_text
 
 _ATTEMPTS = 5
@@ -106,6 +107,13 @@ class RunFolder:
         if self.uploads.is_dir():
             shutil.rmtree(self.uploads, ignore_errors=True)
 
+    def sync_request(self) -> None:
+        """Write to the disk what the request of the run brought, and the folder's name."""
+        for folder in (self.uploads, self.source):
+            durable_files.sync_tree(folder)
+        for path in (self.inputs_file, self._fingerprint_file, self.path, *list(self.path.parents)[:2]):
+            durable_files.sync(path)
+
     def clear_output(self) -> None:
         """Remove what a run wrote, before it is repeated."""
         shutil.rmtree(self.output, ignore_errors=True)
@@ -120,6 +128,18 @@ class RunFolder:
     def read_result(self) -> dict[str, Any]:
         """Return the content of ``result.json``; empty if the run has not written it."""
         return _read(self.output / contract.result_file)
+
+    def has_whole_results(self) -> bool:
+        """Whether the results of a run that has succeeded are as its record states."""
+        record = self.read_result()
+        try:
+            return record["state"] == "succeeded" and all(
+                (self.output / one["path"]).stat().st_size == one["size"]
+                and file_sha256(self.output / one["path"]) == one["sha256"]
+                for one in record["outputs"]
+            )
+        except (OSError, LookupError, TypeError):
+            return False
 
     def update_result(self, **fields: Any) -> None:
         """Change fields of ``result.json``."""

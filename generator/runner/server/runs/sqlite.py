@@ -26,6 +26,7 @@ from generator.runner.server.runs.store import (
     RunMissingError,
     StoreUnavailableError,
 )
+from generator.shared import durable_files
 from generator.shared.failures import BadInputsError
 
 _SCHEMA = """
@@ -67,6 +68,7 @@ class SqliteRunStore:
         self._locks: list[int] = []
         try:
             self._connection().executescript(_SCHEMA)
+            durable_files.sync(folder)
         except sqlite3.DatabaseError as error:
             raise BadInputsError(f"{self._path}: cannot be opened: {error}") from None
 
@@ -155,6 +157,19 @@ class SqliteRunStore:
                 {"id": run_id, "ended": _now(), **ending(outcome)},
             )
 
+    def lose(self, run_id: str, outcome: Outcome) -> None:
+        """End a run as failed that had succeeded (`RunStore.lose`)."""
+        with self._writing() as database:
+            database.execute(
+                "UPDATE run SET state = :state, reason = :reason, message = :message, exit_code = :exit_code "
+                "WHERE id = :id AND state = 'succeeded'",
+                {"id": run_id, **ending(outcome)},
+            )
+
+    def sync(self) -> None:
+        """Write the log of the database to the disk (`RunStore.sync`); a checkpoint, which empties it, syncs itself."""
+        durable_files.sync(self._path.with_name(f"{self._path.name}-wal"))
+
     def dismiss(self, run_id: str) -> Run:
         """End a queued run as dismissed, or mark a running one (`RunStore.dismiss`)."""
         with self._writing() as database:
@@ -206,9 +221,7 @@ class SqliteRunStore:
         if connection is None:
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(
-                "PRAGMA synchronous = NORMAL"
-            )  # a killed process loses nothing, a power cut the last runs
+            connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; see `sync`
             self._local.connection = connection
         return connection
 

@@ -112,6 +112,16 @@ class RunStore(Protocol):
     def finish(self, run_id: str, outcome: Outcome) -> None:
         """End a running run; no effect on a run that has ended."""
 
+    def lose(self, run_id: str, outcome: Outcome) -> None:
+        """End a run as failed that had succeeded, because its results are lost."""
+
+    def sync(self) -> None:
+        """Write the rows that were stored to the disk, unless the database has done so itself.
+
+        Raises:
+            OSError: the disk is full or broken.
+        """
+
     def dismiss(self, run_id: str) -> Run:
         """End a queued run as dismissed; mark a running one (`is_dismissed`), which its worker then interrupts.
 

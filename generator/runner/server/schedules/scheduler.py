@@ -90,7 +90,8 @@ class Scheduler:
         problem = None
         try:
             self._context.access.check_owner(schedule.owner)
-            await submit(self._context, self._submission(schedule, schedule.due, now))
+            run = await submit(self._context, self._submission(schedule, schedule.due, now))
+            await self._context.save(run)
         except ProblemError as error:
             if error.status in (429, 503):  # the queue or the share of the token is full, or the server stops
                 return

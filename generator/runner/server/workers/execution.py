@@ -22,11 +22,18 @@ from generator.runner.server.workers.fetching import FetchRules, fetch_files
 from generator.runner.server.workers.plain_names import with_plain_names
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.runner.server.workers.warm_execution import outcome_of, own_surroundings, run_warm
-from generator.shared.failures import DiskFullError, RunFailedError, StagingError
+from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError, StagingError
 from generator.shared.write_limits import WriteLimits
 
 _WARNING = "warning: "
 _LONGEST_NOTE = 4000
+_VALUES_LOST = Outcome(
+    state=RunState.FAILED,
+    reason=InterruptedRunError.reason,
+    message="the machine stopped during the run, whose values were removed after it; start it again",
+    exit_code=137,
+)
+"""A power loss took the row that the run had begun, but not the removal of its values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +92,8 @@ def execute_run(
 def _execute(
     run: Run, folder: RunFolder, settings: WorkerSettings, kept: Kept, on_cell: Callable[[int, int], None]
 ) -> Outcome:
+    if not folder.inputs_file.exists():
+        return _VALUES_LOST
     options = RunOptions(**run.options)
     request = _request(run, options, folder, settings)
     request = replace(

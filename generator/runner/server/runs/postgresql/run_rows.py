@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from generator.runner.server.runs.model import Run, RunState
+from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.postgresql.connections import Connections
-from generator.runner.server.runs.rows import COLUMNS, run_of_row, storable
+from generator.runner.server.runs.rows import COLUMNS, ending, run_of_row, storable
 from generator.runner.server.runs.store import RunFilter, RunMissingError
 
 _EXPIRED_AT_ONCE = 1000
@@ -58,6 +58,17 @@ class RunRows:
         query = f"SELECT {COLUMNS} FROM packmill_run WHERE ended < %s ORDER BY ended LIMIT %s"
         with self._connections.connection() as connection:
             return tuple(map(run_of_row, connection.execute(query, (before, _EXPIRED_AT_ONCE))))
+
+    def lose(self, run_id: str, outcome: Outcome) -> None:
+        """End a run as failed that had succeeded (`RunStore.lose`)."""
+        query = (
+            "UPDATE packmill_run SET state = %(state)s, reason = %(reason)s, message = %(message)s, "
+            "exit_code = %(exit_code)s WHERE id = %(id)s AND state = 'succeeded'"
+        )
+        self._connections.execute(query, {"id": run_id, **ending(outcome)})
+
+    def sync(self) -> None:
+        """Do nothing: the database has written what it stored (`RunStore.sync`)."""
 
     def delete(self, run_ids: Iterable[str]) -> None:
         """Delete rows of ended runs."""
