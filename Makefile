@@ -32,7 +32,7 @@ fuzz: environment ## many more notebooks and requests that nobody would write
 load: environment ## 500 triggers from 20 clients and 500 served runs, all kept
 	.venv/bin/python tests/bench/load.py
 
-crash: environment ## kill -9 at 50 random moments of each kind of work, and a full disk at each write of a build
+crash: environment ## kill -9 and loss of power at 50 random moments of each kind of work, and a full disk at each write of a build
 	.venv/bin/pytest -s --trials 50 --every-write tests/security/crashes tests/e2e/test_map_crashes.py
 
 regenerate: environment ## write what is there now into the expected files; then read the diff
