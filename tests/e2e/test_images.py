@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forked_programs
 import pytest
+from forked_programs import CWLTOOL
 from support import Finished, cases, commit_all, copy_case, folders, git, write_notebook
 
 pytestmark = [
@@ -20,14 +21,6 @@ pytestmark = [
     pytest.mark.slow,
     # repo2docker leaves the pipes of its builds to the garbage collector
 ]
-
-
-def cwltool(
-    *arguments: str | Path, user: int | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Plain cwltool, as root or as another user."""
-    command = [str(Path(sys.executable).parent / "cwltool"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, user=user, cwd=cwd)
 
 
 def files_below(folder: Path) -> list[str]:
@@ -61,7 +54,8 @@ def test_an_image_runs(case: Path, base_image: str, tmp_path: Path, packmill: Ca
         run = packmill("run", package, "--outdir", tmp_path / "results", *(f"-p{value}" for value in values))
         assert run.code == 0, run.err
     else:
-        plain = cwltool("--outdir", tmp_path / "results", package / "process.cwl", package / "inputs.yml")
+        given = (package / "process.cwl", package / "inputs.yml")
+        plain = forked_programs.run(CWLTOOL, "--outdir", tmp_path / "results", *given)
         assert plain.returncode == 0, plain.stderr
     assert files_below(tmp_path / "results") == _lines(case / "outputs.txt")
     if (case / "scraps.json").exists():
@@ -267,5 +261,6 @@ def test_a_package_that_reads_its_version_from_git_is_installed_with_it(
     look = ["docker", "run", "--rm", "--entrypoint=python", built.json()["image"], "-c"]
     printed = subprocess.check_output([*look, "from importlib.metadata import version; print(version('trees'))"])
     assert printed.decode().strip() == "2.3.4"
-    plain = cwltool("--outdir", tmp_path / "results", Path(built.json()["package"]) / "process.cwl")
+    document = Path(built.json()["package"]) / "process.cwl"
+    plain = forked_programs.run(CWLTOOL, "--outdir", tmp_path / "results", document)
     assert plain.returncode == 0, plain.stderr

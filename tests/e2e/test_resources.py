@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import forked_programs
 import pytest
+from forked_programs import CWLTOOL
 from local_images import Built, remove
 from support import Finished, commit_all, git, write_notebook
 
@@ -70,8 +71,7 @@ def test_plain_cwltool_runs_it_if_it_asks_for_no_gpu(
     options = ("--no-image", "--image", built.image, "--output", tmp_path, "--gpu", "0")
     package = Path(packmill("build", built.repository, *options).out.strip())
 
-    cwltool = [Path(sys.executable).parent / "cwltool", "--outdir", tmp_path / "results", package / "process.cwl"]
-    ran = subprocess.run(cwltool, capture_output=True, text=True, check=False)
+    ran = forked_programs.run(CWLTOOL, "--outdir", tmp_path / "results", package / "process.cwl")
 
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "results" / "output" / "process.ipynb").exists()

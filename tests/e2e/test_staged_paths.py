@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked_programs
 import pystac
 import pytest
+from forked_programs import CWLTOOL
 from staging_servers import HttpServer, http_server
 from support import commit_all, write_notebook
 
@@ -121,13 +122,8 @@ def test_a_folder_flows_through_the_workflow_of_plain_cwltool(package: Path, giv
     }
     (given / "job.json").write_text(json.dumps(job))
 
-    done = subprocess.run(
-        ["cwltool", "--custom-net", "host", "--outdir", given / "out", package / "workflow.cwl", given / "job.json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+    words = ("--custom-net", "host", "--outdir", given / "out", package / "workflow.cwl", given / "job.json")
+    done = forked_programs.run(CWLTOOL, *words, env={**os.environ, "NO_COLOR": "1"})
 
     assert done.returncode == 0, done.stderr
     result = found(given / "out/delivered/X")
@@ -147,14 +143,8 @@ def test_a_platform_runs_it_with_staged_folders_in_plain_cwltool(package: Path, 
     job = {"granules": folder, "mask": folder, "tiles": folder, "scene": folder, "folders": [folder]}
     (given / "job.json").write_text(json.dumps(job))
 
-    done = subprocess.run(
-        ["cwltool", "--outdir", "out", f"{package}/application.cwl#tests.unity.main", "job.json"],
-        cwd=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+    words = ("--outdir", "out", f"{package}/application.cwl#tests.unity.main", "job.json")
+    done = forked_programs.run(CWLTOOL, *words, cwd=given, env={**os.environ, "NO_COLOR": "1"})
 
     assert done.returncode == 0, done.stderr
     assert [*json.loads(done.stdout)] == ["output_dir"]

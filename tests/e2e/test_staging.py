@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import forked_programs
 import pytest
+from forked_programs import CWLTOOL
 from staging_servers import S3, HttpServer, http_server, s3_server
 from support import Finished, commit_all, write_notebook
 
@@ -116,14 +117,8 @@ def cwltool(document: Path, job: dict[str, object], folder: Path, *options: str)
         one.mkdir(parents=True, exist_ok=True)
     file = folder / "job.json"
     file.write_text(json.dumps(job))
-    command = ["cwltool", "--custom-net", "host", "--leave-tmpdir", "--tmpdir-prefix", f"{work}/", *options]
-    done = subprocess.run(
-        [*command, "--outdir", str(outdir), str(document), str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+    words = ("--custom-net", "host", "--leave-tmpdir", "--tmpdir-prefix", f"{work}/", *options, "--outdir", outdir)
+    done = forked_programs.run(CWLTOOL, *words, document, file, env={**os.environ, "NO_COLOR": "1"})
     outputs = json.loads(done.stdout) if done.stdout.strip() else {}
     return Ran(code=done.returncode, outputs=outputs, log=done.stderr, outdir=outdir, work=work)
 
@@ -179,8 +174,8 @@ def test_http_and_s3_in_s3_out(delivered: Delivered) -> None:
 
 
 def test_a_packed_workflow_runs(package: Path, web: HttpServer, s3: S3, tmp_path: Path) -> None:
-    packed = subprocess.run(["cwltool", "--pack", package / "workflow.cwl"], capture_output=True, check=True)
-    (tmp_path / "packed.cwl").write_bytes(packed.stdout)
+    packed = forked_programs.run(CWLTOOL, "--pack", package / "workflow.cwl")
+    (tmp_path / "packed.cwl").write_text(packed.stdout)
 
     ran = cwltool(tmp_path / "packed.cwl", job(web, s3), tmp_path / "run")
 

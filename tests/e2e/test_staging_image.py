@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import forked_programs
 import pytest
+from forked_programs import CWLTOOL
 from local_images import local_images, remove
 from staging_servers import HttpServer, http_server
 from support import Finished, commit_all, write_notebook
@@ -110,14 +112,8 @@ def run_workflow(package: Path, folder: Path, **job: object) -> subprocess.Compl
     folder.mkdir(parents=True, exist_ok=True)
     given = {"credentials": json.dumps({"username": "ada", "password": _SECRET}), **job}
     (folder / "job.json").write_text(json.dumps(given))
-    command = ["cwltool", "--custom-net", "host", "--outdir", str(folder / "out")]
-    return subprocess.run(
-        [*command, str(package / "workflow.cwl"), str(folder / "job.json")],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+    words = ("--custom-net", "host", "--outdir", folder / "out", package / "workflow.cwl", folder / "job.json")
+    return forked_programs.run(CWLTOOL, *words, env={**os.environ, "NO_COLOR": "1"})
 
 
 def record_of(package: Path) -> dict[str, Any]:
@@ -185,10 +181,7 @@ def test_declared_arrays_add_the_packages_that_read_them(build: Callable[..., Pa
     job = {"output_path": {"directory": "delivered"}, "output_dir": {"class": "Directory", "path": str(results)}}
     (tmp_path / "job.json").write_text(json.dumps(job))
 
-    ran = subprocess.run(
-        ["cwltool", "--outdir", str(tmp_path / "out"), str(package / "stage_out.cwl"), str(tmp_path / "job.json")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ran = forked_programs.run(CWLTOOL, "--outdir", tmp_path / "out", package / "stage_out.cwl", tmp_path / "job.json")
 
     assert ran.returncode == 0, ran.stderr
     items = {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("out/delivered/*.stac/*.json")}
