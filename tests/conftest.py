@@ -45,9 +45,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
-    with bytecode_written():
-        import_share(session.config)
-        return (yield)
+    gc.disable()
+    try:
+        with bytecode_written():
+            import_share(session.config)
+            return (yield)
+    finally:
+        gc.freeze()  # the modules and the list of tests stay: each collection would search them in vain
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
