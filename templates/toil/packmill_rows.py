@@ -15,7 +15,7 @@ FOLDER is shared by all nodes. packmill writes, before it starts the leader:
 A job runs the rows [start, stop) of ``rows.jsonl`` in one container, by ``packmill-runner rows``, and leaves:
 
     groups/START/answers.jsonl    a line for each row that ended: the runner's answer, "number", "left" (whether it left
-                                  a folder), and "seconds"
+                                  a folder), "seconds", and "container_ended"
     groups/START/done/NUMBER/     what the row left, see ``packmill-runner rows``
     groups/START/container-*/     a folder for each container, until it has ended: its rows write to `rows` in it, and
                                   what it prints is in `log`

@@ -70,13 +70,17 @@ class Container:
     def __exit__(self, kind: object, *_: object) -> None:
         if kind:
             self._process.terminate()
+        self.end(_CANCELED if kind else self._plan.grace)
+        self._process.stdout.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def end(self, seconds: float) -> None:
+        """Wait so many seconds for its end, and kill it after that."""
         with suppress(OSError):
             self._process.stdin.close()
         self._deadline = math.inf
         with self._watched():
-            self._end(_CANCELED if kind else self._plan.grace)
-        self._process.stdout.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+            self._end(seconds)
 
     def ask(self, inputs: dict) -> tuple[str, dict | None]:
         """Run a row in a folder of a name that is unknown before; return the name, and None if the container ended."""

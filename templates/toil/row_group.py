@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import durable_files
 from row_container import Container, NotStartedError
 from row_plan import group_name, read_answers, read_plan, read_rows
+from write_limits import WriteLimits
 
 
 class Group:
@@ -64,11 +65,14 @@ class Group:
                 if excess := container.excess or container.limits.problem((place,)):
                     answer = self._beyond_limits(excess)
                     shutil.rmtree(place, ignore_errors=True)
+                is_large = bool(WriteLimits(size=self.plan.copied_at_most).problem((place,)))
+                if is_large and not has_died:
+                    container.end(self.plan.grace)
                 has_left = not excess and self._take(place, row["number"])
                 facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
-                self._store({**answer, **facts})
+                self._store({**answer, **facts, "container_ended": is_large or has_died})
                 left.popleft()
-                if has_died or container.exceeds_limits or self.plan.isolated:
+                if has_died or is_large or container.exceeds_limits or self.plan.isolated:
                     return
 
     def _beyond_limits(self, excess: str) -> dict:

@@ -18,6 +18,8 @@ class Plan:
     """Kills a container, with the word @name@; empty for one that ends with its process."""
     writing: dict
     """What a row may write, as in `WriteLimits`: "size" and "files"; "advice" follows the limit in a message."""
+    copied_at_most: int
+    """Bytes of results that packmill copies out of the reach of their container; it moves more once that has ended."""
     gpu_options: list[str]
     isolated: bool
     rows: int

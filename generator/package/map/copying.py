@@ -16,6 +16,8 @@ from pathlib import Path
 
 from generator.shared.write_limits import WriteLimits, no_limits
 
+COPIED_AT_MOST = 256 << 20
+"""Bytes of results that are copied. To end their container first, and move them, takes less time for more."""
 _DEEPEST = 200
 """Folders in each other: one descriptor is open for each."""
 _PIECE = 1 << 20
@@ -24,6 +26,11 @@ _NAMED = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 class LimitExceededError(Exception):
     """The results exceed a limit, which the message names."""
+
+
+def is_large(left: Path) -> bool:
+    """Return whether what a row left is moved once its container has ended, instead of copied."""
+    return bool(WriteLimits(size=COPIED_AT_MOST).problem((left,)))
 
 
 def copy_folder(source: Path, target: Path, limits: WriteLimits = no_limits) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from generator.containers.limits import output_advice
 from generator.package.map.collecting import collect_row
 from generator.package.map.containers import ContainerPlan
+from generator.package.map.copying import is_large
 from generator.package.map.files import Mounts
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
@@ -103,6 +104,8 @@ class Scheduler:
     _ending: set[Future[int]] = field(default_factory=set)
     _kills: dict[Container, Future[None]] = field(default_factory=dict)
     """The last kill of each container that exceeds its limits."""
+    _large: dict[Container, tuple[Attempt, Path, Mapping[str, Any]]] = field(default_factory=dict)
+    """The last row of containers, whose results are moved once the container has ended: to copy them takes longer."""
     _way_of_one: str = "auto"
     """The way of containers for one row: such a container learns too late which one suits the notebook."""
     _failed: int = 0
@@ -184,17 +187,24 @@ class Scheduler:
         for answer in answers:
             self._way_of_one = way_after(answer)
             attempt, left = container.row, container.take()
+            if is_large(left):
+                self._large[container] = attempt, left, answer
+                container.close()
+                continue
             if not container.is_closed:
                 self._ask_next(container)  # before the results are read: it does not wait for this process
             self._collect(attempt, left, answer, container.excess)
 
-    def _collect(self, attempt: Attempt, left: Path, answer: Mapping[str, Any], excess: str = "") -> None:
+    def _collect(
+        self, attempt: Attempt, left: Path, answer: Mapping[str, Any], excess: str = "", *, has_ended: bool = False
+    ) -> None:
         excess = excess or self.plan.writing.problem((left,))
         if excess:
             message = f"{excess}; {output_advice}"
             ended = Ended(state="failed", reason=OutputLimitError.reason, message=message)
         else:
-            ended = collect_row(left, self.place(attempt.row), answer, limits=self.plan.writing)
+            place, limits = self.place(attempt.row), self.plan.writing
+            ended = collect_row(left, place, answer, limits=limits, has_ended=has_ended)
         self._removal.submit(remove_folder, left)
         self._finish(attempt, ended)
 
@@ -205,6 +215,9 @@ class Scheduler:
         self._containers.remove(container)
         if container.row is not None:
             self._fail(container, container.end())
+        elif large := self._large.pop(container, None):
+            container.end()
+            self._collect(*large, container.excess, has_ended=True)
         ending = self._endings.submit(container.end)
         self._ending.add(ending)
         ending.add_done_callback(partial(self._remove, container))
@@ -223,7 +236,7 @@ class Scheduler:
         if not container.is_ready and not container.excess:
             raise RunError(_why_not_started(code, container.last_words()))
         attempt, left = container.row, container.take()
-        self._collect(attempt, left, container.failure(code), container.excess)
+        self._collect(attempt, left, container.failure(code), container.excess, has_ended=True)
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
         if again := next_attempt(attempt, ended, self.schedule):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from generator.containers.limits import container_limits
-from generator.package.map import row_container, scheduling
+from generator.package.map import copying, row_container, scheduling
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import mount_option
 from generator.package.map.folders import remove_folder
@@ -132,6 +132,27 @@ except FileNotFoundError: pass  # the folder is removed
     assert sorted(path.name for path in results.iterdir()) == ["map.txt", "scraps.json"]
     assert (results / "map.txt").read_text() == "map"
     assert stat.S_IMODE((results / "map.txt").stat().st_mode) == 0o644
+
+
+@pytest.mark.usefixtures("docker")
+def test_large_results_are_moved_once_their_container_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "COPIED_AT_MOST", 100_000)
+    writes = """\
+os.makedirs(os.path.join(folder, "output"))
+with open(os.path.join(folder, "output", "map"), "wb") as file: file.write(bytes({}))
+with open({!r}, "a") as file: print(os.getpid(), os.stat(os.path.join(folder, "output", "map")).st_ino, file=file)
+"""
+
+    written = tmp_path / "written"
+    ended = run_rows(tmp_path, *(writes.format(size, str(written)) for size in (10, 200_000, 10)))
+
+    assert [ended[number].state for number in (1, 2, 3)] == ["succeeded"] * 3
+    containers, files = zip(*(map(int, line.split()) for line in written.read_text().splitlines()), strict=True)
+    moved = [(tmp_path / "rows" / str(n) / "map").stat().st_ino == file for n, file in enumerate(files, 1)]
+    assert moved == [False, True, False]
+    assert [one == containers[0] for one in containers] == [True, True, False]
 
 
 @pytest.mark.usefixtures("docker")
@@ -335,9 +356,15 @@ def test_a_container_that_does_not_end_after_its_last_row_is_killed(
 
 
 def test_a_container_that_writes_too_much_after_its_last_row_is_killed(kills: Path, tmp_path: Path) -> None:
-    writes = "open(rows + '/more', 'wb').truncate(2 << 20); time.sleep(600)"
+    writes = """\
+os.makedirs(folder + "/output")
+answer()
+while os.path.exists(folder): time.sleep(0.01)  # until the results are taken
+open(rows + "/more", "wb").truncate(2 << 20)
+time.sleep(600)
+"""
 
-    ended = run_rows(tmp_path, f"os.makedirs(folder + '/output'); answer(); {writes}", limits={"output": 1})
+    ended = run_rows(tmp_path, writes, limits={"output": 1})
 
     assert ended[1].state == "succeeded"
     assert kills.exists()

@@ -239,6 +239,26 @@ def test_a_row_that_prints_too_much_on_a_node_fails_with_the_limit(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("quick_toil")
+def test_large_results_on_a_node_are_moved_once_their_container_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "COPIED_AT_MOST", 100_000)
+    writes = """\
+with open(os.path.join(folder, "output", "map"), "wb") as file: file.write(bytes({}))
+with open(RAN + ".written", "a") as file: print(os.stat(os.path.join(folder, "output", "map")).st_ino, file=file)
+"""
+
+    ended = run(tmp_path, rows(*(writes.format(size) for size in (10, 200_000, 10))), rows_per_job=3)
+
+    assert [ended[number].state for number in (1, 2, 3)] == ["succeeded"] * 3
+    files = map(int, (tmp_path / "ran.written").read_text().split())
+    moved = [(tmp_path / "rows" / str(n) / "map").stat().st_ino == file for n, file in enumerate(files, 1)]
+    assert moved == [False, True, False]
+    containers = [ended[number].scraps["container"] for number in (1, 2, 3)]
+    assert [one == containers[0] for one in containers] == [True, True, False]
+
+
+@pytest.mark.usefixtures("quick_toil")
 def test_a_kill_that_fails_on_a_node_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "ran.busy").touch()
 

@@ -11,6 +11,7 @@ from typing import Any
 from generator.containers.limits import ContainerLimits, output_advice
 from generator.containers.machine_memory import largest_memory
 from generator.package.map.containers import ROWS, TEMPORARY, ContainerPlan
+from generator.package.map.copying import COPIED_AT_MOST
 from generator.package.map.files import mount_option
 from generator.package.map.row_container import GRACE, START
 from generator.shared.errors import UsageError
@@ -57,6 +58,7 @@ class ToilPlan:
             "gpu_options": list(self._gpu_options()),
             "kill": [] if self.container == "singularity" else [self.container, "kill", _NAME_MARK],
             "writing": {"size": writing.size, "files": writing.files, "advice": output_advice},
+            "copied_at_most": COPIED_AT_MOST,
             "isolated": isolated,
             "rows": rows,
             "rows_per_job": self.rows_per_job if memory == 1 else 1,

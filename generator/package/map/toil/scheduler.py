@@ -112,7 +112,8 @@ class ToilScheduler:
 
     def _collect(self, wave: Wave) -> None:
         for attempt, left, answer in wave.answers():
-            ended = collect_row(left, self.place(attempt.row), answer, limits=self.plan.containers.writing)
+            limits, has_ended = self.plan.containers.writing, answer.get("container_ended") is True
+            ended = collect_row(left, self.place(attempt.row), answer, limits=limits, has_ended=has_ended)
             remove_folder(left)
             self._finish(attempt, ended)
             wave.note_taken(attempt.row.number)
