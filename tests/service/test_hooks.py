@@ -46,7 +46,8 @@ def receiver() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             mine.received.append((dict(self.headers), json.loads(body)))
             status = mine.answers.pop(0) if mine.answers else 200
-            echo = self.headers.get("X-Gitlab-Token", "").encode()
+            names = ("X-Gitlab-Token", "Authorization")
+            echo = " ".join([*(self.headers.get(name, "") for name in names), self.path]).encode()
             self.send_response(status)
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
             self.send_header("Content-Length", str(len(echo)))
@@ -174,7 +175,8 @@ def test_the_token_and_secrets_of_the_address_are_shown_nowhere(
     assert receiver.received[-1][0]["Authorization"].startswith("Basic ")
     answers = [service.ask("GET", path).text for path in ("/hooks", f"/hooks/{hook.id}", f"/hooks/{hook.id}/events")]
     stored = [file.read_bytes() for file in service.data.glob("packmill.sqlite3*")]
-    for secret in (_SECRET, "hidden-word", "hidden-too"):
+    login = receiver.received[-1][0]["Authorization"].removeprefix("Basic ")
+    for secret in (_SECRET, login, "hidden-word", "hidden-too"):
         assert not any(secret in answer for answer in answers)
         assert not any(secret.encode() in file for file in stored)
     assert '"token_present":true' in answers[0]

@@ -18,7 +18,7 @@ import uuid
 from generator import __version__
 from generator.network.address_policy import AddressPolicy
 from generator.service.hooks.payloads import Payloads
-from generator.service.hooks.sending import Outcome, send
+from generator.service.hooks.sending import Outcome, secrets_of, send
 from generator.service.store.database import Row
 from generator.service.store.hooks import LONGEST_PAUSE, Hooks
 from generator.service.store.outbox import JOB
@@ -146,4 +146,4 @@ class Dispatcher:
             return Outcome(headers={}, error=str(error))
         body = json.dumps(self.payloads.body(delivery["event"], delivery["happened"])).encode()
         outcome = send(self.policy, url, headers=self.headers(hook, delivery, token), body=body, verify=hook["verify"])
-        return outcome.without(token)
+        return outcome.without(secrets_of(url, token))

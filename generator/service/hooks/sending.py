@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from generator.network.address_policy import Access, AddressPolicy
 from generator.network.addresses import check
 from generator.network.sessions import failure_reason, http_session
 from generator.service.store.hooks import LONGEST_PAUSE
+from generator.service.store.masking import maskable_forms
 from generator.shared.errors import UsageError
 from generator.shared.retry_after import read_retry_after
 from generator.shared.safe_text import printable, redacted
@@ -25,6 +27,8 @@ _LARGEST = 8192
 """Bytes of a response that are stored."""
 _MOST_HEADERS = 50
 _MASK = "[REDACTED]"
+_SHORTEST_VALUE = 8
+"""Characters of a value in a query that may be a secret."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,12 +57,13 @@ class Outcome:
         given = next((value for name, value in self.headers.items() if name.lower() == "retry-after"), None)
         return min(read_retry_after(given) or 0.0, LONGEST_PAUSE)
 
-    def without(self, secret: str) -> Outcome:
-        """Return the outcome with a secret masked, which some receivers repeat in their response."""
-        if not secret:
-            return self
-        headers = {name: value.replace(secret, _MASK) for name, value in self.headers.items()}
-        return replace(self, headers=headers, body=self.body.replace(secret, _MASK))
+    def without(self, secrets: Iterable[str]) -> Outcome:
+        """Return the outcome with secrets masked, which some receivers repeat in their response."""
+        masked = self
+        for secret in sorted(secrets, key=len, reverse=True):
+            headers = {name: value.replace(secret, _MASK) for name, value in masked.headers.items()}
+            masked = replace(masked, headers=headers, body=masked.body.replace(secret, _MASK))
+        return masked
 
     def columns(self) -> dict[str, Any]:
         """Return the values for the log of deliveries."""
@@ -69,6 +74,19 @@ class Outcome:
             "seconds": self.seconds,
             "error": self.error,
         }
+
+
+def secrets_of(url: str, token: str) -> list[str]:
+    """Return the secrets of a request to a hook, in the forms that its receiver can repeat.
+
+    They are its token, the account of its URL, as text and as the header has it, and the query with its longer values.
+    """
+    parts = urlsplit(url)
+    account = [unquote(text or "") for text in (parts.username, parts.password)]
+    login = base64.b64encode(":".join(account).encode("latin-1", "replace")).decode()
+    values = (value for _, value in parse_qsl(parts.query) if len(value) >= _SHORTEST_VALUE)
+    texts = (token, parts.password, account[1], login if parts.username else "", parts.query, *values)
+    return maskable_forms(filter(None, texts))
 
 
 def check_address(policy: AddressPolicy, url: str) -> Access:
