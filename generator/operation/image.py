@@ -44,15 +44,19 @@ def build_service_image(name: str, *, base: str | None, progress: Progress, fres
         ImageBuildError: the build fails.
     """
     with progress.step("Looking for a base image with Debian 13"):
-        found = _find_base(base, progress.say)
+        found = find_base(base, progress.say)
     with progress.step("Building the image of the service"), _context(found) as context:
         builder.build_context(context, image=name, time=file_time, on_line=progress.say, fresh=fresh)
     built = inspect(name)
     return built.id if built else ""
 
 
-def _find_base(named: str | None, say: Callable[[str], None]) -> str:
-    """Return a base image in the engine: the one named, else the public one, else one made from Debian's packages."""
+def find_base(named: str | None, say: Callable[[str], None]) -> str:
+    """Return a base image in the engine: the one named, else the public one, else one made from Debian's packages.
+
+    Raises:
+        EngineMissingError: the image is missing and can be neither pulled nor built.
+    """
     wanted = named or _PUBLIC_BASE
     if inspect(wanted) is not None:
         return wanted

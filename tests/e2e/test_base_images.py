@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from local_images import service_base
 from session import was_present
 
 from generator.containers.engine import Image, inspect, run_in, tag, untag
@@ -28,8 +29,9 @@ def made(base_image: str, request: pytest.FixtureRequest) -> Iterator[tuple[debi
     if not debian_base.can_make():
         pytest.skip("base images are made by root on Debian")
     reference = f"packmill/test-base:{request.param.suite}"
-    if base_image == request.param.reference and not was_present(base_image):
-        tag(base_image, reference)
+    present = service_base() if request.param.suite == "trixie" else base_image
+    if present == request.param.reference and not was_present(present):
+        tag(present, reference)
     else:
         debian_base.make(request.param, reference)
     yield request.param, reference

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from local_images import service_base
 from ports import free_port
 from ruamel.yaml import YAML
 from support import Finished, commit_all, here, write_notebook
@@ -29,6 +30,7 @@ def docker(*words: str, check: bool = True) -> str:
 @pytest.fixture
 def image(base_image: str, packmill: Callable[..., Finished]) -> Iterator[str]:
     """The image, under a name of this test; its layers are cached from run to run."""
+    service_base()
     name = f"localhost/packmill-service:test-{os.getpid()}"
     built = packmill("service", "image", "--image", name)
     assert built.out.strip() == name, built.err

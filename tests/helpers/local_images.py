@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+from session import session_folder
+
 from generator.image.base.find import find_base
 from generator.image.runner import Runners
 from generator.image.store import ImageStore
+from generator.operation.image import find_base as find_base_of_service
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ def local_images(pattern: str, label: str = "") -> list[str]:
         [*command, *(("--filter", f"label={label}") if label else ())], capture_output=True, text=True, check=True
     )
     return listed.stdout.split()
+
+
+def service_base() -> str:
+    """Find or make the base image of the service as its build does, once for all workers: it takes most of a minute."""
+    with FileLock(session_folder() / "service-base.lock"):
+        return find_base_of_service(None, print)
 
 
 @contextmanager
