@@ -23,6 +23,8 @@ _CANCELED = 10.0
 """Seconds for the end of the container of a canceled job: Slurm kills the job after 30."""
 _KILLS = 3
 """How often a container is killed that does not end."""
+_ENGINE_FAILED = 125
+"""Exit code of ``docker run`` if the engine failed, and not the container."""
 
 
 class NotStartedError(Exception):
@@ -121,6 +123,12 @@ class Container:
             return
         with suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(self._kill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the container has ended: the command that started it may have been killed or have failed alone."""
+        code = self._process.poll()
+        return code is not None and (not self._kill or (code >= 0 and code != _ENGINE_FAILED))
 
     def _end(self, seconds: float) -> int:
         """Wait for the container's end, then kill it, so that it does not outlive its job; return its exit code."""

@@ -70,7 +70,7 @@ class Group:
                     container.end(self.plan.grace)
                 has_left = not excess and self._take(place, row["number"])
                 facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
-                self._store({**answer, **facts, "container_ended": is_large or has_died})
+                self._store({**answer, **facts, "container_ended": container.has_ended})
                 left.popleft()
                 if has_died or is_large or container.exceeds_limits or self.plan.isolated:
                     return

@@ -57,6 +57,7 @@ class Container:
         self._folder = plan.work / secrets.token_hex(4)
         self._kill = (plan.program, "kill", f"packmill-rows-{secrets.token_hex(8)}")
         rows, temporary, log = self._written = tuple(self._folder / name for name in ("rows", "tmp", "log"))
+        self._taken = self._folder / "taken"
         for folder in self._written:
             folder.mkdir(mode=0o700, parents=True)
         command = plan.command(
@@ -106,7 +107,9 @@ class Container:
 
     def measure(self) -> bool:
         """Return whether the container has to be killed: it writes more than it may, or takes longer."""
-        self.excess = self.excess or self._limits.problem(self._written)
+        # The results of its last row may be moved once it has ended, and it still has their folder open.
+        folders = (*self._written, self._taken) if self.is_closed else self._written
+        self.excess = self.excess or self._limits.problem(folders)
         self.is_overdue = self.is_overdue or time.monotonic() > self._deadline
         if self.excess or self.is_overdue:
             self.close()  # a row that it ended meanwhile is answered, and no other one begins in it
@@ -121,7 +124,7 @@ class Container:
         left, taken = self._folder / "rows" / self._name, self._folder / self._name
         with suppress(OSError):
             left.rename(taken)
-        self.row, self._name = None, ""
+        self.row, self._name, self._taken = None, "", taken
         self._allow(GRACE)
         return taken
 

@@ -216,8 +216,8 @@ class Scheduler:
         if container.row is not None:
             self._fail(container, container.end())
         elif large := self._large.pop(container, None):
-            container.end()
-            self._collect(*large, container.excess, has_ended=True)
+            code = container.end()
+            self._collect(*large, container.excess, has_ended=_has_ended(code))
         ending = self._endings.submit(container.end)
         self._ending.add(ending)
         ending.add_done_callback(partial(self._remove, container))
@@ -236,7 +236,7 @@ class Scheduler:
         if not container.is_ready and not container.excess:
             raise RunError(_why_not_started(code, container.last_words()))
         attempt, left = container.row, container.take()
-        self._collect(attempt, left, container.failure(code), container.excess, has_ended=True)
+        self._collect(attempt, left, container.failure(code), container.excess, has_ended=_has_ended(code))
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
         if again := next_attempt(attempt, ended, self.schedule):
@@ -244,6 +244,11 @@ class Scheduler:
             return
         self._failed += not ended.has_succeeded
         self.on_end(attempt.row, replace(ended, attempts=attempt.number))
+
+
+def _has_ended(code: int) -> bool:
+    """Whether a container has ended with the command that started it, which was killed itself or failed otherwise."""
+    return code >= 0 and code != _DOCKER_FAILED
 
 
 def _why_not_started(code: int, last_words: str) -> str:

@@ -155,6 +155,31 @@ with open({!r}, "a") as file: print(os.getpid(), os.stat(os.path.join(folder, "o
     assert [one == containers[0] for one in containers] == [True, True, False]
 
 
+def test_large_results_that_a_container_lets_grow_are_beyond_the_limit(
+    kills: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "COPIED_AT_MOST", 100_000)
+    grows = """\
+os.makedirs(folder + "/output")
+written = open(folder + "/output/map", "wb")
+written.truncate(200_000)
+answer()
+while os.path.exists(folder): time.sleep(0.01)  # until the results are taken
+written.truncate(2 << 20)
+time.sleep(600)
+"""
+
+    ended = run_rows(tmp_path, grows, limits={"output": 1})
+
+    assert (ended[1].state, ended[1].reason) == ("failed", "output-limit")
+    assert kills.exists()
+
+
+@pytest.mark.parametrize(("code", "ended"), [(0, True), (137, True), (125, False), (-15, False)])
+def test_a_container_ends_with_its_command_unless_that_was_killed_or_failed(code: int, ended: bool) -> None:
+    assert scheduling._has_ended(code) is ended
+
+
 @pytest.mark.usefixtures("docker")
 def test_results_that_grow_while_they_are_copied_are_within_the_limit(tmp_path: Path) -> None:
     grows = """\
