@@ -13,12 +13,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _SIZE = 256 << 20
+_NAME = "losable-disk"
 _MAKE = "mkfs.ext4 -q -F -m 0 -b 4096 -N 8192 -E nodiscard,lazy_itable_init=1,lazy_journal_init=1".split()
 _MOUNT = ("mount", "-o", "loop,commit=600,barrier=0,noauto_da_alloc,noinit_itable")
 """``barrier=0``: the copy needs no device that flushes. ``noauto_da_alloc``: a file that replaces another one by a
@@ -33,7 +35,7 @@ class LosableDisk:
     """A mounted file system that can lose power."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "disk"
+        self.path = folder / _NAME
         self._folder, self._losses = folder, 0
         self._file = folder / "0.ext4"
 
@@ -69,6 +71,14 @@ class LosableDisk:
             subprocess.run(("umount", "--lazy", self.path), check=False)
 
 
+def unmount_below(folder: Path) -> None:
+    """Unmount the disks in the folder of a run of the tests that was killed."""
+    mounted = [Path(line.split()[1]) for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in mounted:
+        if place.name == _NAME and place.is_relative_to(folder):
+            subprocess.run(("umount", "--lazy", place), check=False)
+
+
 def _copy_at_one_moment(file: Path, copy: Path) -> None:
     """Copy the file of a file system, again if the kernel wrote to it meanwhile: such a copy mixes two moments."""
     for _ in range(20):
@@ -89,15 +99,15 @@ def _do(*command: str) -> None:
 
 
 @contextmanager
-def losable_disk(folder: Path) -> Iterator[LosableDisk]:
-    """Yield an empty disk.
+def losable_disk(folder: Path | None = None) -> Iterator[LosableDisk]:
+    """Yield an empty disk, by default in the folder of this run, which unmounts it if the run is killed.
 
     Raises:
         DiskUnavailableError: this user, system or container may not mount file systems.
     """
     if os.geteuid() != 0:
         raise DiskUnavailableError("only root mounts file systems")
-    folder.mkdir(parents=True)
+    folder = Path(tempfile.mkdtemp(prefix="power-", dir=folder))
     disk = LosableDisk(folder)
     try:
         disk.mount()

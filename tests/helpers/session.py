@@ -22,6 +22,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException
 from engine_store import has_store, remove_store
+from power_loss import unmount_below
 
 VARIABLE = "TESTS_OF_PACKMILL"
 """An environment variable that every process of a run inherits: the run's folder."""
@@ -58,6 +59,7 @@ def begin_session() -> None:
     _SESSIONS.chmod(0o711)  # some tests run programs as another user
     for folder in _dead_sessions():
         _end_processes(folder)
+        unmount_below(folder)
         if has_store(folder):
             remove_store(folder)
             (folder / "engine.json").unlink(missing_ok=True)

@@ -35,10 +35,10 @@ _EMPTY = hashlib.sha256().hexdigest()
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[LosableDisk]:
+def disk() -> Iterator[LosableDisk]:
     """An empty disk; tests are skipped where it cannot be mounted."""
     try:
-        with losable_disk(tmp_path / "losable") as mounted:
+        with losable_disk() as mounted:
             yield mounted
     except DiskUnavailableError as error:
         pytest.skip(f"a power loss cannot be simulated here: {error}")
@@ -266,6 +266,7 @@ def test_pipelines(disk: LosableDisk, trials: Trials, tmp_path: Path) -> None:
             place = f"/packages/generic/tables/{number}/a.csv"
             assert service.ask("PUT", place, data=_CONTENT).status_code == 201
             time.sleep(moment)
+            trials.killed += service.get(f"/pipelines/{number}")["status"] != "success"
             assert service.process
             kill_tree(service.process.pid)
             service.process.wait(60)
@@ -316,6 +317,7 @@ def test_served_runs(disk: LosableDisk, trials: Trials, tmp_path: Path) -> None:
             held.add(holds)
             accept("uploaded", upload())
             time.sleep(moment)
+            trials.killed += 1
             assert server.process
             kill_tree(server.process.pid)
             server.process.wait(60)
