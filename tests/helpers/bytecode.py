@@ -26,6 +26,11 @@ def compile_packmill() -> None:
         compileall.compile_dir(_TOP / name, quiet=2, workers=0)
 
 
+def writing_bytecode() -> dict[str, str]:
+    """Return the variables of a process that keeps the bytecode of what it imports, in an environment without any."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+
+
 @contextmanager
 def bytecode_written() -> Iterator[None]:
     """Let this process write bytecode, also where Python is told not to: pytest keeps rewritten assertions in it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bytecode import writing_bytecode
 from support import read_scraps
 
 import generator.runner.kernel_modules as modules
@@ -61,7 +62,7 @@ print(json.dumps([shown, said]))
 def glued() -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     (folder,) = modules.__path__
     command = [_PYTHON, "-W", "ignore", "-c", _PROGRAM + _CELLS, folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=writing_bytecode())
     assert done.returncode == 0, done.stderr
     shown, said = json.loads(done.stdout)
     return shown, said
@@ -78,7 +79,8 @@ def test_datasets_and_features_become_files(glued: tuple[list[dict[str, Any]], A
     assert feature["geometry"]["coordinates"] == pytest.approx([13.685969, 46.945988], abs=1e-6), "in WGS 84"
     program = "import sys, xarray; print(*(xarray.open_dataset(one).t.sum().item() for one in sys.argv[1:]))"
     paths = [tmp_path / scraps[name]["path"] for name in ("cube", "array")]
-    read = subprocess.run([_PYTHON, "-W", "ignore", "-c", program, *paths], capture_output=True, text=True, check=True)
+    command = [_PYTHON, "-W", "ignore", "-c", program, *paths]
+    read = subprocess.run(command, capture_output=True, text=True, check=True, env=writing_bytecode())
     assert read.stdout.split() == ["15.0", "15.0"]
 
 

@@ -16,6 +16,7 @@ import pystac
 import pytest
 import referencing
 import referencing.jsonschema
+from bytecode import writing_bytecode
 from staging_servers import start
 from tiny_arrays import write_zarr
 
@@ -35,7 +36,8 @@ pytestmark = [
 def deliver(folder: Path, results: Path) -> tuple[dict[str, dict[str, Any]], str]:
     """Deliver results with the packages that read them; return the Items by ID, and the log."""
     (site,) = _ENVIRONMENT.glob("lib/python3*/site-packages")
-    process = start(folder, "stage-out", results, folder / "delivered", "--stac", PYTHONPATH=f"{Path.cwd()}:{site}")
+    variables = {"PYTHONPATH": f"{Path.cwd()}:{site}", "PYTHONDONTWRITEBYTECODE": ""}
+    process = start(folder, "stage-out", results, folder / "delivered", "--stac", **variables)
     _, log = process.communicate(timeout=240)
     assert process.returncode == 0, log
     items = {path.stem: json.loads(path.read_text()) for path in folder.glob("delivered/*.stac/*.json")}
@@ -47,7 +49,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small files that rasterio, xarray and others wrote, and ``truth.json`` with their place."""
     folder = tmp_path_factory.mktemp("made")
     command = [_ENVIRONMENT / "bin" / "python", "-W", "ignore", _MAKE, folder]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    subprocess.run(command, check=True, capture_output=True, text=True, env=writing_bytecode())
     return folder
 
 
