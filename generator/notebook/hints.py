@@ -59,13 +59,15 @@ _QUOTED = re.compile(r"""[ \t]*(?P<literal>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|-
 TYPE_COMMENT = re.compile(r"#\s*type\s*:(?!\s*ignore\b)\s*(?P<hint>.+)", re.IGNORECASE)
 """A comment that holds a hint; ``# type: ignore`` is for type checkers."""
 
-_RANGE = re.compile(r"[ \t]*\[(?P<range>[^\[\]]*\.\.[^\[\]]*)\]")
+_RANGE = re.compile(r"[ \t]*\[(?P<range>[^\[\]]{0,200}\.\.[^\[\]]{0,200})\]")
 _UNIT = re.compile(r"[ \t]*\[[ \t]*(?P<unit>[^\[\]]{1,40}?)[ \t]*\]")
 _ENDS = (",", ";", ":", "#", "(", " - ", " – ", " — ")
 """What ends a unit in the text after a type."""
 _MARKS = "#,:-–—"
 _NUMBERS = (CwlType.INT, CwlType.LONG, CwlType.FLOAT, CwlType.DOUBLE)
 _NONE = Hint(optional=True, symbols=("None",))
+_LONGEST = 20_000
+"""Characters in which a hint is looked for."""
 _T = TypeVar("_T")
 
 
@@ -94,7 +96,7 @@ def parse_hint(text: str) -> tuple[Hint, str]:
     Raises:
         UnknownHintError: the text does not start with a known type.
     """
-    parser = _Parser(text)
+    parser = _Parser(text[:_LONGEST])
     try:
         hint = parser.union()
     except RecursionError:
@@ -213,7 +215,7 @@ class _Parser:
         self.take()
         hint, depth, start = self.union(), 1, self.position
         while depth:
-            step = re.compile(rf"{_QUOTED.pattern}|.", re.DOTALL).match(self.text, self.position)
+            step = re.compile(rf"{_QUOTED.pattern}|[\"'][^\]]*|.", re.DOTALL).match(self.text, self.position)
             if step is None:
                 raise UnknownHintError(self.text.strip())
             depth += {"[": 1, "]": -1}.get(step[0], 0)

@@ -200,7 +200,8 @@ def _read_untagged(
     """Read a notebook without a parameters cell in the dialect of another tool, if it is in one."""
     dialect = read_dialect(notebook.without_long_cells(), sidecar)
     if dialect is None:
-        return Interface(warnings=(*remarks, Remark(line=0, message=untagged_advice(notebook))))
+        advice = untagged_advice(notebook.without_long_cells())
+        return Interface(warnings=(*remarks, Remark(line=0, message=advice)))
     message = f"no cell is tagged 'parameters': inputs and outputs are read from {dialect.name}"
     remarks += (Remark(line=0, message=message), *dialect.reading.remarks)
     where = f"{notebook.name} ({dialect.name})"

@@ -22,8 +22,10 @@ _LANGUAGES = (
     (r"i?java|jjava|rapaio-jupyter-kernel", "java"),
 )
 """Patterns of names; a version may follow after ``-``."""
+_LONGEST = 200
 
 
 def language_of_kernel(name: str) -> str:
     """Return the language of a kernel, in lower case, or '' if its name does not tell."""
-    return next((word for names, word in _LANGUAGES if re.fullmatch(rf"(?:{names})(?:-.*)?", name.lower())), "")
+    plain = name[:_LONGEST].lower()
+    return next((word for names, word in _LANGUAGES if re.fullmatch(rf"(?:{names})(?:-.*)?", plain)), "")

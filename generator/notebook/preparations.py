@@ -21,7 +21,7 @@ _INSTALLS_BY_CALL = re.compile(
 )
 _CHANGES_PATH = re.compile(r"\bsys\.(?:path|path_hooks|meta_path)\b|\bsite\.addsitedir\b")
 _PREPARES = re.compile(
-    r"\benviron\b[^\n=]*=(?!=)|\benviron\.(?:update|setdefault)\b|\bputenv\(|\bload_dotenv\(|%(?:set_)?env\s+\S"
+    r"\benviron\b[^\n=]{0,200}=(?!=)|\benviron\.(?:update|setdefault)\b|\bputenv\(|\bload_dotenv\(|%(?:set_)?env\s+\S"
     r"|\bsys\.modules\b|\bsetattr\(|\bos\.chdir\(|^[ \t]*%(?:cd|run)\s"
     r"|^(?!self\.)[ \t]*\w+(?:\.\w+)+\s*=(?!=)",  # such as ``numpy.float = float``
     re.MULTILINE,

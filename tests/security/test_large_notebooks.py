@@ -12,8 +12,13 @@ from support import notebook
 
 from generator.build.inspect import describe, table
 from generator.environment.requested import _read
-from generator.notebook.notebook import LONGEST_READ_CELL
-from generator.notebook.parameters import Missing
+from generator.notebook import tag_advice
+from generator.notebook.interface import read_interface
+from generator.notebook.kernel_names import language_of_kernel
+from generator.notebook.languages import reader_of
+from generator.notebook.notebook import LONGEST_READ_CELL, read_notebook
+from generator.notebook.parameters import Missing, Reading
+from generator.notebook.text_formats import as_notebook
 from generator.process.process import read_process
 from generator.repository import checkout
 from generator.shared.errors import EnvironmentSpecError, ParametersError, ProcessError
@@ -91,6 +96,66 @@ def test_a_deep_value_is_computed_or_a_mistake(language: str, cell: str, tmp_pat
         assert read_process(tmp_path, name).interface.input("x").default is Missing.COMPUTED
 
 
+_TARGETS = "".join(f"a{number}=" for number in range(10_000))
+
+
+@pytest.mark.parametrize(
+    ("language", "cell"),
+    [
+        pytest.param("python", _lines("x = 1\n%magic {0}"), id="python-magics-between-statements"),
+        pytest.param("python", _lines("x{0} = f()"), id="python-computed-values"),
+        pytest.param("python", _filled(_TARGETS + "[", "1,", "]"), id="python-targets-of-one-value"),
+        pytest.param("python", _filled(_TARGETS + "[", "\n", "]"), id="python-targets-of-many-lines"),
+        pytest.param("python", _filled("x = 1  # type: int[", "."), id="python-range"),
+        pytest.param("python", _filled("x = 1  # type: int[1..", " ", "1]"), id="python-step"),
+        pytest.param("python", _filled("x = 1  # type: Annotated[int, '", "\\'"), id="python-open-quotes"),
+        pytest.param("bash", _filled("x=(", "\n"), id="bash-open-bracket"),
+        pytest.param("R", _filled("", '"""a"\\'), id="r-open-strings"),
+        pytest.param("julia", _filled("", '"""a"\\'), id="julia-open-strings"),
+        pytest.param("javascript", _filled('"\\\n', '\\"\\\n'), id="javascript-open-strings"),
+        pytest.param("lua", _filled('"\\\n', '\\"\\\n'), id="lua-open-strings"),
+    ],
+)
+def test_no_form_of_a_cell_takes_time_with_the_square_of_its_size(language: str, cell: str) -> None:
+    read, begin = reader_of(language), time.process_time()
+
+    assert read is not None
+    read(cell)
+    assert time.process_time() - begin < _SECONDS / 3
+
+
+@pytest.mark.parametrize(("tags", "form"), [((), "x{0}=1 #@param"), (("pipeline-parameters",), "x{0}=1")])
+def test_a_cell_of_the_largest_size_is_read_in_a_dialect(tags: tuple[str, ...], form: str) -> None:
+    read, begin = (
+        read_notebook(json.dumps(notebook(_lines(form), tags=tags)).encode(), "trees.ipynb"),
+        time.process_time(),
+    )
+
+    assert len(read_interface(read).inputs) > 5000
+    assert time.process_time() - begin < _SECONDS
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("trees.py", "#!coding\n" * 5000 + "# %%\nx = 1\n"),
+        ("trees.Rmd", "```{r}\n" + "\n" * LONGEST_READ_CELL + "x <- 1\n```\n"),
+    ],
+)
+def test_a_text_notebook_is_recognized_and_split_in_time(name: str, text: str) -> None:
+    begin = time.process_time()
+
+    assert b'"cells"' in as_notebook(text.encode(), name)
+    assert time.process_time() - begin < _SECONDS
+
+
+def test_the_name_of_a_kernel_is_read_in_time() -> None:
+    begin = time.process_time()
+
+    assert language_of_kernel("conda-" + "-py" * LONGEST_READ_CELL + "\n") == "python", "by its first characters"
+    assert time.process_time() - begin < _SECONDS
+
+
 def test_a_longer_parameters_cell_is_refused_with_the_limit(tmp_path: Path) -> None:
     with pytest.raises(ParametersError, match=r"the cell has 200,002 characters, and the most is 200,000; put large"):
         read_process(tmp_path, _written(tmp_path, "#" * (LONGEST_READ_CELL + 2), "python"))
@@ -103,6 +168,16 @@ def test_a_longer_cell_elsewhere_is_not_parsed(tmp_path: Path) -> None:
 
     assert [one.name for one in process.interface.inputs] == ["x"]
     assert time.process_time() - begin < _SECONDS
+
+
+def test_without_a_parameters_cell_no_longer_cell_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Advice names the cell that looks like parameters."""
+    lengths = []
+    monkeypatch.setattr(tag_advice, "reader_of", lambda _: lambda text: lengths.append(len(text)) or Reading())
+    long = "#" * (LONGEST_READ_CELL + 1)
+    read_interface(read_notebook(json.dumps(notebook(long, "x = 1", tags=())).encode(), "trees.ipynb"))
+
+    assert lengths == [5]
 
 
 def _written(folder: Path, cell: str, language: str) -> str:

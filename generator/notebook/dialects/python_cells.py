@@ -22,6 +22,8 @@ class PythonCell:
     tree: ast.Module
     lines: tuple[str, ...]
     comments: dict[int, str]
+    starts: tuple[int, ...]
+    """The offset of each line."""
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Return the offsets of a node in the source, in characters."""
@@ -33,8 +35,7 @@ class PythonCell:
         return self.lines[node.lineno - 1]
 
     def _offset(self, line: int, column: int) -> int:
-        ends = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", self.source))]
-        return ends[line - 1] + len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
+        return self.starts[line - 1] + len(self.lines[line - 1].encode()[:column].decode(errors="ignore"))
 
 
 def python_cells(
@@ -55,5 +56,11 @@ def python_cells(
             message = f"cell {cell.number} {reason} is not valid Python: it gives no parameters"
             remarks.append(Remark(line=0, message=message))
             continue
-        lines = tuple(lines_of(cell.source))
-        yield PythonCell(number=cell.number, source=cell.source, tree=tree, lines=lines, comments=comments_in(plain))
+        yield PythonCell(
+            number=cell.number,
+            source=cell.source,
+            tree=tree,
+            lines=tuple(lines_of(cell.source)),
+            comments=comments_in(plain),
+            starts=(0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", cell.source))),
+        )

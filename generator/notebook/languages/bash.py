@@ -104,11 +104,11 @@ def _word(text: str) -> Literal | Missing:
 
 def _statements(source: str) -> Iterator[_Statement]:
     """Split a cell at newlines and semicolons outside of quotes and brackets."""
-    text, comments, depth, line, first = "", [], 0, 1, 1
+    text, is_blank, comments, depth, line, first = "", True, [], 0, 1, 1
     pieces = iter(_PIECE.finditer(source + "\n"))
     for match in pieces:
         piece = match[0]
-        if not text.strip():
+        if is_blank:
             first = line
         if piece == "#" and (not text or text[-1].isspace()):
             comment = re.compile(r"[^\n]*").match(source, match.start())
@@ -120,14 +120,15 @@ def _statements(source: str) -> Iterator[_Statement]:
                     piece = rest[0]
                     break
         if piece in ("\n", ";") and depth == 0:
-            if text.strip():
+            if not is_blank:
                 yield _Statement(first, text.strip(), tuple(comments))
-            if piece == "\n" or text.strip():
+            if piece == "\n" or not is_blank:
                 comments = []
-            text = ""
+            text, is_blank = "", True
         elif piece != "\\\n":
             depth += (piece == "(") - (piece == ")" and depth > 0)
             text += piece
+            is_blank = is_blank and piece.isspace()
         line += piece.count("\n")
         if piece in "'\"" and piece:  # a quote that no piece closes
             yield _Statement(first, text.strip(), (), open=True)

@@ -69,17 +69,19 @@ def escaping(
             raise NotLiteralError from None
 
     line_end = r"\n" if one_line else ""
-    pattern = rf"{before}{mark}(?:[^{mark}{begin}{line_end}]|{begin}.)*{mark}"
-    rest = r"[^\n]*" if one_line else ".*"
-    return Quote(pattern, decode, unclosed=f"{before}{mark}{rest}", one_line=one_line)
+    begun = rf"{before}{mark}(?:[^{mark}{begin}{line_end}]|{begin}.)*"
+    # up to where the search for its end went, so that nothing is searched twice
+    return Quote(begun + mark, decode, unclosed=begun if one_line else f"{before}{mark}.*", one_line=one_line)
 
 
 def _not_literal(_text: str) -> str:
     raise NotLiteralError
 
 
-TRIPLE = Quote(r'"""(?:[^\\]|\\.)*?"""', _not_literal)
+TRIPLE = Quote(r'"""(?:[^\\]|\\.)*?"""', _not_literal, unclosed=r'""".*')
 """Strings in three quotes, whose indentation has rules of its own."""
+NOT_TRIPLE = r'(?!""")'
+"""Precedes the mark of other strings in a language with `TRIPLE`, so that one without an end is searched for once."""
 
 
 def doubling(mark: str, *, before: str = "", one_line: bool = True) -> Quote:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from generator.notebook.languages.escapes import JULIA
-from generator.notebook.languages.grammar import TRIPLE, Grammar, escaping
+from generator.notebook.languages.grammar import NOT_TRIPLE, TRIPLE, Grammar, escaping
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
 
@@ -31,7 +31,7 @@ _GRAMMAR = Grammar(
         r"|(?:Dates\.)?(?:Date|DateTime|today|now)\s*\("
     ),
     number=re.compile(r"-?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
-    quotes=(TRIPLE, escaping('"', interpolation=r"\$", numbered=JULIA), _CHARACTER),
+    quotes=(TRIPLE, escaping('"', interpolation=r"\$", numbered=JULIA, before=NOT_TRIPLE), _CHARACTER),
     block_comment=("#=", "=#"),
     declared=_hint,
     empty_mapping=True,

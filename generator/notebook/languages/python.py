@@ -59,6 +59,10 @@ class _Cell:
         self.parameters: dict[str, Parameter] = {}
         self.remarks: list[Remark] = []
         self.mistakes: list[Mistake] = []
+        self.values: dict[int, tuple[Literal | Missing, frozenset[str]]] = {}
+        """By the ids of expressions, as one may have many targets: their values, and names in computed ones."""
+        self.found_comments: dict[int, tuple[Hint | None, str]] = {}
+        """The same for the comments of statements."""
 
     def reading(self) -> Reading:
         if self.passed_over:
@@ -175,7 +179,12 @@ class _Cell:
         return plain
 
     def comment_of(self, statement: ast.stmt) -> tuple[Hint | None, str]:
-        """Read the hint and the doc from the comments on the statement's lines."""
+        """Read the hint and the doc from the comments on the statement's lines, once for all of its names."""
+        if id(statement) not in self.found_comments:
+            self.found_comments[id(statement)] = self.read_comments(statement)
+        return self.found_comments[id(statement)]
+
+    def read_comments(self, statement: ast.stmt) -> tuple[Hint | None, str]:
         doc = ""
         for line, comment in self.comments_of(statement):
             typed = TYPE_COMMENT.search(comment)
@@ -199,9 +208,13 @@ class _Cell:
                 yield line, self.comments[line]
 
     def value_of(self, value: ast.expr, name: str, statement: ast.stmt) -> Literal | Missing:
-        literal = literal_of(value)
+        if id(value) not in self.values:
+            literal = literal_of(value)
+            names = ast.walk(value) if literal is Missing.COMPUTED else ()
+            self.values[id(value)] = literal, frozenset(one.id for one in names if isinstance(one, ast.Name))
+        literal, named = self.values[id(value)]
         if literal is Missing.COMPUTED:
-            used = sorted({n.id for n in ast.walk(value) if isinstance(n, ast.Name)} & self.parameters.keys() - {name})
+            used = sorted((named - {name}) & self.parameters.keys())
             if used:
                 message = (
                     f"{name} is computed from {', '.join(used)} in the cell: setting {used[0]} does not change {name}"

@@ -10,17 +10,21 @@ import tokenize
 from generator.shared.errors import Mistake
 
 _MAGIC = re.compile(r"\s*(%|!|\?|[\w.]+\?{1,2}\s*$)")
+_SURE_MAGIC = re.compile(r"\s*[%!]")
 _SHELL_ASSIGNMENT = re.compile(r"(\s*[\w, ]+=\s*)(?:%|!).*")
+_LEAST_PARSED, _TIMES_PARSED = 1_000_000, 20
+"""Each try parses the whole cell: all of them together parse these characters, or the cell so many times."""
 
 
 def blank_magics(source: str) -> tuple[str, dict[int, str]]:
     """Blank IPython's ``%`` and ``!`` lines; return the source and the kind of each blanked line.
 
-    Only a line at which parsing fails is read as a magic, so a ``%`` inside a string stays.
+    Only a line at which parsing fails is read as a magic, with those that follow it, so a ``%`` inside a string stays.
     """
     lines = lines_of(source)
     passed_over: dict[int, str] = {}
-    for _ in range(len(lines) + 1):
+    tries = max(_LEAST_PARSED // max(1, len(source)), _TIMES_PARSED)
+    for _ in range(min(tries, len(lines)) + 1):
         try:
             ast.parse("\n".join(lines))
             break
@@ -34,17 +38,31 @@ def blank_magics(source: str) -> tuple[str, dict[int, str]]:
             assignment = _SHELL_ASSIGNMENT.fullmatch(line)
             if not assignment and not _MAGIC.match(line):
                 break
-            last = number
-            while lines[last - 1].endswith("\\") and last < len(lines):  # a backslash continues a magic
-                last += 1
-            lines[number - 1 : last] = [""] * (last - number + 1)
+            following = _blank(lines, number)
             if assignment:
                 lines[number - 1] = assignment[1] + "__shell__()"
-            else:
-                indent = line[: len(line) - len(line.lstrip())]
-                lines[number - 1] = f"{indent}pass" if indent else ""
-                passed_over[number] = "magic" if "%" in line else "shell line" if "!" in line else "help line"
+                continue
+            _pass_over(lines, number, line, passed_over)
+            while following <= len(lines) and _SURE_MAGIC.match(line := lines[following - 1]):
+                number, following = following, _blank(lines, following)
+                _pass_over(lines, number, line, passed_over)
     return "\n".join(lines), passed_over
+
+
+def _blank(lines: list[str], number: int) -> int:
+    """Blank a line and those that continue it; return the number of the line after them."""
+    last = number
+    while lines[last - 1].endswith("\\") and last < len(lines):  # a backslash continues a magic
+        last += 1
+    lines[number - 1 : last] = [""] * (last - number + 1)
+    return last + 1
+
+
+def _pass_over(lines: list[str], number: int, line: str, passed_over: dict[int, str]) -> None:
+    """Put a statement in the place of a blanked line if a block may need one, and note the line's kind."""
+    indent = line[: len(line) - len(line.lstrip())]
+    lines[number - 1] = f"{indent}pass" if indent else ""
+    passed_over[number] = "magic" if "%" in line else "shell line" if "!" in line else "help line"
 
 
 def lines_of(source: str) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from generator.notebook.languages.escapes import R
-from generator.notebook.languages.grammar import TRIPLE, Grammar, escaping
+from generator.notebook.languages.grammar import NOT_TRIPLE, TRIPLE, Grammar, escaping
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
 
 _GRAMMAR = Grammar(
     name="R",
-    quotes=(TRIPLE, escaping('"', numbered=R), escaping("'", numbered=R)),
+    quotes=(TRIPLE, escaping('"', numbered=R, before=NOT_TRIPLE), escaping("'", numbered=R)),
     assignment=re.compile(r"(?P<name>[A-Za-z.][\w.]*)\s*(?:<<?-|=(?!=))(?!\s*function\b)\s*(?P<value>.+)", re.DOTALL),
     words={"TRUE": True, "T": True, "FALSE": False, "F": False, "NULL": None, "NA": None},
     scope=r"(?:[\w.]+\s*(?:<<?-|=)\s*)?function\b|(?!if\b|for\b|while\b|repeat\b)[\w.:]+\s*\(",

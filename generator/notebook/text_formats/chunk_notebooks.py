@@ -140,7 +140,7 @@ def _cell(chunk: Chunk, language: str, defaults: Mapping[str, Any], remarks: lis
 
 def _is_setup(chunk: Chunk) -> bool:
     """Return whether a chunk only sets options of knitr, which a kernel does not need and may not have."""
-    code = re.sub(r"(?m)^\s*#.*$", "", chunk.source).strip()
+    code = re.sub(r"(?m)^[ \t]*#.*$", "", chunk.source).strip()
     return re.fullmatch(r"(?:knitr::)?opts_chunk\$set\([^()]*(?:\([^()]*\)[^()]*)*\)", code) is not None
 
 

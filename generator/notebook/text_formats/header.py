@@ -13,7 +13,7 @@ from generator.shared.yaml_problems import find_problem, unfit_values
 
 _OF_PAGES = re.compile(r"\A(?P<before>(?:[ \t]*\n)*)---[ \t]*\n(?P<yaml>(?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _OF_SCRIPTS = re.compile(
-    r"\A(?P<before>(?:#!.*\n|#[^\n]{0,99}coding[^\n]{0,99}\n|[ \t]*\n)*)"
+    r"\A(?P<before>(?:#!.*\n|#(?!!)(?=[^\n]{0,99}coding[^\n]{0,99}\n).*\n|[ \t]*\n)*)"
     r"# ---[ \t]*\n(?P<yaml>(?:#.*\n)*?)# ---[ \t]*(?:\n|\Z)"
 )
 _LARGEST = 64 * 1024

@@ -73,7 +73,7 @@ def _check_notebook(request: Check, place: RepositoryLocation, process: str) -> 
     if interface.inputs and find_translator("" if is_sos(language) else kernel.name, written) is None:
         raise BadInputsError(f"{process}: parameters cannot be written in the language {written!r}")
     warnings = [one for one in (warning, changed, _compare_languages(kernel, language)) if one]
-    imports = read_imports(notebook.cells) if language.startswith("python") else Imports()
+    imports = read_imports(notebook.without_long_cells().cells) if language.startswith("python") else Imports()
     results = _probe_kernel(kernel, imports, process, place, execute=request.execute_imports)
     warnings += report_imports(results, imports, process, file=request.declared_in, earlier=warnings)
     return {
