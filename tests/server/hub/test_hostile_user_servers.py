@@ -32,6 +32,18 @@ def serve():
         connection.sendall(answer % (len(body), body))
         connection.close()
 """
+_ENDLESS = """\
+def serve():
+    connection, _ = listener.accept()
+    connection.recv(65536)
+    try:
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+        while True:
+            connection.sendall(bytes(65536))
+            time.sleep(0.01)
+    except OSError:
+        time.sleep(60)
+"""
 _DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 _LEAVES_A_PROCESS = (
     "left = subprocess.Popen(['sleep', '60'], start_new_session=True)\nprint(left.pid, file=sys.stderr)\n"
@@ -74,6 +86,14 @@ def test_a_server_stops_though_it_ignores_signals_or_leaves_a_process(tmp_path: 
 
     assert not server.is_alive
     assert not list(tmp_path.iterdir())
+
+
+def test_the_first_answer_is_not_read_to_its_end(tmp_path: Path) -> None:
+    async def start() -> bool:
+        async with _started(tmp_path, *_script("import time\n", _ENDLESS)) as server:
+            return server.is_alive
+
+    assert asyncio.run(asyncio.wait_for(start(), 30))
 
 
 def test_an_answer_that_no_reader_of_json_takes_is_none(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_a_page_of_the_service_starts_runs(people: People, browser: requests.Ses
         {"Origin": "null"},
         {"Origin": "http://[::1"},
         {"Referer": "http://[::1"},
+        {"Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "same-origin", "Referer": "{url}/user/bob/files/page.html"},
         {"Sec-Fetch-Site": "same-origin", "Referer": "{base}/user/bob/notebooks/x.ipynb"},
         {"Sec-Fetch-Site": "same-origin", "Referer": "{base}x/"},

@@ -6,13 +6,19 @@ import argparse
 import os
 import pwd
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from starlette.requests import Request
+
+pytest.importorskip("jupyterhub")
 
 from generator.runner.cli import main
 from generator.runner.server.hub.accounts import account_finder, owner_of_path
 from generator.runner.server.hub.environment import read_environment
+from generator.runner.server.hub.guard import _BY_BROWSER, Guard
 from generator.runner.server.hub.scopes import Caller
 from generator.runner.server.hub.serve import _own_folder
 from generator.runner.server.problems import ProblemError
@@ -46,6 +52,27 @@ def test_a_scope_of_a_person_is_for_the_own_home_unless_it_names_one(kind: str, 
     rights = [f"{action} {user}" for user in ("ada", "bob") for action in ("read", "run") if caller.may(action, user)]
 
     assert ", ".join(rights) == may
+
+
+@pytest.mark.parametrize(
+    ("headers", "passes"),
+    [
+        ({}, True),
+        ({"sec-fetch-site": "none"}, True),
+        ({"sec-fetch-site": "same-origin", "referer": "http://hub/services/packmill/user/ada/"}, True),
+        ({"sec-fetch-site": "same-origin"}, False),
+        ({"referer": "http://hub/user/bob/files/page.html"}, False),
+    ],
+)
+def test_a_page_that_does_not_name_itself_is_none_of_the_service(headers: dict[str, str], *, passes: bool) -> None:
+    """A page of a user's Jupyter server has the same origin, and can have the browser leave out the Referer header."""
+    sent = [(name.encode(), value.encode()) for name, value in {"host": "hub", **headers}.items()]
+    path = "/services/packmill/user/ada/run/double.ipynb"
+    request = Request({"type": "http", "method": "GET", "path": path, "headers": sent, _BY_BROWSER: True})
+    guard = Guard(Mock(), Mock(), base_url="/services/packmill", per_minute=0, at_once=1)
+
+    with nullcontext() if passes else pytest.raises(ProblemError, match="another part of JupyterHub"):
+        guard.check_page(request)
 
 
 def test_notebooks_of_root_and_of_system_accounts_do_not_run() -> None:

@@ -102,7 +102,11 @@ class Guard:
         if first == "user":  # a user's server is a program of this user, so its pages count for this user alone
             own += f"user/{rest.partition('/')[0]}/"
         referrer = request.headers.get("referer")
-        if referrer is not None and not _path(referrer).startswith(own):
+        if referrer is None:  # pages of this service send it, and another page of its host can leave it out
+            is_foreign = request.headers.get("sec-fetch-site") == "same-origin"
+        else:
+            is_foreign = not _path(referrer).startswith(own)
+        if is_foreign:
             raise ProblemError(
                 403, "the request comes from a page of another part of JupyterHub; use the pages of packmill"
             )
