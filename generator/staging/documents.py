@@ -34,5 +34,5 @@ def read_json(source: Source, network: NetworkSettings) -> Any:
         Transfer(source, part, network=network, watch=Watch(on_bytes=count)).fetch()
         try:
             return json.loads(part.read_bytes())
-        except ValueError:
+        except (ValueError, RecursionError):
             raise StagingError(f"{source.url}: not valid JSON") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +100,49 @@ def test_a_damaged_note_is_no_note(web: HttpServer, runner: Runner, tmp_path: Pa
     note.write_text('{"sha256": "../../../../etc/passwd", "size": 1}')
 
     assert runner("stage-in", url, "--cache-dir", "cache").content("0_a.bin") == b"a"
+
+
+def _only_file(folder: Path) -> Path:
+    (found,) = (path for path in folder.rglob("*") if path.is_file())
+    return found
+
+
+def test_a_note_that_names_another_file_does_not_have_it_removed(
+    web: HttpServer, runner: Runner, tmp_path: Path
+) -> None:
+    """Everyone who shares the folder can write notes; a content that differs from its digest is removed."""
+    url, mine = web.put("/a.bin", b"a"), tmp_path / "mine.txt"
+    mine.write_text("mine")
+    runner("stage-in", url, "--cache-dir", "cache", "--output", "one")
+    note = _only_file(tmp_path / "cache/entries")
+    note.write_text(json.dumps({**json.loads(note.read_text()), "sha256": str(mine), "size": 4}))
+
+    assert runner("stage-in", url, "--cache-dir", "cache").content("0_a.bin") == b"a"
+    assert mine.read_text() == "mine"
+
+
+def test_links_in_a_shared_cache_are_not_followed(web: HttpServer, runner: Runner, tmp_path: Path) -> None:
+    """Otherwise who shares it changes the files of the others, or makes them writable."""
+    url, cache, mine = web.put("/a.bin", big), tmp_path / "cache", tmp_path / "mine.txt"
+    mine.write_text("mine")
+    mine.chmod(0o600)
+    cache.mkdir()
+    cache.chmod(0o777)
+    runner("stage-in", url, "--cache-dir", "cache", "--output", "one")
+    lock, note = _only_file(cache / "locks"), _only_file(cache / "entries")
+    part = cache / "partial" / lock.name
+    validator = json.loads(note.read_text())["validator"]
+    for path in (lock, note, _only_file(cache / "content")):
+        path.unlink()
+    part.with_name(f"{part.name}.json").write_text(json.dumps({"key": lock.name, "name": "", "validator": validator}))
+    for link in (lock, part):
+        link.symlink_to(mine)
+
+    for output in ("two", "staged"):
+        result = runner("stage-in", url, "--cache-dir", "cache", "--output", output)
+
+    assert result.content("0_a.bin") == big
+    assert (mine.read_text(), mine.stat().st_mode & 0o777) == ("mine", 0o600)
 
 
 def test_concurrent_runs_fetch_once(web: HttpServer, tmp_path: Path) -> None:

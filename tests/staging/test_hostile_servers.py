@@ -65,6 +65,14 @@ class TestDocumentsThatLeadAstray:
 
         assert (result.code, "which is not followed" in result.err) == (12, True), result.err
 
+    def test_a_document_that_is_too_deep_is_a_file(self, web: HttpServer, step: Runner) -> None:
+        """A folder may be STAC, so its document is read first."""
+        url = web.put("/deep.json", b"[" * 100_000)
+
+        result = step("stage-in", {"input_path": url, "as_type": "Directory"})
+
+        assert (result.code, "Traceback" in result.err) == (0, False), result.err
+
     def test_its_own_self_link_is_not_believed(self, web: HttpServer, step: Runner) -> None:
         links = [{"rel": "self", "href": "file:///etc/i.json"}]
         url = web.put("/s/i.json", json_page(item({"a": {"href": "hostname"}}, links=links)))

@@ -5,6 +5,8 @@ unfinished transfers; ``locks/`` has a lock file for each URL, which the kernel 
 asks the server whether the file changed, and fetches it again if so, or if the cached content is damaged. The cache
 contains no credentials and no signatures.
 
+Others who share the folder can put links in it, which are not followed where a file is written or its mode is set.
+
 A folder is made when it gets a file, and ``partial/`` has none: Toil names a folder by its content, and refuses a cache
 in which two are empty (`findings/toil-empty-folders.sh`).
 """
@@ -16,6 +18,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,6 +27,7 @@ from pathlib import Path
 
 from generator.staging.checksums import Checksum, Hashers
 from generator.staging.stores import Source, Validator
+from generator.staging.transfer.transfer import without_links
 
 algorithm = "sha256"
 _BLOCK = 1024**2
@@ -59,7 +63,7 @@ class Cache:
     def _make(self, folder: Path) -> None:
         with suppress(FileExistsError):
             folder.mkdir()
-            folder.chmod(self._mode)
+            _set_mode(folder, self._mode)
 
     @contextmanager
     def lock(self, source: Source, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[Path]:
@@ -72,9 +76,9 @@ class Cache:
         with ExitStack() as held:
             try:
                 lock = self._writable(self._path("locks", _cache_id(source)))
-                file = held.enter_context(lock.open("a+b"))
+                file = held.enter_context(open(lock, "a+b", opener=without_links))
                 with suppress(OSError):
-                    lock.chmod(self._mode & 0o666)
+                    os.fchmod(file.fileno(), self._mode & 0o666)
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -93,7 +97,8 @@ class Cache:
         try:
             note = json.loads(self._path("entries", _cache_id(source)).read_text(encoding="utf-8"))
             entry = Entry(**{**note, "validator": Validator(**note["validator"])})
-            there = self.content(entry).stat().st_size == entry.size
+            content = self.content(entry)
+            there = _is_digest(entry.sha256) and content.is_file() and content.stat().st_size == entry.size
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return entry if there else None
@@ -117,7 +122,7 @@ class Cache:
 
     def keep(self, entry: Entry, source: Source, part: Path) -> None:
         """Move a complete file into the cache."""
-        part.chmod(self._mode & 0o666)
+        _set_mode(part, self._mode & 0o666)
         part.replace(self._writable(self.content(entry)))
         part.with_name(part.name + ".json").unlink(missing_ok=True)
         self._write_entry(entry, source)
@@ -128,7 +133,7 @@ class Cache:
             "w", encoding="utf-8", dir=target.parent, prefix=".", suffix=".new", delete=False
         ) as file:
             json.dump(asdict(entry), file)
-        Path(file.name).chmod(self._mode & 0o666)
+            os.fchmod(file.fileno(), self._mode & 0o666)
         Path(file.name).replace(target)
 
     def forget(self, entry: Entry, source: Source) -> None:
@@ -168,6 +173,20 @@ class Cache:
         for folder in reversed(path.relative_to(self._folder).parents[:-1]):
             self._make(self._folder / folder)
         return path
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Set the permissions of a file or a folder; of no other one to which a link leads."""
+    descriptor = without_links(path, os.O_RDONLY)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _is_digest(text: object) -> bool:
+    """Return whether a text of a note is a digest, and no path to another file."""
+    return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text) is not None
 
 
 def _cache_id(source: Source) -> str:

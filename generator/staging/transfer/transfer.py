@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 import threading
 import time
@@ -147,7 +148,8 @@ class Transfer:
             if note["key"] == self._key:
                 self._expected = Validator(**note["validator"])
                 self._name = str(note["name"])
-                self._have = self._part.stat().st_size if self._expected else 0
+                is_ours = self._expected and not self._part.is_symlink()
+                self._have = self._part.stat().st_size if is_ours else 0
         if self._have:
             self._watch.on_bytes(self._have)
 
@@ -183,7 +185,8 @@ class Transfer:
             path.unlink(missing_ok=True)
         if opened.validator and (opened.size is None or opened.size > _BLOCK):
             note = {"key": self._key, "name": opened.name, "validator": asdict(opened.validator)}
-            self._note.write_text(json.dumps(note), encoding="utf-8")
+            with self._note.open("x", encoding="utf-8") as file:
+                json.dump(note, file)
 
     def _hash_again(self) -> None:
         if self._have:
@@ -202,7 +205,7 @@ class Transfer:
             )
 
     def _copy(self, opened: Download) -> None:
-        with self._part.open("r+b" if self._have else "wb", buffering=0) as file:
+        with open(self._part, "r+b" if self._have else "wb", buffering=0, opener=without_links) as file:
             file.seek(self._have)
             file.truncate()
             pace = _Pace(self._network.timeout)
@@ -263,6 +266,11 @@ class _Pace:
             if self._bytes < _SLOWEST * passed:
                 raise TransientError(f"it sends less than {_SLOWEST} bytes a second")
             self._since, self._bytes = time.monotonic(), 0
+
+
+def without_links(path: str | os.PathLike[str], flags: int) -> int:
+    """Open a file unless its name is a link, which others may put into a shared folder (the ``opener`` of `open`)."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _write_all(file: BinaryIO, block: bytes) -> None:
