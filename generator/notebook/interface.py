@@ -7,6 +7,7 @@ interface to check and convert the values of a run.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 from generator.notebook.bounds import describe_range
@@ -260,6 +261,8 @@ def _input(parameter: Parameter, remarks: list[Remark], is_folder: IsFolder) -> 
         hint = replace(hint, optional=hint.optional or default is Missing.COMPUTED)
     else:
         hint, default = _fit_default(parameter, default)
+        if not _is_finite(default):  # as documents are JSON
+            hint, default = replace(hint, optional=True), Missing.COMPUTED
     if hint.role is Role.STAGE_IN:
         one = _stage_in(parameter, hint, default, is_folder)
         remarks += _computed_remarks(parameter, one)
@@ -302,6 +305,11 @@ def _fit_default(parameter: Parameter, default: Literal) -> tuple[Hint, Literal]
         return hint, default
     fitted = fit_default(default, hint)
     return widen_hint(hint, fitted), fitted
+
+
+def _is_finite(value: Literal) -> bool:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return all(map(_is_finite, items)) and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _stage_in(parameter: Parameter, hint: Hint, default: Literal | Missing, is_folder: IsFolder) -> Input:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -108,17 +109,28 @@ def test_a_dag_is_python_for_every_repository(tmp_path: Path) -> None:
     context = context_of("n = 1  # type: int")
     interface = context.process.interface
     one = replace(interface.inputs[0], doc=_HOSTILE, name="text", default=_HOSTILE, hint=input_of("t = ''").hint)
+    needed = [
+        replace(input_of(line), name=f"{_HOSTILE}\\x\\N{line[0]}")
+        for line in ("f = ['a.tif']  # type: stage-in", "s = ''  # type: secret", "n: int")
+    ]
     process = replace(
         context.process,
         metadata=Metadata(name=_HOSTILE, description=_HOSTILE),
         path=f"{_HOSTILE.replace('/', '')}/a{{b}}.ipynb",
         interface=replace(interface, inputs=(one,)),
     )
-    for name, text in airflow.emit(replace(context, process=process)).items():
+    with_names = replace(process, interface=replace(interface, inputs=(one, *needed)))
+    branch = '''x"""+str(__import__("os").abort())+"""'''
+    source = replace(context.source, owner='o"""\\x', name='n"""\\N', checkout=branch)
+    hostile = replace(context, source=source, image=branch, staging_image=branch)
+    emitted = [airflow.emit(replace(hostile, process=of)) for of in (process, with_names)]
+    for name, text in chain.from_iterable(files.items() for files in emitted):
         tree = ast.parse(text)
         file = tmp_path / Path(name).name
         file.write_text(text, encoding="utf-8")
 
+        assert isinstance(tree.body[0], ast.Expr)
+        assert isinstance(tree.body[0].value, ast.Constant), "a docstring alone"
         assert {node.name for node in ast.walk(tree) if isinstance(node, ast.Import) for node in node.names} <= {
             "json", "os", "papermill", "shutil",
         }  # fmt: skip

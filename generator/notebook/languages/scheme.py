@@ -18,6 +18,8 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _NUMBER = re.compile(r"[+-]?(?:\d{1,40}|(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?)")
+_NAME = re.compile(r"(?!\.+$)[\w!$%&*.:<=>?@^~+-]+")
+"""Names that can be inputs: they become names of files, and words in documents. Scheme has others, such as ``a/b``."""
 _WORDS: dict[str, Literal] = {"#t": True, "#f": False, "#true": True, "#false": False}
 
 
@@ -51,6 +53,11 @@ def read(source: str) -> Reading:
         words = [piece for _, piece in form.pieces]
         if words[:1] == ["("] and words[1:2] in (["define"], ["set!"]) and form.pieces[2][0] == "atom":
             name = words[2]
+            if not _NAME.fullmatch(name):
+                rule = "the name of an input has letters, digits and !$%&*.:<=>?@^~+-_"
+                message = f"{name[:60]!r} cannot be set by a run: {rule}"
+                remarks.append(Remark(line=form.line, message=message))
+                continue
             hint, doc = hint_and_doc(form.comments, lines, mistakes)
             if name in parameters:
                 message = f"{name} is assigned again in line {form.line}; the last value counts"
