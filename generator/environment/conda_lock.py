@@ -10,7 +10,6 @@ import posixpath
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from generator.shared.errors import EnvironmentSpecError
 from generator.shared.safe_text import printable
@@ -58,7 +57,7 @@ class _Package:
 
     def for_conda(self) -> str:
         """Return it as a specification of conda: ``numpy=2.1.3=py312h58c1407_0``."""
-        name = re.sub(r"(\.tar)?\.(bz2|gz)$|\.conda$", "", posixpath.basename(urlsplit(self._text("url")).path))
+        name = re.sub(r"(\.tar)?\.(bz2|gz)$|\.conda$", "", posixpath.basename(re.split("[?#]", self._text("url"))[0]))
         return f"{self.name}={self._text('version')}={name.rpartition('-')[2]}"
 
     def for_pip(self) -> str:

@@ -15,6 +15,8 @@ from generator.shared.errors import EnvironmentSpecError
 
 NOTEBOOKS = (".ipynb", ".qmd", ".Rmd")
 """Endings of files that are notebooks and nothing else."""
+_MOST_DOTS = 1000
+"""Parts of a dotted key, with whose square the time of the parser grows."""
 _PACKAGING_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
 
 
@@ -37,6 +39,11 @@ def read_toml(text: str, file: str) -> dict[str, Any]:
     else:
         import tomli as tomllib
 
+    long = next((number for number, line in enumerate(text.split("\n"), 1) if line.count(".") > _MOST_DOTS), 0)
+    if long:
+        raise EnvironmentSpecError(
+            f"{file} line {long}: more than {_MOST_DOTS} dots in a line, and not read; divide it"
+        )
     try:
         document: dict[str, Any] = tomllib.loads(text)
     except RecursionError:

@@ -88,7 +88,10 @@ def _fetch(url: str, policy: AddressPolicy) -> bytes:
                     raise policy.error(policy.refusal(shown, f"{proxy.refused[-1]}, which is not public")) from None
                 status = f"status {error.response.status_code}" if error.response is not None else type(error).__name__
                 raise EnvironmentSpecError(f"{shown}: the environment cannot be fetched: {status}") from None
-            url = urljoin(url, response.headers["Location"])
+            try:
+                url = urljoin(url, response.headers["Location"])
+            except ValueError:
+                raise EnvironmentSpecError(f"{shown}: redirects to an invalid address") from None
     raise EnvironmentSpecError(f"{shown}: more than {_MOST_REDIRECTS} redirects")
 
 

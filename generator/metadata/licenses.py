@@ -12,7 +12,7 @@ from functools import cache
 
 _SPDX_LINE = re.compile(r"SPDX-License-Identifier:\s*([^\n*]+)")
 _COPYRIGHT = re.compile(
-    r"(?im)^\W*(?:portions )?(?:(?:copyright[ \t]*)?(?:©|\(c\))|copyright[ \t]*[\d\[{]|all rights reserved).*$"
+    r"(?im)^[^\w\n]*(?:portions )?(?:(?:copyright[ \t]*)?(?:©|\(c\))|copyright[ \t]*[\d\[{]|all rights reserved).*$"
 )
 _END = "end of terms and conditions".split()
 _BULLET = re.compile(r"(?m)^[ \t]*(?:\(?(?:\d{1,2}|[a-z])[.)]|[*•-])[ \t]+")
@@ -20,6 +20,8 @@ _HOLDER = frozenset(
     "copyright holder holders owner owners author authors contributors organization project fullname year".split()
 )
 _AROUND_HOLDER = _HOLDER | {"the", "of", "and", "its"}
+_LONGEST = 256 * 1024
+"""Characters of a license."""
 _LONGEST_NAME = 12
 """Words of a holder's name, in place of words such as ``the copyright holder``."""
 _LONGEST_TITLE = 40
@@ -60,6 +62,8 @@ def license_of_text(text: str) -> str:
 
     Licenses of the GPL family get the identifier without ``-only`` or ``-or-later``, which their text does not state.
     """
+    if len(text) > _LONGEST:
+        return ""
     if line := _SPDX_LINE.search(text[:4096]):
         return spdx_expression(line[1])
     from identify.vendor.licenses import LICENSES

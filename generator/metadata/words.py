@@ -116,8 +116,8 @@ def read_people(value: Any) -> tuple[Person, ...] | None:
 
 def _person(value: Any) -> Person | None:
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*([^<>]+?)\s*<([^<>\s]+@[^<>\s]+)>\s*", value)
-        return Person(name=match[1], email=match[2]) if match else Person(name=value)
+        match = re.fullmatch(r"([^<>]+)<([^<>\s@]+@[^<>\s]+)>", value.strip())
+        return Person(name=match[1].strip(), email=match[2]) if match else Person(name=value)
     if not isinstance(value, dict):
         return None
     texts = {plain_word(str(key)): one for key, one in value.items() if isinstance(one, str)}

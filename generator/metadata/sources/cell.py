@@ -6,7 +6,7 @@ import re
 
 from generator.metadata.words import Word
 from generator.notebook.languages import reader_of
-from generator.notebook.notebook import METADATA_TAG, Cell, Notebook
+from generator.notebook.notebook import LONGEST_READ_CELL, METADATA_TAG, Cell, Notebook
 from generator.notebook.parameters import Missing, Parameter, Remark
 
 
@@ -23,6 +23,12 @@ def read(notebook: Notebook) -> tuple[str, tuple[Word, ...], tuple[Remark, ...]]
     reader = reader_of(cell.language or notebook.language or "python")
     if reader is None:
         return place, (), (Remark(line=0, message=f"{place}: its language cannot be read"),)
+    if len(cell.source) > LONGEST_READ_CELL:
+        return (
+            place,
+            (),
+            (Remark(line=0, message=f"{place}: longer than {LONGEST_READ_CELL:,} characters, and not read"),),
+        )
     reading = reader(cell.source)
     words, computed = _words(reading.parameters)
     remarks = [Remark(line=0, message=f"{place} line {one.line}: {one.message}") for one in reading.mistakes]

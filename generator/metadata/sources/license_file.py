@@ -9,13 +9,11 @@ from generator.metadata.licenses import license_of_text
 from generator.metadata.metadata import Metadata, state
 
 NAME = re.compile(r"(?i)((un)?licen[cs]e|copying)([-_.][\w-]+)?(\.(txt|md|rst))?")
-LARGEST = 256 * 1024
-"""Characters of a license."""
 
 
 def read(texts: Mapping[str, str]) -> tuple[Metadata, str]:
     """Return the license that the files state, by their name, or why it is unknown."""
-    found = {name: license_of_text(text) for name, text in texts.items() if len(text) <= LARGEST}
+    found = {name: license_of_text(text) for name, text in texts.items()}
     licenses = sorted(set(filter(None, found.values())))
     source = ", ".join(sorted(texts))
     if len(licenses) == 1 and all(found.values()):

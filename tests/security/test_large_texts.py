@@ -1,0 +1,71 @@
+"""Texts of metadata and environments are read in time that grows with their size, or refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from notebook_texts import write_repository
+from support import notebook
+
+from generator.environment.conda_lock import environment_of_lock
+from generator.environment.project import read_toml
+from generator.environment.secret_addresses import holds_secret
+from generator.metadata.licenses import license_of_text
+from generator.metadata.metadata import Person
+from generator.metadata.words import read_people
+from generator.notebook.notebook import LONGEST_READ_CELL
+from generator.process.process import read_process
+from generator.shared.errors import EnvironmentSpecError
+
+_SECONDS = 10
+"""Many times what the slowest of these takes; what grows with the square of the size takes minutes."""
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "expected"),
+    [
+        pytest.param(holds_secret, "://" * 100_000, False, id="addresses"),
+        pytest.param(holds_secret, "x" + "://" * 100_000 + "?my-token=1", True, id="an-address-with-a-token"),
+        pytest.param(license_of_text, "\n" * 200_000 + "x", "", id="license-of-blank-lines"),
+        pytest.param(read_people, " " * 100_000 + "x", (Person(name=" " * 100_000 + "x"),), id="a-name-of-spaces"),
+        pytest.param(read_people, f"a <{'@' * 200_000}", (Person(name=f"a <{'@' * 200_000}"),), id="an-open-address"),
+    ],
+)
+def test_a_text_is_read_in_time(read: Callable[[str], object], text: str, expected: object) -> None:
+    begin = time.process_time()
+
+    assert read(text) == expected
+    assert time.process_time() - begin < _SECONDS
+
+
+def test_a_key_of_toml_with_very_many_parts_is_refused() -> None:
+    with pytest.raises(
+        EnvironmentSpecError, match=r"pyproject\.toml line 2: more than 1000 dots in a line, and not read"
+    ):
+        read_toml(f"x = 1\na{'.a' * 200_000} = 1\n", "pyproject.toml")
+
+
+def test_a_metadata_cell_that_is_too_long_is_not_read(tmp_path: Path) -> None:
+    cells = notebook("x = 1", "name = 'Trees'\n" + "#" * LONGEST_READ_CELL)
+    cells["cells"][1]["metadata"] = {"tags": ["metadata"]}
+    process = read_process(tmp_path, write_repository(tmp_path, json.dumps(cells).encode()))
+
+    assert process.metadata.name != "Trees"
+    assert "(metadata): longer than 200,000 characters" in process.interface.warnings[-1].message
+
+
+def test_an_address_of_a_conda_lock_that_is_none_is_only_a_name() -> None:
+    package = {
+        "name": "a",
+        "manager": "conda",
+        "platform": "linux-64",
+        "version": "1",
+        "url": "http://[/a-1-b_0.conda?x",
+    }
+    lock = json.dumps({"version": 1, "package": [package], "metadata": {"channels": []}})
+
+    assert "- a=1=b_0" in environment_of_lock(lock, "conda-lock.yml", machine="x86_64")
