@@ -7,12 +7,25 @@ import re
 _HOST = r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:[/?#\s'\"]|$)"
 
 
+_USER = re.compile(rf"(?<=://)(?:[^/\s]*@(?={_HOST})|(?!{_HOST})\S*@)")
+_QUERY = re.compile(r"(?<=\?)[^\s'\"#]+")
+_LONGEST_HOST = 300
+
+
 def redacted(text: str) -> str:
     """Remove user, password and query from the URLs in a text.
 
     If no host follows the ``@``, as after an invalid password with a slash, everything up to the last ``@`` is removed.
     """
-    return re.sub(rf"(?<=://)(?:[^/\s]*@(?={_HOST})|(?!{_HOST})\S*@)|(?<=\?)[^\s'\"#]+", "", text)
+    if "://" not in text and "?" not in text:
+        return text
+    return re.sub(r"\S+", lambda word: _QUERY.sub("", _without_user(word[0])), text)
+
+
+def _without_user(word: str) -> str:
+    """Remove users up to the last ``@``: behind it, each ``://`` would search the rest of the word for another one."""
+    end = word.rfind("@") + 1 + _LONGEST_HOST
+    return _USER.sub("", word[:end]) + word[end:] if "@" in word else word
 
 
 def printable(text: str, *, lines: bool = False) -> str:

@@ -14,15 +14,25 @@ from support import notebook
 from generator.environment.conda_lock import environment_of_lock
 from generator.environment.project import read_toml
 from generator.environment.secret_addresses import holds_secret
+from generator.environment.versioning import version_variables
 from generator.metadata.licenses import license_of_text
 from generator.metadata.metadata import Person
 from generator.metadata.words import read_people
 from generator.notebook.notebook import LONGEST_READ_CELL
 from generator.process.process import read_process
+from generator.service.jobs.cell_progress import CellProgress, cell_progress
 from generator.shared.errors import EnvironmentSpecError
+from generator.shared.safe_text import redacted
 
 _SECONDS = 10
 """Many times what the slowest of these takes; what grows with the square of the size takes minutes."""
+
+
+_SCM = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_A"
+
+
+def _versions(text: str) -> dict[str, str]:
+    return version_variables({"setup.py": text}, "1")
 
 
 @pytest.mark.parametrize(
@@ -30,6 +40,9 @@ _SECONDS = 10
     [
         pytest.param(holds_secret, "://" * 100_000, False, id="addresses"),
         pytest.param(holds_secret, "x" + "://" * 100_000 + "?my-token=1", True, id="an-address-with-a-token"),
+        pytest.param(redacted, "://" * 100_000, "://" * 100_000, id="a-text-that-is-shown"),
+        pytest.param(redacted, "https://a:b@c.org/" + "://" * 100_000, "https://c.org/" + "://" * 100_000, id="a-user"),
+        pytest.param(_versions, "setuptools_scm" + "\n" * 200_000 + "name = 'a'", {_SCM: "1"}, id="a-setup-file"),
         pytest.param(license_of_text, "\n" * 200_000 + "x", "", id="license-of-blank-lines"),
         pytest.param(read_people, " " * 100_000 + "x", (Person(name=" " * 100_000 + "x"),), id="a-name-of-spaces"),
         pytest.param(read_people, f"a <{'@' * 200_000}", (Person(name=f"a <{'@' * 200_000}"),), id="an-open-address"),
@@ -40,6 +53,15 @@ def test_a_text_is_read_in_time(read: Callable[[str], object], text: str, expect
 
     assert read(text) == expected
     assert time.process_time() - begin < _SECONDS
+
+
+def test_the_progress_in_a_log_of_blank_lines_is_read_in_time(tmp_path: Path) -> None:
+    """Every page that shows a running job reads it."""
+    (tmp_path / "trace").write_text("\n" * 65_000 + "cell 2 of 3: x = 1\n")
+    begin = time.process_time()
+
+    assert cell_progress(tmp_path / "trace") == CellProgress(2, 3)
+    assert time.process_time() - begin < _SECONDS / 2
 
 
 def test_a_key_of_toml_with_very_many_parts_is_refused() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from generator.service.jobs.trace_text import last_bytes, plain_text
 
 _READ = 1 << 16
-_CELL = re.compile(r"^\s*cell (\d{1,6}) of (\d{1,6})(?:: |$)", re.MULTILINE)
+_CELL = re.compile(r"^[ \t]*cell (\d{1,6}) of (\d{1,6})(?:: |$)", re.MULTILINE)
 """``generator.runner.execution.progress`` writes it when a cell starts."""
 
 
