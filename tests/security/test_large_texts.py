@@ -20,6 +20,8 @@ from generator.metadata.metadata import Person
 from generator.metadata.words import read_people
 from generator.notebook.notebook import LONGEST_READ_CELL
 from generator.process.process import read_process
+from generator.runner.server.papermill_api.requests import read_body
+from generator.runner.server.problems import ProblemError
 from generator.service.jobs.cell_progress import CellProgress, cell_progress
 from generator.shared.errors import EnvironmentSpecError
 from generator.shared.safe_text import redacted
@@ -62,6 +64,20 @@ def test_the_progress_in_a_log_of_blank_lines_is_read_in_time(tmp_path: Path) ->
 
     assert cell_progress(tmp_path / "trace") == CellProgress(2, 3)
     assert time.process_time() - begin < _SECONDS / 2
+
+
+@pytest.mark.parametrize("body", [b'"' + b'\\"' * 1_000_000, b"," + b" " * 1_000_000 + b"," * 1_000_000])
+def test_a_body_with_a_string_or_commas_without_end_is_refused_in_time(body: bytes) -> None:
+    """Requests to `/run` may have commas before a closing bracket, and their bodies many megabytes."""
+    begin = time.process_time()
+
+    with pytest.raises(ProblemError):
+        read_body(body, ())
+    assert time.process_time() - begin < _SECONDS
+
+
+def test_commas_before_a_bracket_are_ignored_outside_of_texts() -> None:
+    assert read_body(b'{"a": [1, 2, ], "b": ",}\\",]",}', ("a", "b")) == {"a": [1, 2], "b": ',}",]'}
 
 
 def test_a_key_of_toml_with_very_many_parts_is_refused() -> None:

@@ -19,7 +19,8 @@ own_names = ("notebook", "location", "template", "outputNotebookPath", "returnNo
 _BODY_NAMES = ("parameters", "template", "outputNotebookPath", "returnNotebook")
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
-_TRAILING_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', re.DOTALL)
+_TRAILING_COMMA = re.compile(rb'("(?:[^"\\]|\\.)*"?)|,(?=\s*[}\]])', re.DOTALL)
+"""A string without an end is matched, too: its end would be searched for again from each escaped quote in it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
