@@ -12,8 +12,10 @@ from generator.package.map.rows import PlannedRow
 
 _ON_TERMINAL, _ELSEWHERE = 0.2, 10.0
 """Seconds between two lines."""
-_WINDOW = 200
-"""Rows whose rate tells the time left."""
+_WINDOW = 400
+"""Rows whose rate tells the time left, of which the later half counts."""
+_MANY = 8
+"""How many times as many rows have ended as run before the earlier half is left out: it has the start of containers."""
 
 
 class Counter:
@@ -61,16 +63,17 @@ class Counter:
         print(f"{start}    {line}", end=end, file=self._out, flush=True)
 
     def _line(self, running: int) -> str:
-        rate = self._rate()
+        rate = self._rate(running)
         left = f", {_duration(self.left / rate)} left" if rate and self.left else ""
         failed = f", {self.failed} failed" if self.failed else ""
         at_work = f", {running} running" if running else ""
         speed = f", {rate:.1f} rows/s" if rate >= 1 else f", {60 * rate:.1f} rows/min" if rate else ""
         return f"{self.done} of {self.total} rows done{failed}{at_work}{speed}{left}"
 
-    def _rate(self) -> float:
-        spent = time.monotonic() - self._ends[0]
-        return (len(self._ends) - 1) / spent if spent > 0 and len(self._ends) > 1 else 0.0
+    def _rate(self, running: int) -> float:
+        first = len(self._ends) // 2 if len(self._ends) > _MANY * running else 0
+        count, spent = len(self._ends) - 1 - first, time.monotonic() - self._ends[first]
+        return count / spent if spent > 0 and count > 0 else 0.0
 
 
 def _duration(seconds: float) -> str:
