@@ -183,7 +183,7 @@ def run(options: argparse.Namespace) -> int:
         written = [str(one) for one in summary.written]
         print(json.dumps({**counts, "missing": summary.missing, "results": written, **tuned}))
     else:
-        print(summary.written[0])
+        print(*summary.written, sep="\n")
         if summary.proposal:
             print(describe_proposal(summary.proposal, process=summary.process, left=summary.missing + summary.failed))
     require_success(summary)

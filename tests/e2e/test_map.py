@@ -80,10 +80,11 @@ def test_rows_with_a_destination_run_with_cwltool(several: Built, tmp_path: Path
     assert not containers()
 
     (tmp_path / "rows.csv").write_text("n,stage_out\n3,delivered\n4,\n5,\n")
-    again = packmill(*command, "--resume")
+    again = packmill(*command, "--resume", "--report")
 
     assert again.code == 0, again.err
     assert "2 of them have results" in again.err
+    assert [Path(line).name for line in again.out.split()] == ["results.csv", "results.parquet", "report.html"]
     assert [row["scrap_n"] for row in results(tmp_path / "out")] == ["3", "4", "5"]
 
 
