@@ -55,16 +55,19 @@ def write_report(outdir: Path, results: Sequence[Result], *, package: str, table
 
 
 def _with_path(value: Any, record: Mapping[str, Any]) -> Any:
-    """Return the path of a scrap that is a file, from the folder of the page; any other value as it is."""
-    is_file = isinstance(value, dict) and value.get("class") == "File" and isinstance(value.get("path"), str)
-    return f"{record.get('folder')}/{value['path']}" if is_file else value
+    """Return the path of a scrap that is a file of its row, from the folder of the page; any other value as it is."""
+    folder, path = record.get("folder"), value.get("path") if isinstance(value, dict) else None
+    if not folder or not isinstance(path, str) or value.get("class") != "File":
+        return value
+    is_inside = not path.startswith("/") and ".." not in path.split("/")  # a notebook may glue any text
+    return f"{folder}/{path}" if is_inside else value
 
 
 def _shown_columns(columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the columns in the order of the page, without those that say nothing about any row."""
     nothing: dict[str, tuple[Any, ...]] = {"attempts": (None, 1)}
-    told = [name for name in columns if any(record.get(name) not in nothing.get(name, (None,)) for record in records)]
-    return [name for name in told if name not in _OF_THE_RUN] + [name for name in told if name in _OF_THE_RUN]
+    filled = [name for name in columns if any(record.get(name) not in nothing.get(name, (None,)) for record in records)]
+    return sorted(filled, key=lambda name: name in _OF_THE_RUN)
 
 
 def _as_script(data: Any) -> str:

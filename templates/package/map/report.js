@@ -45,8 +45,9 @@ function link(path) {
 
 function cell(value, column) {
   if (value === null) return element("td");
-  if (paths.includes(columns[column])) {
-    return element("td", {}, ...(Array.isArray(value) ? value : [value]).filter(Boolean).map(link));
+  const files = (Array.isArray(value) ? value : [value]).filter(Boolean);
+  if (paths.includes(columns[column]) && files.every((file) => typeof file === "string")) {
+    return element("td", {}, ...files.map(link));
   }
   if (columns[column] === "state") return element("td", { className: value }, value);
   if (typeof value === "number") return element("td", { className: "number" }, numberOf(value, column));

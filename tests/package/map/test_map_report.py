@@ -36,7 +36,8 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
     rows = [result(number, scraps={"mean": number**0.5}) for number in range(1, 121)]
     scraps = {"mean": 1.0, "figure": {"class": "File", "path": "scraps/figure.svg"}, "range": {"low": 1 / 3, "high": 2}}
     rows[0] = result(1, scraps=scraps, outputs={"map": "a map.svg"})
-    rows[2] = result(3, scraps={"range": {"low": 4, "high": 5}})
+    elsewhere = {"class": "File", "path": "../../picture.svg"}
+    rows[2] = result(3, scraps={"range": {"low": 4, "high": 5}, "figure": elsewhere})
     rows[1] = result(2, state="failed", reason="cell-error", message=_EVIL)
     (tmp_path / "rows" / "001" / "scraps").mkdir(parents=True)
     for name in ("a map.svg", "scraps/figure.svg"):
@@ -84,6 +85,7 @@ def test_results_come_next_to_the_values_of_a_row(page: Page) -> None:
     assert heads == "row year city state reason message map mean figure range seconds folder"
     expect(page.get_by_text("Columns in which no row has something to show are left out")).to_be_visible()
     expect(page.get_by_role("cell", name="low: 0.333333")).to_be_visible()
+    expect(page.get_by_role("cell", name="path: ../../picture.svg")).to_be_visible()  # of no row, thus no link
 
 
 def test_words_are_whole_in_a_table_of_many_columns(page: Page) -> None:
