@@ -79,11 +79,12 @@ def limited_writing(limits: WriteLimits, folders: Sequence[Path]) -> Iterator[No
     Raises:
         OutputLimitError: the folders exceed a limit, while the block runs or when it has ended.
     """
-    told: list[str] = []
+    has_ended = False
 
     def end(problem: str) -> None:
-        if not told:
-            told.append(problem)
+        nonlocal has_ended
+        if not has_ended:
+            has_ended = True
             _requested.append(OutputLimitError(problem))
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
