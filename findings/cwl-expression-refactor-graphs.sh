@@ -5,7 +5,7 @@
 # The program moves expressions into steps of their own, for engines and rules without JavaScript. Its exit code 7 means that the only
 # document needed no change. It does not look into $graph, so a packed document, which is what registries and OGC platforms take (OGC
 # 20-089), gets that code, no message and no file: a pipeline that trusts it hands on a document with JavaScript. A CommandLineTool
-# alone, whose expression is in its arguments or outputs, ends with a ValueError of schema-salad, which cannot save a step without an ID.
+# alone, whose expression is in its arguments, ends with a ValueError of schema-salad, which cannot save a step without an ID.
 # cwl-normalizer, which packs and refactors, ends with a TypeError for the packed document. cwltool calls both documents valid.
 set -euo pipefail
 folder=$(mktemp -d)

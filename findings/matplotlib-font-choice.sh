@@ -5,7 +5,7 @@
 # It gathers the files in a set of texts, whose order depends on the process's hash seed, and takes the first of equally good fonts. The
 # list is kept in a cache, so that a user sees one choice for years. A container starts without the cache: of two runs of an image, on
 # the same values, one may draw its labels in the other font, with other widths and another layout. The cache file has another order
-# each time, too, so that an image layer that contains it cannot be reproduced. PYTHONHASHSEED=0 decides both.
+# each time, too, so that an image layer that contains it cannot be reproduced.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
