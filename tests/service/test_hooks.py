@@ -44,8 +44,9 @@ def receiver() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            mine.received.append((dict(self.headers), json.loads(body)))
+            # The answer is chosen first: a test that waits for ``received`` may then set the next one.
             status = mine.answers.pop(0) if mine.answers else 200
+            mine.received.append((dict(self.headers), json.loads(body)))
             names = ("X-Gitlab-Token", "Authorization")
             echo = " ".join([*(self.headers.get(name, "") for name in names), self.path]).encode()
             self.send_response(status)
