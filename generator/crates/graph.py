@@ -20,6 +20,8 @@ class Graph:
 
     def __init__(self) -> None:
         self._entities: dict[str, dict[str, Any]] = {}
+        self._linked: dict[tuple[str, str], set[str]] = {}
+        """The targets of each property that `link` adds to, by its entity: a run may have very many files."""
         profiles = [reference(_SPECIFICATION), reference(_WORKFLOW_PROFILE)]
         self.add(METADATA_FILE, "CreativeWork", conformsTo=profiles, about=reference(ROOT))
         self.add(ROOT, "Dataset")
@@ -38,12 +40,15 @@ class Graph:
         return reference(identifier)
 
     def link(self, identifier: str, name: str, target: Reference) -> None:
-        """Add a link to a property that may have several."""
-        entity = self._entities[identifier]
-        present = entity.get(name)
-        links = [] if present is None else present if isinstance(present, list) else [present]
-        if target not in links:
-            entity[name] = [*links, target] if links else target
+        """Add a link to a property that may have several, and that `add` gives no value."""
+        entity, key = self._entities[identifier], (identifier, name)
+        if name not in entity:
+            entity[name], self._linked[key] = target, {target["@id"]}
+        elif target["@id"] not in self._linked[key]:
+            self._linked[key].add(target["@id"])
+            if not isinstance(entity[name], list):
+                entity[name] = [entity[name]]
+            entity[name].append(target)
 
     def add_file(self, path: str, kind: str | Iterable[str] = "File", /, **properties: Any) -> Reference:
         """Add a file of the crate by its relative path; a path that ends in ``/`` is a folder."""

@@ -18,6 +18,8 @@ from ruamel.yaml.tag import Tag
 _line = 90
 _MOST_KNOWN = 10_000
 """Scalars whose analysis is kept; documents repeat keys, names and texts."""
+_MISREAD = re.compile(r"(?i)y|n|yes|no|on|off|=|[-+]?(?=[_.:]*\d)[\d_.:]+(e[-+]?\d+)?|0o?[0-7_]+")
+"""Texts that YAML 1.1 reads as truth values or numbers; each character is read once or twice."""
 _TEXT, _FLOAT = Tag(suffix="tag:yaml.org,2002:str"), Tag(suffix="tag:yaml.org,2002:float")
 
 
@@ -74,7 +76,7 @@ def _text_node(representer: Any, text: str) -> Any:
     """
     if re.search("[\x85\u2028\u2029]", text):
         return representer.represent_scalar(_TEXT, text, style='"')
-    ambiguous = re.fullmatch(r"(?i)y|n|yes|no|on|off|=|[-+]?[\d_.:]*\d[\d_.:]*(e[-+]?\d+)?|0o?[0-7_]+", text)
+    ambiguous = _MISREAD.fullmatch(text)
     style = '"' if "\x85" in text else "'" if ambiguous else None
     return representer.represent_scalar(_TEXT, text, style=style)
 

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,8 @@ from crate_rules import RUN_PROFILES, broken_rules, broken_run_rules, entities, 
 from document_context import context_of
 from support import Finished
 
+from generator.crates.graph import Graph
+from generator.crates.parameters import add_example
 from generator.documents.package import package
 from generator.metadata.metadata import Person, state
 from generator.package.hints import read_hints
@@ -255,6 +259,54 @@ def test_links_in_results_stay_links(made: Package, job: dict[str, Any], tmp_pat
     made.record(job)
 
     assert (made.crate / "outputs/output/link").is_symlink()
+
+
+def test_links_in_an_input_multiply_nothing(made: Package, tmp_path: Path) -> None:
+    """Copies of what each link leads to would be thousands of millions here."""
+    top = tmp_path / "data"
+    for number in range(30):
+        (top / f"d{number}").mkdir()
+        for name in ("one", "two"):
+            (top / f"d{number}" / name).symlink_to(f"../d{number + 1}")
+    (top / "d30").mkdir()
+    (top / "up").symlink_to(".")
+    (top / "loop").symlink_to("loop")
+    (tmp_path / "elsewhere").write_text("found")
+    for name in ("first", "second"):
+        (top / name).symlink_to(tmp_path / "elsewhere")
+
+    made.record({"folder": {"class": "Directory", "path": str(top)}})
+
+    copy = made.crate / "inputs/folder/data"
+    assert len(list(copy.rglob("*"))) == len(list(top.rglob("*")))
+    assert [(copy / name).read_text() for name in ("up/a b.csv", "first", "second")] == ["a", "found", "found"]
+    assert (copy / "d0/one/two/one").resolve() == copy.resolve() / "d3"
+
+
+def test_a_crate_of_many_results_takes_time_with_their_number() -> None:
+    """With the square of it, these take minutes."""
+    graph, many = Graph(), [f"outputs/{number}" for number in range(40_000)]
+    begin = time.process_time()
+
+    for name in many:
+        graph.add_file(name)
+        add_example(graph, "process.cwl", "scraps", name, is_declared=True)
+
+    assert len(entities(graph.to_dict())["process.cwl#scraps"]["workExample"]) == len(many)
+    assert time.process_time() - begin < 15
+
+
+def test_folders_beyond_what_python_can_walk_leave_no_crate(made: Package, tmp_path: Path) -> None:
+    deep = tmp_path / "data"
+    for _ in range(1100):
+        deep /= "d"
+    subprocess.run(["mkdir", "-p", deep], check=True)
+
+    with pytest.raises(RunError, match=r"cannot be written: .*; the run succeeded"):
+        made.record({"folder": {"class": "Directory", "path": str(tmp_path / "data")}})
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "package"]
+    subprocess.run(["rm", "-rf", tmp_path / "data"], check=True)
 
 
 @pytest.mark.parametrize(

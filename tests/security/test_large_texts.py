@@ -11,6 +11,7 @@ import pytest
 from notebook_texts import write_repository
 from support import notebook
 
+from generator.documents.text import yaml_text
 from generator.environment.conda_lock import environment_of_lock
 from generator.environment.project import read_toml
 from generator.environment.secret_addresses import holds_secret
@@ -47,6 +48,7 @@ def _versions(text: str) -> dict[str, str]:
         pytest.param(_versions, "setuptools_scm" + "\n" * 200_000 + "name = 'a'", {_SCM: "1"}, id="a-setup-file"),
         pytest.param(license_of_text, "\n" * 200_000 + "x", "", id="license-of-blank-lines"),
         pytest.param(read_people, " " * 100_000 + "x", (Person(name=" " * 100_000 + "x"),), id="a-name-of-spaces"),
+        pytest.param(yaml_text, "1" * 50_000 + "x", "1" * 50_000 + "x\n...\n", id="a-description-of-digits"),
         pytest.param(read_people, f"a <{'@' * 200_000}", (Person(name=f"a <{'@' * 200_000}"),), id="an-open-address"),
     ],
 )

@@ -65,7 +65,7 @@ def write_run_crate(folder: Path, run: Run) -> None:
             durable_files.sync(folder.absolute().parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last for thousands of folders in each other
         problem = getattr(error, "strerror", None) or printable(str(error).splitlines()[0])
         ended = "failed" if run.error else "succeeded"
         raise RunError(f"--provenance {folder}: cannot be written: {problem}; the run {ended}") from None

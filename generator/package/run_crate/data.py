@@ -19,11 +19,16 @@ _LEFT_OUT = frozenset((contract.config_input, contract.credentials_input, contra
 
 
 class Data:
-    """Adds the data of a run to its graph, with copies of files; ``parts`` are the files that it copied."""
+    """Adds the data of a run to its graph, with copies of files."""
 
     def __init__(self, graph: Graph, crate: Path, run: Run, workflow: Workflow) -> None:
-        self.parts: list[Reference] = []
+        self._parts: dict[str, Reference] = {}
         self._graph, self._crate, self._run, self._workflow = graph, crate, run, workflow
+
+    @property
+    def parts(self) -> list[Reference]:
+        """The files and folders that it copied."""
+        return [*self._parts.values()]
 
     def inputs(self) -> list[Reference]:
         """Add the values that the run was given, and the defaults of the document for others."""
@@ -61,8 +66,7 @@ class Data:
             properties["contentSize"] = str(size.stat().st_size) if size.is_file() else None
         identifier = path if "://" in path else file_identifier(path)
         link = self._graph.add(identifier, kind, **properties)
-        if link not in self.parts:
-            self.parts.append(link)
+        self._parts[identifier] = link
         add_example(self._graph, self._workflow.document, name, identifier, is_declared=self._is_declared(name))
         return link
 

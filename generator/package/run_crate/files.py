@@ -39,10 +39,49 @@ def copy_input(value: dict[str, Any], crate: Path, place: str) -> str:
 def _copy_folder(value: dict[str, Any], source: Path | None, target: Path, crate: Path, path: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     if source:
-        shutil.copytree(source, target, dirs_exist_ok=True, ignore=_except(crate))
+        _FolderCopy(crate).copy(source, target)
         return
     for item in value.get("listing", ()):
         copy_input(item, crate, path)
+
+
+class _FolderCopy:
+    """Copies a folder with what its links lead to, once: links to what is copied stay links.
+
+    A copy for each link would be endless for a link to a folder above, and double with each of a chain of folders.
+    """
+
+    def __init__(self, crate: Path) -> None:
+        self._ignore = _except(crate)
+        self._copied: dict[Path, Path] = {}
+        """The copies of the folder and of what links lead to outside of it, by real paths."""
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy a file, or a folder to one that exists or not.
+
+        Raises:
+            OSError: a file cannot be copied, or a link leads nowhere.
+        """
+        self._copied[Path(os.path.realpath(source))] = target
+        self._copy_entry(source, target)
+
+    def _copy_entry(self, source: Path, target: Path) -> None:
+        if not source.is_dir():
+            shutil.copyfile(source, target)
+            return
+        target.mkdir(exist_ok=True)
+        names = sorted(one.name for one in source.iterdir())
+        for name in sorted({*names} - {*self._ignore(str(source), names)}):
+            if not (source / name).is_symlink():
+                self._copy_entry(source / name, target / name)
+            elif copied := self._copy_of(Path(os.path.realpath(source / name))):
+                (target / name).symlink_to(os.path.relpath(copied, target))
+            else:
+                self.copy(source / name, target / name)
+
+    def _copy_of(self, real: Path) -> Path | None:
+        above = next((one for one in (real, *real.parents) if one in self._copied), None)
+        return self._copied[above] / real.relative_to(above) if above else None
 
 
 def copy_output(value: dict[str, Any], outdir: Path, crate: Path) -> str:
