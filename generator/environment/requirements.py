@@ -114,8 +114,14 @@ def is_local_requirement(text: str) -> bool:
         return True
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://|git\+", target):
         return False
-    path = re.sub(r"\[[^\]]*\]$", "", target)
+    path = _without_extras(target)
     return bool(named) or path.startswith(".") or "/" in path or bool(_ARCHIVE.search(path))
+
+
+def _without_extras(text: str) -> str:
+    """Return a path without the extras at its end, as in ``.[test]``."""
+    at = text.find("[", text.rfind("]", 0, -1) + 1)
+    return text[:at] if at >= 0 and text.endswith("]") else text
 
 
 @dataclass(kw_only=True)
@@ -185,7 +191,7 @@ class _Reading:
 
     def check_path(self, value: str, where: str) -> None:
         """Refuse a path that leads out of the repository; paths are relative to its top."""
-        path = posixpath.normpath(re.sub(r"\[[^\]]*\]$", "", value))
+        path = posixpath.normpath(_without_extras(value))
         if path.startswith("../") or path == "..":
             raise EnvironmentSpecError(f"{where}: leads out of the repository: paths start at its top, write e.g. -e .")
 

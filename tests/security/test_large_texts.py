@@ -14,6 +14,7 @@ from support import notebook
 from generator.documents.text import yaml_text
 from generator.environment.conda_lock import environment_of_lock
 from generator.environment.project import read_toml
+from generator.environment.requirements import is_local_requirement
 from generator.environment.secret_addresses import holds_secret
 from generator.environment.versioning import version_variables
 from generator.metadata.licenses import license_of_text
@@ -21,6 +22,8 @@ from generator.metadata.metadata import Person
 from generator.metadata.words import read_people
 from generator.notebook.notebook import LONGEST_READ_CELL
 from generator.process.process import read_process
+from generator.runner.document.document import read_document
+from generator.runner.server.kernels.reading import read_code
 from generator.runner.server.papermill_api.requests import read_body
 from generator.runner.server.problems import ProblemError
 from generator.service.jobs.cell_progress import CellProgress, cell_progress
@@ -49,6 +52,8 @@ def _versions(text: str) -> dict[str, str]:
         pytest.param(license_of_text, "\n" * 200_000 + "x", "", id="license-of-blank-lines"),
         pytest.param(read_people, " " * 100_000 + "x", (Person(name=" " * 100_000 + "x"),), id="a-name-of-spaces"),
         pytest.param(yaml_text, "1" * 50_000 + "x", "1" * 50_000 + "x\n...\n", id="a-description-of-digits"),
+        pytest.param(is_local_requirement, "[" * 60_000, False, id="a-requirement-of-brackets"),
+        pytest.param(is_local_requirement, "./a" + "[x" * 30_000 + "]", True, id="a-path-with-extras"),
         pytest.param(read_people, f"a <{'@' * 200_000}", (Person(name=f"a <{'@' * 200_000}"),), id="an-open-address"),
     ],
 )
@@ -109,3 +114,25 @@ def test_an_address_of_a_conda_lock_that_is_none_is_only_a_name() -> None:
     lock = json.dumps({"version": 1, "package": [package], "metadata": {"channels": []}})
 
     assert "- a=1=b_0" in environment_of_lock(lock, "conda-lock.yml", machine="x86_64")
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        pytest.param("\n" * 200_000, "", id="blank-lines"),
+        pytest.param(" \n" * 100_000, "", id="lines-of-spaces"),
+        pytest.param("%load_ext" + "\n" * 200_000, "", id="an-extension-without-a-name"),
+        pytest.param("a" + ".f()" * 1500, "", id="a-chain-of-calls"),
+        pytest.param("\n".join(["a" + ".f()" * 300] * 50), "", id="many-chains-of-calls"),
+        pytest.param(f"a[{'+'.join(['1'] * 900)}] = 1", "", id="a-long-index"),
+        pytest.param(f"os.environ[{'+'.join(['a'] * 900)}] = 1", "os.environ", id="a-long-name-of-a-variable"),
+        pytest.param("getattr(os, 'environ').update(A='1')", "getattr.environ.update", id="a-name-in-a-text"),
+    ],
+)
+def test_how_a_notebook_can_be_served_is_read_in_time(cell: str, found: str) -> None:
+    begin = time.process_time()
+
+    code = read_code(read_document(json.dumps(notebook(cell)).encode(), "a.ipynb"))
+
+    assert code.sets_environment == found
+    assert time.process_time() - begin < _SECONDS

@@ -45,14 +45,17 @@ _ATTRIBUTES = {
 }
 """Attributes of the shell, where `get_ipython` is used."""
 _MODULES = frozenset(("ipympl", "ipyleaflet", "anywidget", "bqplot", "pyviz_comms", "nest_asyncio"))
+# spaces without line breaks: a pattern with them would search the rest of a run of blank lines from each of them
 _MAGICS = re.compile(
-    r"^\s*%{1,2}(debug|pdb|gui|matplotlib\s+(?:widget|notebook|ipympl|nbagg)|autoawait|bg|ed|edit|clear|less|more|man|"
-    r"connect_info|qtconsole|autosave|subshell|store)\b",
+    r"^[ \t]*%{1,2}(debug|pdb|gui|matplotlib\s+(?:widget|notebook|ipympl|nbagg)|autoawait|bg|ed|edit|clear|less|more|"
+    r"man|connect_info|qtconsole|autosave|subshell|store)\b",
     re.MULTILINE,
 )
-_SETTINGS_MAGIC = re.compile(r"^\s*%(env\s+\S+[ =]|set_env\b|load_ext\s+dotenv|dotenv)", re.MULTILINE)
+_SETTINGS_MAGIC = re.compile(r"^[ \t]*%(env\s+\S+[ =]|set_env\b|load_ext\s+dotenv|dotenv)", re.MULTILINE)
 _CELL_MAGIC = re.compile(r"^\s*%%(\w+)[^\n]*\n?")
 _OF_PYTHON = frozenset(("time", "timeit", "capture", "prun", "memit", "mprun"))
+_MOST_LINKS = 10
+"""Names of an expression such as ``a.b().c`` that are read, from its end on: what is before them hardly matters."""
 _SETTERS = frozenset(("update", "setdefault", "putenv", "load_dotenv", "pop", "clear", "unsetenv", "popitem"))
 
 
@@ -130,17 +133,37 @@ def _setting_of(source: str) -> str:
     tree = _parse(source)
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, (ast.Store, ast.Del)):
-            target = ast.unparse(node)
+            target = _chain(node)
             if re.search(r"\benviron\b|\bsys\.path\b", target):
                 return target
         if isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name)):
-            called = ast.unparse(node.func)
+            called = _chain(node.func)
             name = called.rpartition(".")[2]
             if (name in _SETTERS and "environ" in called) or name in {"putenv", "load_dotenv", "unsetenv"}:
                 return called
             if re.fullmatch(r"sys\.path\.\w+|site\.addsitedir", called):
                 return called
     return ""
+
+
+def _chain(node: ast.expr) -> str:
+    """Return the names of an expression such as ``os.environ.copy()["a"]`` as ``os.environ.copy``, up to a number.
+
+    `ast.unparse` would take time with the square of the length of a chain, and is not for long ones.
+    """
+    names: list[str] = []
+    for _ in range(_MOST_LINKS):
+        if isinstance(node, ast.Attribute):
+            names.append(node.attr)
+            node = node.value
+        elif isinstance(node, ast.Call):
+            names += [str(one.value) for one in node.args[:2] if isinstance(one, ast.Constant)]  # as of getattr
+            node = node.func
+        elif isinstance(node, ast.Subscript):
+            node = node.value
+        else:
+            break
+    return ".".join(reversed([*names, node.id] if isinstance(node, ast.Name) else names))
 
 
 def _parse(source: str) -> ast.Module | None:
