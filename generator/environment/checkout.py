@@ -6,7 +6,7 @@ import posixpath
 from pathlib import Path
 
 from generator.environment.apt import read_apt
-from generator.environment.environment import BuildPack, Environment, find_environment
+from generator.environment.environment import FOLDERS, BuildPack, Environment, find_environment
 from generator.repository.checkout import inside, read_text, repository_files
 from generator.shared.errors import EnvironmentSpecError
 
@@ -18,6 +18,9 @@ def read_environment(folder: Path, *, standard: bool = False) -> Environment:
         EnvironmentSpecError: a file is a link that leaves the checkout, there are two binder folders, or a file is
             invalid.
     """
+    for binder in FOLDERS:
+        if (folder / binder).is_symlink() and inside(folder, binder) is None:
+            raise EnvironmentSpecError(f"{binder}: a link that leaves the repository is not followed")
     environment = find_environment(repository_files(folder), lambda path: read_text(folder, path), standard=standard)
     for file in environment.files:
         if inside(folder, file) is None:

@@ -17,7 +17,7 @@ from generator.environment.python_version import PythonRequirement, combine_requ
 from generator.notebook.parameters import Word
 from generator.shared.errors import EnvironmentSpecError
 
-_FOLDERS = ("binder", ".binder")
+FOLDERS = ("binder", ".binder")
 _DECLARING = (
     *("Dockerfile", "environment.yml", "environment.yaml", "conda-lock.yml", "Pipfile.lock", "Pipfile", "pylock.toml"),
     *("requirements.txt", "uv.lock", "pyproject.toml", "setup.py"),
@@ -67,7 +67,7 @@ def find_environment(paths: Iterable[str], read: ReadText | None = None, *, stan
         EnvironmentSpecError: both ``binder`` and ``.binder`` exist, a file cannot be read, or no Python fits.
     """
     names = set(paths)
-    folders = [folder for folder in _FOLDERS if any(name.startswith(folder + "/") for name in names)]
+    folders = [folder for folder in FOLDERS if any(name.startswith(folder + "/") for name in names)]
     if len(folders) > 1:
         raise EnvironmentSpecError("the repository has a 'binder' and a '.binder' folder: remove one of them")
     found = ConfigurationFiles(folder=folders[0] + "/" if folders else "", names=frozenset(names), read=read)

@@ -45,7 +45,7 @@ def place(requested: str, folder: Path, policy: AddressPolicy = any_repository) 
     else:
         content, name = _read(requested, folder), configuration_name(requested)
     for binder in (folder / "binder", folder / ".binder"):
-        if binder.is_symlink() or (binder.is_file() and binder.name == ".binder"):
+        if binder.is_symlink() or (binder.name == ".binder" and binder.is_file()):
             binder.unlink()
         shutil.rmtree(binder, ignore_errors=True)
     (folder / ".binder").mkdir()

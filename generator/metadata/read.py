@@ -14,7 +14,7 @@ from generator.metadata.sources import cell, heading
 from generator.metadata.words import Word, read_words
 from generator.notebook.notebook import Notebook
 from generator.notebook.parameters import Remark
-from generator.repository.checkout import read_text
+from generator.repository.checkout import is_file, read_text
 from generator.request.resources import Resources
 from generator.shared.errors import EnvironmentSpecError, ParametersError
 from generator.shared.safe_text import printable, redacted
@@ -90,7 +90,7 @@ def read_repository_statements(folder: Path, *, licensed: bool = False) -> State
     License files are not read if the license is known: ``licensed``, or one of the other files states it.
     """
     stated = Stated()
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file())
+    names = sorted(entry.name for entry in folder.iterdir() if is_file(entry))
     for name, read in _READERS.items():
         if name in names and (text := read_text(folder, name)) is not None:
             try:

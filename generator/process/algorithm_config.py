@@ -22,7 +22,7 @@ from generator.notebook.literals import MisfitError, fit_default, hint_of, widen
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint
 from generator.notebook.stage_outs import output_path
-from generator.repository.checkout import read_bytes
+from generator.repository.checkout import is_file, read_bytes
 from generator.shared.errors import Mistake, ParametersError, ProcessError
 from generator.shared.output_patterns import has_wildcard
 from generator.shared.safe_text import printable
@@ -39,7 +39,7 @@ def find_algorithm_config(folder: Path, process: str) -> str | None:
     for place in dict.fromkeys((posixpath.dirname(process), "")):
         for name in _NAMES:
             path = posixpath.join(place, name)
-            if (folder / path).is_file() and (folder / path).resolve().is_relative_to(top):
+            if is_file(folder / path) and (folder / path).resolve().is_relative_to(top):
                 return path
     return None
 

@@ -11,7 +11,7 @@ from generator.environment.configuration import FILES, TOP_ONLY
 from generator.environment.environment import Environment, configuration_name
 from generator.environment.project import Project, read_project
 from generator.process.process import Process
-from generator.repository.checkout import inside, read_text
+from generator.repository.checkout import inside, is_file, read_text
 from generator.shared.errors import EnvironmentSpecError
 from generator.shared.safe_text import printable
 from generator.shared.suggestions import list_some
@@ -70,7 +70,7 @@ def _files_in(folder: Path, place: str) -> Iterator[str]:
     real = inside(folder, place)
     if real is None or not real.is_dir():
         return
-    for name in sorted(entry.name for entry in real.iterdir() if entry.is_file()):
+    for name in sorted(entry.name for entry in real.iterdir() if is_file(entry)):
         if (name in _DECLARING and place != ".") or (name not in FILES and _SIMILAR.fullmatch(name)):
             try:
                 configuration_name(name)

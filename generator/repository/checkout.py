@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 
 from generator.shared.errors import PackmillError
@@ -23,12 +24,26 @@ def inside(folder: Path, path: str) -> Path | None:
     return real if real.is_relative_to(top) else None
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a path of a checkout is a file, or a link to one; pathlib raises for a link with a long target."""
+    return os.path.isfile(path)  # noqa: PTH113 - has no errors
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path of a checkout is a folder, or a link to one; see `is_file`."""
+    return os.path.isdir(path)  # noqa: PTH112 - has no errors
+
+
 def repository_files(folder: Path) -> list[str]:
-    """List the names at the top of a checkout and in its binder folders, as `find_environment` takes them."""
-    names = [entry.name for entry in folder.iterdir() if not entry.is_dir()]
+    """List the names at the top of a checkout and in its binder folders, as `find_environment` takes them.
+
+    Of a binder folder that is a link out of the checkout, nothing is listed.
+    """
+    names = [entry.name for entry in folder.iterdir() if not is_folder(entry)]
     for binder in ("binder", ".binder"):
-        if (folder / binder).is_dir():
-            names += [f"{binder}/{entry.name}" for entry in (folder / binder).iterdir()] or [f"{binder}/"]
+        real = inside(folder, binder)
+        if real is not None and is_folder(real):
+            names += [f"{binder}/{entry.name}" for entry in real.iterdir()] or [f"{binder}/"]
     return names
 
 

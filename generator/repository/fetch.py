@@ -19,6 +19,7 @@ from pathlib import Path
 
 from generator.network.address_policy import AddressPolicy, any_repository
 from generator.repository.address import Repository, check_checkout
+from generator.repository.checkout import is_file
 from generator.repository.connection import connect
 from generator.repository.fetch_limits import FetchLimits, usual_limits, within_limits
 from generator.repository.git_environment import git_environment, identity, leave_hook
@@ -111,7 +112,7 @@ def fetch(
             raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
         if with_submodules:
             fetch_submodules(top, repo)
-        if Path(folder, ".gitmodules").exists():
+        if is_file(Path(folder, ".gitmodules")):
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
         warnings = [*fetch_lfs(top, repo, connection), *([warning] if warning else [])]
         left_out = [] if with_submodules else part.below(list_folders(repo))

@@ -47,7 +47,7 @@ def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> list
 
 def _list_pointers(folder: Path) -> list[str]:
     """List the paths of LFS pointers whose files have not been fetched."""
-    attributes = (path for path in folder.rglob(".gitattributes") if path.is_file() and not path.is_symlink())
+    attributes = (path for path in folder.rglob(".gitattributes") if not path.is_symlink() and path.is_file())
     if not any(b"filter=lfs" in read_bytes(path, path.name, RepositoryError) for path in attributes):
         return []
     found = []
@@ -55,7 +55,7 @@ def _list_pointers(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if name != ".git"]
         for name in names:
             path = Path(root, name)
-            is_small = path.is_file() and not path.is_symlink() and path.stat().st_size < 1024
+            is_small = not path.is_symlink() and path.is_file() and path.stat().st_size < 1024
             if is_small and path.read_bytes().startswith(_POINTER):
                 found.append(str(path.relative_to(folder)))
     return sorted(found)

@@ -38,7 +38,7 @@ def list_submodules(repo: git.Repo) -> list[Submodule]:
         git.GitError: ``.gitmodules`` is invalid, or the address of a submodule is missing.
     """
     file = Path(repo.working_dir, ".gitmodules")
-    if not file.is_file() or file.is_symlink():
+    if file.is_symlink() or not file.is_file():
         return []
     repo.git.execute(["git", "submodule", "--quiet", "init"])  # git resolves relative addresses and checks names
     declared = _read_settings(repo, "--file", ".gitmodules")

@@ -134,6 +134,47 @@ def test_a_link_out_of_a_repository_shows_nothing_of_the_host(
     assert SECRET not in built.err + built.out + "".join(path.read_text(encoding="utf-8") for path in files)
 
 
+LINKS = (
+    *("environment.yml", "apt.txt", "Dockerfile", "postBuild", "binder", "CITATION.cff", "LICENSE", "README.md"),
+    *(".lfsconfig", "algorithm_config.yml", "data.csv", "other.ipynb", "src"),
+)
+
+
+@pytest.mark.parametrize("target", ["a" * 300, "a/" * 2000, "itself", "folder"], ids=["long", "deep", "loop", "folder"])
+def test_links_that_lead_to_no_file_are_packaged(
+    target: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    write_notebook(repository / "process.ipynb", "a = 1")
+    (repository / "folder").mkdir()
+    (repository / "folder" / "file").write_text("1")
+    for name in LINKS:
+        (repository / name).symlink_to(name if target == "itself" else target)
+    commit_all(repository)
+
+    for command in (("inspect",), ("build", "--no-image", "--output", tmp_path / "out")):
+        finished = packmill(command[0], repository, *command[1:])
+
+        assert finished.code in (0, 14), finished.err
+        assert "Traceback" not in finished.err
+
+
+def test_a_binder_folder_that_is_a_link_out_of_the_repository_is_not_listed(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "apt.txt").write_text("curl")
+    (tmp_path / "host" / "start").mkdir()
+    write_notebook(repository / "process.ipynb", "a = 1")
+    (repository / "binder").symlink_to(tmp_path / "host")
+    commit_all(repository)
+
+    inspected = packmill("inspect", repository)
+
+    assert inspected.code == 14
+    assert "binder: a link that leaves the repository is not followed" in inspected.err
+    assert "apt.txt" not in inspected.err + inspected.out
+
+
 ADDRESSES = (
     "--upload-pack=touch marker",
     "-x",
