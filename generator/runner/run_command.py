@@ -16,7 +16,7 @@ from generator.shared import contract
 from generator.shared.failures import BadInputsError
 
 if TYPE_CHECKING:
-    from generator.runner.packaged.run import PackagedRun
+    from generator.runner.packaged.request import PackagedRun
 
 
 def run_packaged(options: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def packaged_run(options: argparse.Namespace) -> PackagedRun:
         BadInputsError: an option is not allowed with ``--process``.
     """
     from generator.notebook.choices import Choices
-    from generator.runner.packaged.run import PackagedRun
+    from generator.runner.packaged.request import PackagedRun
     from generator.shared.write_limits import WriteLimits
 
     refused = {

@@ -18,7 +18,7 @@ from typing import Any
 from support import write_notebook
 
 from generator.runner.kernels.prepared import UnfitError
-from generator.runner.packaged.run import PackagedRun
+from generator.runner.packaged.request import PackagedRun
 from generator.runner.packaged.run import run as run_process
 from generator.runner.server.kernels.limits import KernelLimits
 from generator.runner.server.kernels.warm import WarmKernels

@@ -20,7 +20,8 @@ from generator.runner.image_note import ImageVariables
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
-from generator.runner.packaged.run import find_process, load_notebook
+from generator.runner.packaged.notebook_run import load_notebook
+from generator.runner.packaged.run import find_process
 from generator.runner.packaged.workspace import RepositoryLocation, locate_repository
 from generator.shared.failures import BadInputsError, KernelMissingError
 

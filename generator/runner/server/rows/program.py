@@ -32,7 +32,7 @@ from typing import Any, BinaryIO
 
 from generator.runner.execution.watching import oom_kills
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
-from generator.runner.packaged.run import PackagedRun
+from generator.runner.packaged.request import PackagedRun
 from generator.runner.server.first_process import run_in_child
 from generator.runner.server.garbage_collection import exempt_loaded_objects
 from generator.runner.server.kernels.warm import WarmKernels

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
-from generator.runner.packaged.run import PackagedRun
+from generator.runner.packaged.request import PackagedRun
 from generator.runner.server.kernels.warm import WarmKernels
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome, Run, RunState

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from generator.runner.packaged.run import PackagedRun
+from generator.runner.packaged.request import PackagedRun
 from generator.runner.packaged.run import run as run_process
 from generator.runner.server.kernels.warm import WarmKernels, WarmRun
 from generator.runner.server.runs.folder import RunFolder

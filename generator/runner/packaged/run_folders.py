@@ -1,0 +1,48 @@
+"""The temporary folders of a run: its working copy, HOME and the caches of programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from generator.runner.packaged.home import prepare_home
+from generator.runner.packaged.in_place import prepare_own_home
+from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
+
+
+@contextmanager
+def scratch_folder(kept: KeptCopy | None) -> Iterator[Path]:
+    """Yield a folder for the working copy, on the file system of the results, so that they can be moved cheaply.
+
+    It is temporary, in the working directory, unless the process keeps its copy for the next run.
+    """
+    if kept is not None:
+        yield kept.folder
+        return
+    scratch = Path(tempfile.mkdtemp(prefix=".packmill-", dir=Path.cwd()))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def home_folder(image_home: Path | None, kept: KeptHome | None, *, in_place: bool) -> Iterator[Path]:
+    """Set HOME and the caches of programs to a folder in TMPDIR, so that results stay clean; yield it.
+
+    A run ``in_place`` keeps the user's.
+    """
+    homes = (kept.take() if kept else None) or Path(tempfile.mkdtemp(prefix="packmill-"))
+    if in_place:
+        prepare_own_home(homes, os.environ)
+    else:
+        prepare_home(homes, image_home, os.environ)
+    try:
+        yield homes
+    finally:
+        if not (kept and kept.keep(homes)):
+            shutil.rmtree(homes, ignore_errors=True)
