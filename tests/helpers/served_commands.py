@@ -73,12 +73,13 @@ def _serve(way: str, folder: Path) -> None:
 def _answer(kernels: Any, way: str, words: list[str], folder: str, environment: dict[str, str]) -> dict[str, Any]:
     from generator.runner.cli import main
     from generator.runner.execution.execution import execute
+    from generator.runner.server.kernels.warm_run import WarmRun
     from generator.runner.standalone import run as standalone
 
     started = []
     with _surroundings(folder, environment), _captured(folder) as texts:
         while True:
-            warm = kernels.new_run(way)
+            warm = WarmRun(kernels, way)
             standalone.execute = partial(execute, start=warm.start)  # type: ignore[attr-defined]
             try:
                 code = main(words)

@@ -22,6 +22,7 @@ from generator.runner.packaged.request import PackagedRun
 from generator.runner.packaged.run import run as run_process
 from generator.runner.server.kernels.limits import KernelLimits
 from generator.runner.server.kernels.warm import WarmKernels
+from generator.runner.server.kernels.warm_run import WarmRun
 from generator.runner.server.runs.model import Choice
 from generator.shared.failures import RunFailedError
 
@@ -94,7 +95,7 @@ class WarmRuns:
         (folder / "inputs.json").write_text(json.dumps(inputs or {}))
         repetitions = 0
         while True:
-            start = self.kernels.new_run(way)
+            start = WarmRun(self.kernels, way)
             request = PackagedRun(
                 process="in.ipynb",
                 output=folder / "output",

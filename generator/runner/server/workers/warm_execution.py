@@ -14,7 +14,8 @@ from pathlib import Path
 
 from generator.runner.packaged.request import PackagedRun
 from generator.runner.packaged.run import run as run_process
-from generator.runner.server.kernels.warm import WarmKernels, WarmRun
+from generator.runner.server.kernels.warm import WarmKernels
+from generator.runner.server.kernels.warm_run import WarmRun
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Choice, Outcome, RunState
 from generator.runner.server.variables import restore_variables
@@ -26,7 +27,7 @@ def run_warm(
 ) -> tuple[Outcome, WarmRun]:
     """Run a process with a kernel that is kept ready; again if a forked one did not suit the notebook."""
     while True:
-        warm = kernels.new_run(way)
+        warm = WarmRun(kernels, way)
         outcome = outcome_of(partial(run_process, replace(request, start=warm.start)), folder)
         warm.finish()
         if not warm.unsuited:

@@ -11,7 +11,7 @@ from generator.runner.server.gateway.states.fresh import FreshState
 from generator.runner.server.gateway.states.kernels import KernelState
 from generator.runner.server.gateway.states.shared import SharedState
 from generator.runner.server.gateway.states.sources import Place
-from generator.runner.server.kernels.warm import why_cold
+from generator.runner.server.kernels.forkable import why_cold
 
 _Log = Callable[[str], None]
 

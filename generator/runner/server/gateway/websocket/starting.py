@@ -18,10 +18,10 @@ from generator.runner.kernels.forked import ForkedProcess, RunPlace
 from generator.runner.kernels.prepared import PreparedProcessDiedError, UnfitError
 from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.specs import Kernel
+from generator.runner.server.kernels.forkable import why_cold
 from generator.runner.server.kernels.limits import KernelLimits
 from generator.runner.server.kernels.pool import PreparedPool
 from generator.runner.server.kernels.stock import Recipe, Stock
-from generator.runner.server.kernels.warm import why_cold
 
 _NAME = "packmill"
 _KEPT = frozenset("HOME LANG LC_ALL LC_CTYPE LOGNAME PATH SHELL TERM TMPDIR TZ USER".split())
