@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from generator.notebook.bounds import BoundsError, checked_bounds, parse_bounds, takes_bounds
+from generator.notebook.languages.python_trees import parse_expression
 from generator.notebook.literals import widen_hint
 from generator.notebook.parameters import Bounds, CwlType, Hint
 from generator.notebook.units import is_unit
@@ -47,7 +48,7 @@ def constrained(hint: Hint, rest: str) -> Hint:
     if hint.array or hint.symbols or not takes_bounds(hint):
         return hint
     try:
-        call = ast.parse(f"f({rest.strip().lstrip(',')})", mode="eval").body
+        call = parse_expression(f"f({rest.strip().lstrip(',')})")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return hint
     found: dict[str, str] = {}

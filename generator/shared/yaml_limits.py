@@ -6,6 +6,7 @@ Standard library only: packmill passes the events of ruamel.yaml, the runner tho
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ most_values = 1_000_000
 """Values of a document, each counted as often as aliases repeat it."""
 deepest = 100
 """Lists and mappings inside one another."""
+_LONGEST_NUMBER = 3_500
+"""Characters of a number: Python writes none with more than 4,300 digits, and ``1:59:59`` takes quadratic time."""
+_NUMBER = re.compile(r"[-+]?[0-9][0-9a-fA-FxXoO_:.]*")
 
 
 class YamlLimitError(ValueError):
@@ -60,7 +64,8 @@ def check_events(events: Iterable[Any]) -> None:
     """Refuse a document by its parser's events, before a loader expands it.
 
     Raises:
-        YamlLimitError: the document is too deep, its aliases expand to too many values, or a value contains itself.
+        YamlLimitError: the document is too deep, its aliases expand to too many values, a value contains itself, or a
+            number is too long.
     """
     finished: dict[str, _Node] = {}
     stack = [_Node(anchor=None, height=0)]
@@ -76,6 +81,7 @@ def check_events(events: Iterable[Any]) -> None:
             if node.anchor:
                 finished[node.anchor] = node
         elif kind == "ScalarEvent":
+            _check_number(event)
             leaf = _Node(anchor=event.anchor, height=0)
             _add(stack[-1], leaf)
             if event.anchor:
@@ -86,6 +92,11 @@ def check_events(events: Iterable[Any]) -> None:
         if total > most_values:
             raise YamlLimitError(f"it has more than {most_values} values once its aliases are expanded")
         _check_height(len(stack) - 1 + max(0, stack[-1].height - 1))
+
+
+def _check_number(event: Any) -> None:
+    if len(event.value) > _LONGEST_NUMBER and (event.tag or not event.style) and _NUMBER.fullmatch(event.value):
+        raise YamlLimitError(f"it has a number of more than {_LONGEST_NUMBER} characters")
 
 
 def _add_alias(anchor: str, stack: list[_Node], finished: dict[str, _Node]) -> int:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-unfit_values = (ValueError, TypeError, LookupError, AttributeError)
+unfit_values = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 """What ruamel.yaml and PyYAML raise, besides their own errors, for a value that does not fit its tag: ``!!bool x``."""
 _plain = (
     (r"found duplicate key [\"'](.*?)[\"'](?: with value.*)?", r"'\1' is given twice"),
@@ -25,7 +25,7 @@ def find_problem(error: Exception) -> tuple[int, str]:
     """Return the line of a parser's error, from 1 (0 if unknown), and the problem in plain words."""
     if isinstance(error, json.JSONDecodeError):
         return error.lineno, error.msg
-    if isinstance(error, LookupError | AttributeError):
+    if isinstance(error, LookupError | AttributeError | ArithmeticError):
         return 0, "a value does not fit its tag"
     mark: Any = getattr(error, "problem_mark", None)
     start: Any = getattr(error, "context_mark", None)

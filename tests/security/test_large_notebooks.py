@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from document_context import context_of
 from notebook_texts import write_repository
 from support import notebook
 
 from generator.build.inspect import describe, table
+from generator.documents.package import package
 from generator.environment.requested import _read
 from generator.notebook import tag_advice
 from generator.notebook.interface import read_interface
@@ -38,6 +40,31 @@ def test_a_notebook_of_gigabytes_is_not_read(tmp_path: Path, monkeypatch: pytest
             read_process(tmp_path, name)
     with pytest.raises(EnvironmentSpecError, match=r"requirements\.yml: larger than 2 MiB"):
         _read("requirements.yml", tmp_path)
+
+
+_LONG = f"0x{'f' * 4_000}"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        f"x = {_LONG}",
+        f"x = [-{_LONG}]",
+        f"x = {_LONG}  # type: long",
+        f"x = {{'type': 'Point', 'coordinates': [1, {_LONG}]}}  # type: geojson",
+        f"x: Literal[1, {_LONG}] = 1",
+        f"x: Annotated[int, Field(ge={_LONG})] = 1",
+        f"x = 1 #@param [1, {_LONG}]",
+        f"x = {_LONG} #@param [1, 2]",
+        f"x: CWLIntInput[{_LONG}] = 1",
+    ],
+)
+def test_a_number_of_more_digits_than_python_writes_is_computed_or_ignored(cell: str) -> None:
+    """Only bases other than ten can write one, and each document with it would end with a traceback."""
+    context = context_of(cell)
+
+    assert [one.name for one in context.process.interface.inputs] == ["x"]
+    assert package(context, environment=(), image_digest=None, tools={})
 
 
 def _lines(form: str) -> str:

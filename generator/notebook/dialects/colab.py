@@ -13,6 +13,7 @@ from generator.notebook.dialects.dialect import Dialect
 from generator.notebook.dialects.literal_hints import fits, hint_of_scalar, with_limits
 from generator.notebook.dialects.python_cells import PythonCell, python_cells
 from generator.notebook.languages.python import literal_of
+from generator.notebook.languages.python_trees import parse_expression
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.notebook.placement import Edit, Placement
@@ -115,7 +116,7 @@ def _enum(options: dict[str, str], choices: list[Literal], default: Literal | Mi
 def _choices(text: str | None) -> list[Literal]:
     """Return the values of a list such as ``["a", "b"]``."""
     try:
-        choices = ast.literal_eval(text or "[]")
+        choices = ast.literal_eval(parse_expression((text or "[]").strip()))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     return choices if isinstance(choices, list) else []

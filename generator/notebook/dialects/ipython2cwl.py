@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from generator.notebook.dialects.dialect import Dialect
 from generator.notebook.dialects.python_cells import PythonCell, python_cells
 from generator.notebook.languages.python import literal_of
+from generator.notebook.languages.python_trees import parse_expression
 from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Parameter, Reading, Remark, Role
 from generator.notebook.placement import Edit, Placement
@@ -147,7 +148,7 @@ def _expression(annotation: ast.expr) -> ast.expr:
     """Return the expression of an annotation, which may be in quotes."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:
-            return ast.parse(annotation.value.strip(), mode="eval").body
+            return parse_expression(annotation.value.strip())
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return annotation
     return annotation

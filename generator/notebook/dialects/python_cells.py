@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 from generator.notebook.languages.python_text import blank_magics, comments_in, lines_of
+from generator.notebook.languages.python_trees import parse_statements
 from generator.notebook.notebook import Notebook
 from generator.notebook.parameters import Remark
 from generator.notebook.preparations import PYTHON_CELL_MAGICS, cell_magic
@@ -50,7 +51,7 @@ def python_cells(
             continue
         plain, _ = blank_magics(cell.source)
         try:
-            tree = ast.parse(plain)
+            tree = parse_statements(plain)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             reason = f"mentions {mark!r}, but" if mark else "is tagged as parameters, but"
             message = f"cell {cell.number} {reason} is not valid Python: it gives no parameters"

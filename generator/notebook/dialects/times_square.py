@@ -18,6 +18,7 @@ from generator.notebook.notebook import Cell, Notebook
 from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.notebook.placement import Placement
 from generator.shared.safe_text import printable
+from generator.shared.yaml_limits import check_events
 from generator.shared.yaml_problems import unfit_values
 
 _types = {
@@ -55,6 +56,7 @@ def _parameters(text: str) -> tuple[dict[str, Mapping[str, Any]], list[Remark]]:
     import yaml
 
     try:
+        check_events(yaml.parse(text))
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # aliases can repeat a lot of text
             return {}, []
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - all scalars stay text

@@ -17,6 +17,7 @@ from dataclasses import replace
 from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
 from generator.notebook.languages.python_magics import magic_remarks
 from generator.notebook.languages.python_text import blank_magics, comments_in, lines_of, syntax_mistake
+from generator.notebook.languages.python_trees import parse_statements
 from generator.notebook.literals import describe, fits, hint_of
 from generator.notebook.parameters import Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.shared.errors import Mistake
@@ -37,7 +38,7 @@ def read(source: str) -> Reading:
     source = textwrap.dedent(source)
     plain, passed_over = blank_magics(source)
     try:
-        tree = ast.parse(plain)
+        tree = parse_statements(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Reading(mistakes=(syntax_mistake(source, error),))
     cell = _Cell(source, tree, comments_in(plain), passed_over)

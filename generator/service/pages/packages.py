@@ -172,7 +172,7 @@ def _whole_picture(archive: Archive, folder: str, title: str) -> str:
             return ""
         document = YAML(typ="safe", pure=True).load(text)
         return picture.draw(picture.graph_of(document, title=title)) if isinstance(document, dict) else ""
-    except (YAMLError, yaml.YAMLError, *unfit_values, ArithmeticError, RecursionError):
+    except (YAMLError, yaml.YAMLError, *unfit_values, RecursionError):
         return ""
 
 

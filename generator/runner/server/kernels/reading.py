@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from generator.notebook.languages.python_text import blank_magics
+from generator.notebook.languages.python_trees import parse_statements
 from generator.runner.document.document import Document
 from generator.runner.document.injection import INJECTED_TAG
 
@@ -174,6 +175,6 @@ def _parse(source: str) -> ast.Module | None:
             return ast.Module(body=[], type_ignores=[])
         source = source[magic.end() :]
     try:
-        return ast.parse(blank_magics(source)[0])
+        return parse_statements(blank_magics(source)[0])
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
