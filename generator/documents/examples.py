@@ -9,6 +9,7 @@ from pathlib import Path
 from generator.notebook.parameters import CwlType, Literal, Missing
 from generator.process.process import Process
 from generator.repository.checkout import inside
+from generator.shared.file_names import is_portable
 
 _example_limit = 1024**2
 _example_count = 100
@@ -32,12 +33,12 @@ def _read_file(path: Path) -> dict[str, bytes]:
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
-    """Read the files of a folder; nothing if it is empty, large, has links, or holds a git repository."""
+    """Read the files of a folder; nothing if it is empty, large, has links or odd names, or holds a git repository."""
     content: dict[str, bytes] = {}
     size = 0
     for root, folders, files in os.walk(folder):
         paths = [Path(root, name) for name in sorted((*folders, *files))]
-        if ".git" in folders or any(path.is_symlink() for path in paths):
+        if ".git" in folders or any(path.is_symlink() or not is_portable(path.name) for path in paths):
             return {}
         for path in (one for one in paths if one.is_file()):
             size += path.stat().st_size

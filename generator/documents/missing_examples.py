@@ -52,5 +52,5 @@ def _problem(path: str, kind: CwlType, folder: Path, process: str) -> str:
     if not found.exists():
         return f"{shown} is not in the repository ({printable(place)})"
     if kind is CwlType.DIRECTORY:
-        return f"{shown} is empty, too large for the package, or contains links"
+        return f"{shown} is empty, too large for the package, or has links or names that are not portable"
     return f"{shown} is a folder, not a file" if found.is_dir() else f"{shown} is too large for the package"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,8 +46,10 @@ def _replace_by_link(repository: Path) -> None:
         lambda folder: (folder / "in" / "big").write_bytes(bytes(2 * 1024**2)),
         lambda folder: [(folder / "in" / f"{number}").touch() for number in range(100)],
         lambda folder: git(folder / "in" / "items", "init", "--quiet"),
+        lambda folder: (folder / "in" / os.fsdecode(b"gr\xfcn")).touch(),
+        lambda folder: (folder / "in" / "a\nb").touch(),
     ],
-    ids=["link-to-a-file", "link-to-a-folder", "is-a-link", "large", "many-files", "git"],
+    ids=["link-to-a-file", "link-to-a-folder", "is-a-link", "large", "many-files", "git", "not-utf-8", "line-break"],
 )
 def test_a_folder_with_more_than_small_files_is_not_carried(repository: Path, change: Callable[[Path], object]) -> None:
     change(repository)

@@ -48,7 +48,10 @@ def inspect(repository: Path, packmill: Callable[..., Finished]) -> Callable[[st
         ("'out.csv'", "its default 'out.csv' is outside of the repository"),
         ("'big.csv'", "its default 'big.csv' is too large for the package"),
         ("'missing/'", "its default 'missing/' is not in the repository (work/missing)"),
-        ("'linked/'", "its default 'linked/' is empty, too large for the package, or contains links"),
+        (
+            "'linked/'",
+            "its default 'linked/' is empty, too large for the package, or has links or names that are not portable",
+        ),
         (
             "['https://me:geheim@a.example/x.csv?key=1']",
             "its default 'https://a.example/x.csv?' is an address, which a pipeline does not fetch",
