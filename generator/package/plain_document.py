@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ def read_document(path: Path) -> Any:
     try:
         text = read_text(path)
         check_size(text)
-        events = list(YAML(typ="rt", pure=True).parse(text))
-        check_events(events)
+        events: list[Any] = []
+        check_events(_kept(YAML(typ="rt", pure=True).parse(text), events))
         return _value(events)
     except (OSError, UnicodeDecodeError, YamlLimitError, YAMLError, _ForbiddenYamlError) as error:
         raise DocumentError(f"cannot be read as a CWL document: {str(error).splitlines()[0]}") from None
@@ -34,6 +34,13 @@ def read_document(path: Path) -> Any:
 
 class _ForbiddenYamlError(Exception):
     """The document uses YAML that packmill does not write."""
+
+
+def _kept(events: Iterable[Any], kept: list[Any]) -> Iterator[Any]:
+    """Yield events, and keep them; a document beyond a limit is not parsed to its end."""
+    for event in events:
+        kept.append(event)
+        yield event
 
 
 def _value(events: Iterable[Any]) -> Any:

@@ -13,6 +13,7 @@ from support import Finished, cases, commit_all, write_notebook
 
 from generator.package.document_rules import broken_rules
 from generator.package.document_rules.values import foreign_files
+from generator.shared import yaml_limits
 
 _CELL = "tiles = []  # type: stage-in\ntoken = ''  # type: secret\nout = 'x.txt'  # type: stage-out"
 
@@ -236,6 +237,14 @@ def test_the_rules_cost_little(package: Path) -> None:
     broken_rules(package / "workflow.cwl")
 
     assert time.process_time() - began < 1
+
+
+def test_a_document_of_too_many_values_is_not_parsed_to_its_end(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The events of a document of 16 MiB take gigabytes, and an hour."""
+    monkeypatch.setattr(yaml_limits, "most_values", 100)
+    (package / "process.cwl").write_text(f"[{'a,' * 200} ]]")
+
+    assert "more than 100 values" in broken_rules(package / "process.cwl")[0]
 
 
 @pytest.mark.parametrize("name", ["process.cwl", "inputs.yml"])
