@@ -1,0 +1,72 @@
+"""Remove what jobs leave, and what no job needs any more."""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+
+from generator.service.jobs import leftovers
+from generator.service.jobs.isolation import Isolation
+from generator.service.store import tokens
+from generator.service.store.database import Database, jobs, rows
+from generator.service.store.job_folders import DataFolder
+from generator.service.store.pipelines import Pipelines
+from generator.service.store.run_links import remove_expired_links
+from generator.service.store.run_tables import runs
+
+
+class Cleaning:
+    """Removes containers, processes, folders and rows of jobs."""
+
+    def __init__(self, pipelines: Pipelines, data: DataFolder, isolation: Isolation) -> None:
+        self._pipelines, self._data, self._isolation = pipelines, data, isolation
+        self._database: Database = pipelines.database
+
+    def remove_leftovers(self, number: int) -> None:
+        """End the containers of a finished job, then remove its work and temporary folders."""
+        label = self._data.label(number)
+        leftovers.end_containers(lambda value: value == label)
+        self._data.remove_work(number)
+
+    def end_orphans(self, number: int) -> None:
+        """End the processes of a job whose shepherd was killed, and remove its leftovers."""
+        self._data.job(number).end_orphans(self._data.work(number), everything=self._isolation.confined)
+        self.remove_leftovers(number)
+
+    def end_containers(self) -> None:
+        """End the containers of this data folder's finished jobs."""
+        prefix = self._data.label(0)[:-1]
+
+        def is_over(value: str) -> bool:
+            number = value.removeprefix(prefix)
+            return value.startswith(prefix) and number.isdecimal() and not self._data.job(int(number)).has_shepherd()
+
+        leftovers.end_containers(is_over)
+
+    def remove_orphaned_folders(self) -> None:
+        """Remove folders without a job, which a service that was killed while deleting leaves behind."""
+        with self._database.connection() as connection:
+            known = set(connection.execute(sa.select(jobs.c.id)).scalars())
+        for number in self._data.leftovers():
+            if not self._data.job(number).has_shepherd():
+                self.end_orphans(number)
+        for number in self._data.numbers():
+            if number not in known and not self._data.job(number).has_shepherd():
+                self._data.job(number).remove()
+
+    def remove_expired(self) -> None:
+        """Remove expired artifacts, links and sessions, and hidden values and uploads that no job needs any more."""
+        remove_expired_links(self._database)
+        tokens.remove_expired_sessions(self._database)
+        self._pipelines.hidden.remove_old(self._database)
+        self._data.uploads.remove_old()
+        with self._database.connection() as connection:
+            self._data.run_files.remove_stale(connection.execute(sa.select(runs.c.pipeline_id)).scalars())
+            over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))
+        for job in over:
+            with self._database.transaction() as connection:  # excludes that they are kept meanwhile
+                gone = {"artifacts_size": None, "artifacts_expire_at": None}
+                this = sa.update(jobs).where(jobs.c.id == job["id"], jobs.c.artifacts_expire_at < time.time())
+                if connection.execute(this.values(**gone)).rowcount:
+                    self._data.job(job["id"]).remove_artifacts()

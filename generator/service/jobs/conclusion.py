@@ -1,0 +1,119 @@
+"""Store how a job ended, from what its shepherd left."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+import sqlalchemy as sa
+
+from generator.service.jobs import junit_reports
+from generator.service.jobs.cleaning import Cleaning
+from generator.service.jobs.environment import JobContext
+from generator.service.jobs.failure_reasons import LONGEST, describe_failure
+from generator.service.jobs.spec import Limits
+from generator.service.project.pipeline_file import Job
+from generator.service.store.database import Row
+from generator.service.store.job_folders import DataFolder, JobFolder
+from generator.service.store.pipelines import Pipelines
+from generator.shared.errors import UsageError
+
+
+class Conclusion:
+    """Ends jobs in the database, after their shepherds."""
+
+    def __init__(
+        self, pipelines: Pipelines, job_context: JobContext, data: DataFolder, limits: Limits, cleaning: Cleaning
+    ) -> None:
+        self._pipelines, self._job_context, self._data, self._limits = pipelines, job_context, data, limits
+        self._cleaning = cleaning
+
+    def conclude(self, number: int) -> None:
+        """Store how a job ended; after repeated errors, store it as failed."""
+        for attempt in range(5):
+            try:
+                self._conclude(number)
+                return
+            except Exception as error:  # noqa: BLE001 - a full disk, an unavailable database, a malformed report
+                print(f"packmill: job {number}: cannot store the result: {error}", file=sys.stderr, flush=True)
+                time.sleep(attempt)
+        with contextlib.suppress(sa.exc.SQLAlchemyError):  # otherwise the next service concludes it
+            self._data.job(number).note("ERROR: Job failed (system failure): its result could not be stored")
+            self.end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
+
+    def _conclude(self, number: int) -> None:
+        """Store how a job ended, once its shepherd has exited."""
+        folder = self._data.job(number)
+        job = self._pipelines.job(number)
+        if job is None:
+            self._cleaning.remove_leftovers(number)
+            folder.remove()
+            return
+        result = folder.result()
+        if result is None:
+            self._handle_killed_shepherd(job, folder)
+            return
+        reason = result["reason"]
+        canceled = reason == "canceled" or job["status"] == "canceling"
+        expires = self._expire_in(job)
+        values = {
+            "status": "canceled" if canceled else "failed" if reason else "success",
+            "failure_reason": None if canceled else reason,
+            "exit_code": result["exit_code"],
+            "dotenv": result["dotenv"],
+            "artifacts_size": result["artifacts_size"],
+            "artifacts_expire_at": result["finished_at"] + expires if result["artifacts_size"] and expires else None,
+            "finished_at": result["finished_at"],
+            "tests": self._read_junit_reports(folder, result["junit"]),
+        }
+        self.end(number, values)
+
+    def end(self, number: int, values: dict[str, Any]) -> None:
+        """Store how a job ended, with the reason of a failure in words."""
+        if values["status"] == "failed":
+            kind = values["failure_reason"]
+            code = values.get("exit_code") if kind == "script_failure" else None
+            reason = describe_failure(kind, values.get("exit_code"), self._data.job(number).trace)[:LONGEST]
+            values = {"allow_failure": self._may_fail(number, code), "reason": reason, **values}
+        self._pipelines.update_job(number, {"finished_at": time.time(), "token_hash": None, **values})
+
+    def _may_fail(self, number: int, exit_code: int | None) -> bool:
+        job = self._pipelines.job(number)
+        described = self._described(job) if job else None
+        return bool(job and described and described.may_fail(job["when"], exit_code))
+
+    def _handle_killed_shepherd(self, job: Row, folder: JobFolder) -> None:
+        self._cleaning.end_orphans(job["id"])
+        if job["status"] == "canceling":
+            self.end(job["id"], {"status": "canceled"})
+        elif job["attempts"] < self._limits.attempts:
+            folder.note("WARNING: the job's process was killed; running it again")
+            self._pipelines.update_job(job["id"], {"status": "pending", "started_at": None, "token_hash": None})
+        else:
+            folder.note(f"ERROR: Job failed (system failure): the job's process was killed {job['attempts']} times")
+            self.end(job["id"], {"status": "failed", "failure_reason": "runner_system_failure"})
+
+    def _expire_in(self, job: Row) -> float | None:
+        described = self._described(job)
+        return described.artifacts.expire_in if described else None
+
+    def _described(self, job: Row) -> Job | None:
+        """Return a job of the pipeline file, None if it has no such job or cannot be read."""
+        pipeline = self._pipelines.get(job["pipeline_id"])
+        try:
+            file = self._job_context.project.file(pipeline["sha"] if pipeline else "")
+        except UsageError:
+            return None
+        return next((one for one in file.jobs if one.name == job["name"]), None)
+
+    def _read_junit_reports(self, folder: JobFolder, names: list[str]) -> list[dict[str, Any]] | None:
+        suites = []
+        for name in names:
+            try:
+                suites += junit_reports.read((folder.path / name).read_bytes())
+            except (OSError, ParseError, ValueError, LookupError) as error:
+                folder.note(f"WARNING: {name}: not a readable JUnit report: {error}")
+        return suites or None
