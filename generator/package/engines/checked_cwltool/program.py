@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import cwltool.main
+import cwltool.process
 from cwltool.argparser import arg_parser
 from cwltool.command_line_tool import CommandLineTool
 from cwltool.context import LoadingContext, RuntimeContext
@@ -69,9 +70,9 @@ def main(arguments: Sequence[str], output: TextIO | None = None, **options_of_ru
     vars(cwltool.main)["jobloaderctx"] = _plain_job(jobloaderctx)
     running.path_mapper, running.log_dir_handler = CheckedPaths, keep_logs
     streams = {"stdout": output, "stderr": output} if output else {}
-    return int(
-        cwltool.main.run(args=options, loadingContext=loading, runtimeContext=running, **streams, **options_of_run)
-    )
+    schemas = {} if options.enable_ext else {"custom_schema_callback": _prepare_schemas}
+    given = {**schemas, **streams, **options_of_run}
+    return int(cwltool.main.run(args=options, loadingContext=loading, runtimeContext=running, **given))
 
 
 def validate(arguments: Sequence[str]) -> int:
@@ -81,14 +82,21 @@ def validate(arguments: Sequence[str]) -> int:
     for document in documents:
         began, said = time.monotonic(), io.StringIO()
         words = (limits, "--validate", "--strict", "--disable-color", "--", document)
-        code = main(words, said, custom_schema_callback=_keep_schemas)
+        code = main(words, said)
         verdicts.append({"problem": said.getvalue().strip() if code else "", "seconds": time.monotonic() - began})
     print(json.dumps(verdicts))
     return 0
 
 
-def _keep_schemas() -> None:
-    """Leave CWL's schemas as they are: cwltool takes half a second to read them, for each document."""
+def _prepare_schemas() -> None:
+    """Read the schema of CWL v1.2 once, and take the types of files and folders from it.
+
+    cwltool would read the schema again for each document, and that of v1.0 for these types, which are the same there:
+    each takes half a second.
+    """
+    types = cwltool.process.get_schema("v1.2")[3].idx
+    for name, url in (("ANY", "salad#Any"), ("FILE", "cwl#File"), ("DIR", "cwl#Directory")):
+        vars(cwltool.process)[f"SCHEMA_{name}"] = types[f"https://w3id.org/cwl/{url}"]
 
 
 def _plain_job(context: Mapping[str, Any]) -> dict[str, Any]:
