@@ -7,6 +7,7 @@ exit code as `subprocess.Popen.returncode` has it.
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import os
@@ -20,9 +21,6 @@ import time
 from importlib import import_module
 from typing import Any
 
-import cwltool.main
-import cwltool.process
-
 _IMPORTED = (
     *("generator.cli", "generator.commands.serve", "generator.service.server"),
     *("generator.runner.cli", "generator.runner.run_command", "generator.runner.check.check"),
@@ -31,6 +29,7 @@ _IMPORTED = (
     *("generator.runner.server.gateway.options", "generator.runner.server.gateway.serve"),
 )
 """What the commands of the tests import; a command imports the rest itself."""
+_CWLTOOL = "cwltool.main"
 
 
 def serve(requests: socket.socket) -> tuple[str, list[str]]:
@@ -50,6 +49,9 @@ def serve(requests: socket.socket) -> tuple[str, list[str]]:
         text, descriptors, _, _ = socket.recv_fds(requests, 1024**2, 4)
         if not text:
             sys.exit()
+        request = json.loads(text)
+        if request["module"] == _CWLTOOL:
+            _load_cwltool()
         process = os.fork()
         if not process:
             signal.set_wakeup_fd(-1)
@@ -59,11 +61,27 @@ def serve(requests: socket.socket) -> tuple[str, list[str]]:
                 one.close()
             for number in (waking, woken, descriptors.pop()):
                 os.close(number)
-            return _become(json.loads(text), *descriptors)
+            return _become(request, *descriptors)
         running[process] = socket.socket(fileno=descriptors.pop())
         running[process].send(b"%d" % process)
         for one in descriptors:
             os.close(one)
+
+
+@functools.cache
+def _load_cwltool() -> None:
+    """Import cwltool with the schemas that it needs for a document of v1.2: each takes half a second to read."""
+    main, process = import_module(_CWLTOOL), import_module("cwltool.process")
+    for version in ("v1.0", "v1.2", import_module("cwltool.update").INTERNAL_VERSION):
+        process.get_schema(version)
+    main.__dict__["setup_schema"] = lambda *_: None  # it would have each command read them again
+    _freeze()
+
+
+def _freeze() -> None:
+    """Keep the collector from what children share."""
+    gc.collect()
+    gc.freeze()
 
 
 def _report(running: dict[int, socket.socket]) -> None:
@@ -95,12 +113,9 @@ def _become(request: dict[str, Any], *streams: int) -> tuple[str, list[str]]:
 if __name__ == "__main__":
     for name in _IMPORTED:
         import_module(name)
-    cwltool.process.get_schema("v1.2")
-    cwltool.main.setup_schema = lambda *_: None  # each command would read its schemas again, for half a second
-    gc.collect()
-    gc.freeze()
+    _freeze()
     module, words = serve(socket.socket(fileno=int(sys.argv[1])))
     sys.argv[1:] = words
-    if module == cwltool.main.__name__:
-        sys.exit(cwltool.main.run(words))
+    if module == _CWLTOOL:
+        sys.exit(import_module(_CWLTOOL).run(words))
     runpy.run_module(module, run_name="__main__", alter_sys=True)
