@@ -228,7 +228,7 @@ def test_a_start_script_that_chooses_another_kernel_ends_the_build(
     assert "start: kernel 'python3' is /usr/bin/env, but /srv/venv/bin/python3 without it" in built.err
 
 
-@pytest.mark.parametrize("tool", ["setuptools-scm", "hatch-vcs", "pbr"])
+@pytest.mark.parametrize("tool", ["setuptools-scm", pytest.param("hatch-vcs", marks=pytest.mark.exhaustive), "pbr"])
 def test_a_package_that_reads_its_version_from_git_is_installed_with_it(
     tool: str, base_image: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
 ) -> None:
