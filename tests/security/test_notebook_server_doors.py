@@ -129,6 +129,15 @@ def test_a_body_of_a_terabyte_is_refused_before_it_arrives(server: NotebookServe
             assert status == 413, (method, path, status)
 
 
+def test_nobody_without_a_token_sends_more_than_a_token_to_sign_in(server: NotebookServer) -> None:
+    form = "application/x-www-form-urlencoded"
+    sent = ((form, b"token=" + b"x" * 40_000, 413), ("multipart/form-data; boundary=b", b"", 415), ("", b"", 415))
+
+    for kind, body, expected in sent:
+        headers = {"Content-Type": kind} if kind else {}
+        assert server.ask("POST", "/sign-in", data=body, headers=headers).status_code == expected, kind
+
+
 def test_signing_out_ends_the_session_for_every_copy_of_its_cookie(server: NotebookServer) -> None:
     def cookie() -> dict[str, str]:
         answer = server.ask("POST", "/sign-in", data={"token": RUNNER})

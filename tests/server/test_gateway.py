@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -10,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,10 @@ from generator.runner.cli import main as runner_main
 from generator.runner.kernels.specs import find_kernels
 from generator.runner.server.gateway import original
 from generator.runner.server.gateway.annotations import read_annotations
+from generator.runner.server.gateway.request_text import CheckToken, read_request
 from generator.runner.server.gateway.routes import compile_path
 from generator.runner.server.kernels.trial import HangWatch
+from generator.runner.server.problems import ProblemError
 from generator.shared.failures import BadInputsError
 
 _TABLE = """import json
@@ -112,7 +116,7 @@ def server(folder: Path) -> Iterator[GatewayServer]:
 @pytest.fixture(scope="module")
 def shared(folder: Path) -> Iterator[GatewayServer]:
     """A server with one shared kernel."""
-    options = ("--shared-kernel", "--timeout", "1", "--queue", "1")
+    options = ("--shared-kernel", "--timeout", "1", "--queue", "1", "--max-body", "64K")
     running = GatewayServer(folder, "own.ipynb", *options, fresh=True, KG_AUTH_TOKEN="T").start()
     yield running
     assert running.stop() == 0
@@ -333,6 +337,70 @@ def test_wrong_tokens_are_counted(shared: GatewayServer) -> None:
 
     assert (statuses[0], statuses[-1]) == (401, 429)
     assert shared.ask("GET", "/rows", [("Authorization", "token T")]).status == 200
+
+
+def test_forms_of_callers_without_a_token_fill_neither_memory_nor_disk(shared: GatewayServer) -> None:
+    """A form may have its token anywhere, so the server reads forms before it knows who sends them."""
+    file = b'--b\r\nContent-Disposition: form-data; name="data"; filename="a"\r\n\r\n' + b"x" * 60_000 + b"\r\n"
+    form = b'--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nT\r\n' + file + b"--b--\r\n"
+    kind = ("Content-Type", "multipart/form-data; boundary=b")
+    head = f"POST /upload HTTP/1.1\r\nHost: localhost\r\n{': '.join(kind)}\r\nContent-Length: 65000\r\n\r\n".encode()
+
+    def ask(*headers: tuple[str, str]) -> int:
+        return shared.ask("POST", "/upload", [kind, *headers], form).status
+
+    with ExitStack() as stack:
+        for _ in range(5):
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", shared.port), timeout=60))
+            stranger.sendall(head + file)
+        wait_until(lambda: ask() == 503, message="the forms of strangers are as many as the server holds")
+
+        assert ask(("Authorization", "token T")) == 200
+        assert shared.ask("GET", "/rows?token=T").status == 200
+
+    wait_until(lambda: ask() == 200, message="there is room again")
+    wrong = form.replace(b"\r\nT\r\n", b"\r\nF\r\n")
+    assert shared.ask("POST", "/upload", [kind], wrong).status in (401, 429)
+
+
+def read_form(data: bytes, check_token: CheckToken | None = None) -> int:
+    """Read a form, and return how often other work had a turn meanwhile."""
+    turns = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield data
+
+    async def read() -> None:
+        nonlocal turns
+        headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+        options = {"uploads": Path(), "largest_body": len(data), "largest_upload": 0, "check_token": check_token}
+        reading = asyncio.ensure_future(read_request(chunks(), headers, b"", **options))
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+        await reading
+
+    asyncio.run(read())
+    return turns
+
+
+def test_a_token_is_checked_before_its_form_is_decoded() -> None:
+    given = []
+
+    def refuse(tokens: Sequence[str]) -> None:
+        given.extend(tokens)
+        raise ProblemError(401, "")
+
+    begin = time.process_time()
+    with pytest.raises(ProblemError):
+        read_form(b"token=F&a=" + b"%%" * 7_000_000 + b"&token=T%20+", refuse)
+
+    assert given == ["T  "]
+    assert time.process_time() - begin < 5, "many times what it takes; to decode the form takes ten seconds"
+
+
+def test_a_large_form_keeps_no_other_request_waiting() -> None:
+    assert read_form(b"a=" + b"%%" * 300_000) > 20
 
 
 def test_sigterm_lets_requests_finish(folder: Path, start: Start) -> None:

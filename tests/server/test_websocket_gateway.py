@@ -212,6 +212,16 @@ def test_bodies_that_cannot_be_meant(path: str, client: KernelClient, server: Ga
     assert client.ask("POST", "/api/kernels/a-b-c-d-e/restart", {})[0] == 404
 
 
+def test_what_everybody_may_ask_has_no_body(server: GatewayServer) -> None:
+    """Tornado keeps a body in memory before it calls a handler."""
+    chunked = [("Transfer-Encoding", "chunked")]
+
+    for method, path in (("OPTIONS", "/api/kernels"), ("GET", "/health")):
+        assert server.ask(method, path, body=b"x").status == 413, path
+        assert server.ask(method, path, chunked, b"1\r\nx\r\n0\r\n\r\n").status == 413, path
+        assert server.ask(method, path).status in (200, 204), path
+
+
 def test_sessions(client: KernelClient) -> None:
     asked = {"path": "a.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
     status, session = client.ask("POST", "/api/sessions", asked)

@@ -9,7 +9,9 @@ import sys
 import tempfile
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from generator.runner.server.gateway.guard import Guard
+from generator.runner.server.gateway.guard import Guard, UncheckedForms
 from generator.runner.server.gateway.notebooks import ServedNotebook
 from generator.runner.server.gateway.request_text import read_request, request_text
 from generator.runner.server.gateway.responses import (
@@ -34,6 +36,8 @@ from generator.runner.server.gateway.states.calls import BusyError, Call, CallTi
 from generator.runner.server.gateway.swagger import swagger_document
 from generator.runner.server.problems import ProblemError
 
+_UNCHECKED_FORMS = 4
+"""Bodies of the largest size that the server holds at once before it has checked their tokens."""
 _RETRY_AFTER = "1"
 """Seconds after which a request that found too many others may be tried again."""
 
@@ -65,6 +69,7 @@ class GatewayApp:
         settings: GatewaySettings,
     ) -> None:
         self._states, self._routes, self._guard, self._settings = states, routes, guard, settings
+        self._unchecked_forms = UncheckedForms(_UNCHECKED_FORMS * settings.largest_body)
         spec = swagger_document(notebooks[0].title, routes.all(), settings.base)
         self._documents = {"/_api/spec/swagger.json": _document(spec, b"application/json")}
         for notebook in reversed(notebooks) if settings.download else ():
@@ -122,17 +127,18 @@ class GatewayApp:
         """Read the request, run its handler, and remove the request's files."""
         settings = self._settings
         uploads = Path(tempfile.gettempdir(), f"packmill-upload-{os.urandom(12).hex()}")
+        chunks = self._chunks(request)
         try:
-            read = await read_request(
-                self._chunks(request),
-                request.scope["headers"],
-                request.scope["query_string"],
-                uploads=uploads,
-                largest_body=settings.largest_body,
-                largest_upload=settings.largest_body if form_has_token else settings.largest_upload,
-            )
-            if form_has_token:
-                self._guard.check_form(request, read["body"])
+            with self._unchecked_forms.hold(chunks) if form_has_token else nullcontext(chunks) as chunks:
+                read = await read_request(
+                    chunks,
+                    request.scope["headers"],
+                    request.scope["query_string"],
+                    uploads=uploads,
+                    largest_body=settings.largest_body,
+                    largest_upload=settings.largest_body if form_has_token else settings.largest_upload,
+                    check_token=partial(self._guard.check_form, request) if form_has_token else None,
+                )
             call = Call(endpoint=match.route.endpoints[request.method], request=request_text(read, match.values))
             return await self._run(self._states[match.route.owner], call)
         finally:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from starlette.requests import Request
 
@@ -56,9 +56,8 @@ class Guard:
         self._check(request, given)
         return False
 
-    def check_form(self, request: Request, body: Any) -> None:
-        """Check the field ``token`` of a form; raises as `check_token`."""
-        given = body.get("token", ()) if isinstance(body, Mapping) else ()
+    def check_form(self, request: Request, given: Sequence[str]) -> None:
+        """Check the values of a form's field ``token``, of which the last counts; raises as `check_token`."""
         self._check(request, list(given)[-1:])
 
     def _check(self, request: Request, given: list[str]) -> None:
@@ -72,6 +71,41 @@ class Guard:
             "a valid token is needed, as 'Authorization: token TOKEN' or '?token=TOKEN'",
             headers={"WWW-Authenticate": "token"},
         )
+
+
+class UncheckedForms:
+    """The bytes of forms whose token is not checked yet, since it may be anywhere in them: so many at once."""
+
+    def __init__(self, most: int) -> None:
+        """Allow ``most`` bytes in memory or in uploaded files."""
+        self._most, self._held = most, 0
+
+    @contextmanager
+    def hold(self, chunks: AsyncIterator[bytes]) -> Iterator[AsyncIterator[bytes]]:
+        """Give the chunks of a form, which count until the end of the block.
+
+        Raises:
+            ProblemError: 503, from the chunks: there are too many bytes of other forms.
+        """
+        held = 0
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal held
+            is_full = False
+            async for chunk in chunks:
+                is_full = is_full or self._held + len(chunk) > self._most
+                if not is_full:  # the rest is read and dropped: clients read no answer before they have sent all
+                    held += len(chunk)
+                    self._held += len(chunk)
+                    yield chunk
+            if is_full:
+                detail = "too many forms at once whose token is not checked; send it as 'Authorization: token TOKEN'"
+                raise ProblemError(503, detail, headers={"Retry-After": "1"})
+
+        try:
+            yield counted()
+        finally:
+            self._held -= held
 
 
 def _header_token(request: Request) -> list[str]:

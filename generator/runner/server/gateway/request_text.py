@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
 
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.values.caller_files import Upload
@@ -16,6 +18,9 @@ from generator.runner.server.values.multipart import Part, read_parts
 
 _FORM, _MULTIPART, _JSON = b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/json"
 _MOST_FIELDS = 10_000
+_TOKEN = re.compile(rb"(?:^|&)token=([^&]{0,4096})(?=&|$)")
+CheckToken = Callable[[Sequence[str]], None]
+"""A check of the values of a form's field ``token``."""
 Fields = dict[str, list[str]]
 
 
@@ -27,13 +32,15 @@ async def read_request(
     uploads: Path,
     largest_body: int,
     largest_upload: int,
+    check_token: CheckToken | None = None,
 ) -> dict[str, Any]:
     """Read a request's body, and return ``REQUEST`` without the path's parameters.
 
-    Files of a form are written to ``uploads``; ``files`` has their paths, and is absent without any.
+    Files of a form are written to ``uploads``; ``files`` has their paths, and is absent without any. ``check_token`` is
+    called for a form that must have a token, before its other fields are decoded, which takes seconds for a large one.
 
     Raises:
-        ProblemError: 400, the body does not have the form of its type; 413, it is too large.
+        ProblemError: 400, the body does not have the form of its type; 413, it is too large; that of ``check_token``.
     """
     pairs = list(headers)
     kind, options = parse_options_header(next((value for name, value in pairs if name == b"content-type"), b""))
@@ -44,8 +51,13 @@ async def read_request(
             raise ProblemError(400, "Invalid body: Invalid multipart/form-data: multipart boundary not found")
         parts = await read_parts(chunks, options[b"boundary"], uploads, texts=largest_body, limit=largest_upload)
         body, files = _split(parts)
+        if check_token:
+            check_token(body.get("token", ()))
     else:
-        body = _parse(await _read(chunks, largest_body), kind)
+        data = await _read(chunks, largest_body)
+        if check_token:
+            check_token([_decode_token(value) for value in _TOKEN.findall(data)[-1:]])
+        body = await run_in_threadpool(_parse, data, kind)
     request = {"body": body, "args": _fields(query.decode("latin-1")), "path": {}, "headers": _headers(pairs)}
     return {**request, "files": files} if files else request
 
@@ -65,6 +77,10 @@ async def _read(chunks: AsyncIterator[bytes], largest: int) -> bytes:
     if is_too_large:
         raise ProblemError(413, f"the body has more than {largest} bytes; see --max-body")
     return bytes(data)
+
+
+def _decode_token(value: bytes) -> str:
+    return unquote_to_bytes(value.replace(b"+", b" ")).decode("utf-8", "replace")
 
 
 def _parse(data: bytes, kind: bytes) -> Any:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from generator.runner.server.context import context_of, own_path
 from generator.runner.server.pages.rendering import page
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.values.request import read_form
 
 router = APIRouter(include_in_schema=False)
+_LARGEST_FORM = 32 << 10
+"""Bytes: a token, and an address of this server."""
 
 
 def sign_in_address(request: Request) -> str:
@@ -29,20 +31,18 @@ async def sign_in_page(request: Request, next: str = "") -> Response:  # noqa: A
 
 
 @router.post("/sign-in")
-async def sign_in(
-    request: Request,
-    token: Annotated[str, Form(max_length=1000)] = "",
-    next: Annotated[str, Form(max_length=10_000)] = "",  # noqa: A002
-) -> Response:
+async def sign_in(request: Request) -> Response:
     """Begin a session with a token."""
-    response = RedirectResponse(_local_target(next) or context_of(request).address("/"), status_code=303)
+    body = await read_form(request, _LARGEST_FORM)
+    target = _local_target(body.text("next") or "")
+    response = RedirectResponse(target or context_of(request).address("/"), status_code=303)
     try:
-        context_of(request).access.sign_in(request, response, token)
+        context_of(request).access.sign_in(request, response, body.text("token") or "")
     except ProblemError as problem:
         if problem.status != 401:
             raise
         wrong = "This token is not valid."
-        return page(request, "sign_in.html", status=401, wrong=wrong, next=_local_target(next))
+        return page(request, "sign_in.html", status=401, wrong=wrong, next=target)
     return response
 
 

@@ -57,10 +57,22 @@ async def read_body(request: Request, context: Context) -> Body:
         return await _read_multipart(request, context, options.get(b"boundary", b""))
     data = await read_bytes(request, context.limits.body)
     if media_type == _forms[0] and not data.lstrip().startswith(b"{"):  # curl -d sends JSON as such a form, too
-        return Body(parts=_read_form(data))
+        return Body(parts=await run_in_threadpool(_read_form, data))  # which takes seconds for a large one
     if media_type not in ("", "application/json", *_forms) and not media_type.endswith("+json"):
         raise ProblemError(415, f"the body is {media_type}; send application/json, {' or '.join(_forms)}")
     return Body(document=read_json_object(data))
+
+
+async def read_form(request: Request, limit: int) -> Body:
+    """Read a form of somebody who has no token yet: small, and without files.
+
+    Raises:
+        ProblemError: 400, the body is not valid; 413, it is larger than ``limit``; 415, it has another media type.
+    """
+    kind, _ = parse_options_header(request.headers.get("content-type", ""))
+    if kind.decode("latin-1").strip() != _forms[0]:
+        raise ProblemError(415, f"the body is not a form; send {_forms[0]}")
+    return Body(parts=_read_form(await read_bytes(request, limit, advice="")))
 
 
 async def _read_multipart(request: Request, context: Context, boundary: bytes) -> Body:
@@ -78,8 +90,8 @@ async def _read_multipart(request: Request, context: Context, boundary: bytes) -
     return Body(parts=parts, run_id=body.run_id)
 
 
-async def read_bytes(request: Request, limit: int) -> bytes:
-    """Read a body into memory.
+async def read_bytes(request: Request, limit: int, *, advice: str = "; send files as multipart/form-data") -> bytes:
+    """Read a body into memory; ``advice`` is for clients whose body is too large.
 
     Raises:
         ProblemError: 413, it is larger than ``limit``.
@@ -88,7 +100,7 @@ async def read_bytes(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         data += chunk
         if len(data) > limit:
-            raise ProblemError(413, f"the body is larger than {limit} bytes; send files as multipart/form-data")
+            raise ProblemError(413, f"the body is larger than {limit} bytes{advice}")
     return bytes(data)
 
 

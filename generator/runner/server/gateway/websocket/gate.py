@@ -77,6 +77,8 @@ class Gate(Router):
             )
         path = unquote(request.path).removeprefix(self._limits.base)
         if request.method == "OPTIONS" or path in _PUBLIC:
+            if length != "0" or "Transfer-Encoding" in request.headers:  # Tornado would keep it in memory
+                raise ProblemError(413, "this request has no body", headers={"Connection": "close"})
             return None
         identity = self._identify(request, needed_role(request.method or "", path))
         self._check_owner(identity, path)
