@@ -11,7 +11,7 @@ from typing import Any
 
 from generator.containers.referrers import referrers_tag, upload_referrer
 from generator.containers.registry import manifest_type, require_login
-from generator.containers.registry_requests import upload_blob
+from generator.containers.registry_requests import UNFIT_ANSWERS, upload_blob
 from generator.containers.registry_session import Login, open_registry
 from generator.shared.errors import PublishError
 
@@ -73,7 +73,7 @@ def _push(
         with open_registry(target, login) as (registry, container):
             require_login(registry)
             upload_referrer(registry, container, _upload_files(registry, container, kind, files), digest)
-    except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+    except (requests.RequestException, OSError, *UNFIT_ANSWERS) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise PublishError(f"{target}: the registry rejects the {title}: {lines[0]}") from None
     return target

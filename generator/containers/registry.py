@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import docker.errors
 
 from generator.containers.engine import open_client
-from generator.containers.registry_requests import TEMPORARY
+from generator.containers.registry_requests import TEMPORARY, UNFIT_ANSWERS
 from generator.containers.registry_session import (
     Login,
     auth_config,
@@ -109,7 +109,7 @@ def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
             if f"sha256:{hashlib.sha256(blob.content).hexdigest()}" != expected:
                 return None
         labels = (json.loads(blob.content).get("config") or {}).get("Labels") or {}
-    except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError, StopIteration):
+    except (requests.RequestException, OSError, StopIteration, *UNFIT_ANSWERS):
         return None
     return RemoteImage(digest=digest, labels=labels)
 

@@ -12,6 +12,8 @@ from generator.shared.retry_after import read_retry_after
 
 TEMPORARY = frozenset((429, 500, 502, 503, 504))
 """Statuses after which the same request may succeed (RFC 9110, 15.6; RFC 6585)."""
+UNFIT_ANSWERS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading an answer raises that is not what was requested: not JSON, nested thousands deep, an infinite size."""
 _PAUSES = (0.5, 2.0, 8.0)
 """Seconds before each new attempt."""
 _LONGEST_WAIT = 60.0

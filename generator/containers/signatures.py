@@ -18,7 +18,7 @@ from typing import Any
 
 from generator.containers.referrers import referrers, referrers_tag, upload_referrer
 from generator.containers.registry import manifest_type, manifest_types, require_login
-from generator.containers.registry_requests import require_success, upload_blob
+from generator.containers.registry_requests import UNFIT_ANSWERS, require_success, upload_blob
 from generator.containers.registry_session import Login, open_registry
 from generator.shared.errors import PublishError, SignatureError
 from generator.signing.formats import (
@@ -102,7 +102,7 @@ def is_signed(image: str, key: VerifyingKey, *, login: Login | None) -> bool:
 def _failures() -> tuple[type[Exception], ...]:
     import requests
 
-    return (requests.RequestException, ValueError, LookupError, TypeError, AttributeError, OSError)
+    return (requests.RequestException, OSError, *UNFIT_ANSWERS)
 
 
 def _line(error: Exception) -> str:

@@ -15,10 +15,12 @@ from pathlib import Path
 import git
 import pytest
 import requests
+from oci_registry import oci_registry
 from waiting import wait_until
 
 from generator import subprocesses
 from generator.cli import main
+from generator.containers.registry import look_up
 from generator.containers.registry_session import anonymous
 from generator.containers.signatures import sign_image, verify_image
 from generator.documents.slsa import predicate_type, slsa_predicate
@@ -27,7 +29,7 @@ from generator.repository.address import parse_repository
 from generator.repository.git_environment import git_environment
 from generator.request.settings import read_settings
 from generator.shared.errors import SignatureError, UsageError
-from generator.signing.formats import envelope, open_envelope, statement
+from generator.signing.formats import envelope, open_envelope, payload_type, statement
 from generator.signing.keys import SigningKey, VerifyingKey, parse_signing_key, parse_verifying_key
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -140,6 +142,28 @@ def test_the_signature_of_another_image_is_refused(image: str) -> None:
 
     with pytest.raises(SignatureError, match="no signature is of the given key"):
         verify_image(f"{name}@{other}", public, login=anonymous)
+
+
+_LAYER = {"mediaType": payload_type, "digest": "", "size": float("inf")}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"[" * 200_000, id="deep"),
+        pytest.param(b'{"layers": 5}', id="no-list"),
+        pytest.param(json.dumps({"layers": [_LAYER]}).encode(), id="size-without-end"),
+    ],
+)
+def test_an_answer_that_is_no_manifest_is_an_error(answer: bytes) -> None:
+    digest = "sha256:" + "1" * 64
+    with oci_registry() as registry:
+        registry.put("a/b", f"{digest.replace(':', '-')}.sig", _MANIFEST, answer)
+        registry.put("a/b", "main", _MANIFEST, answer)
+
+        with pytest.raises(SignatureError, match="its signature cannot be read"):
+            verify_image(f"{registry.place}/a/b@{digest}", keys("ecdsa")[1], login=anonymous)
+        assert look_up(f"{registry.place}/a/b:main", login=anonymous) is None
 
 
 def test_an_image_without_a_digest_is_refused() -> None:
