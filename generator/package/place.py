@@ -32,10 +32,18 @@ def remove_replaced(top: Path, claim: Claim) -> list[str]:
         PlaceTakenError: ``top`` holds the package of another repository.
     """
     with failures_named(top):
-        removed = [folder for folder in _list_replaced(top, claim) if folder not in claim.folders]
+        found = (folder for folder in _list_replaced(top, claim) if folder not in claim.folders)
+        removed = [folder for folder in found if not folder or not (top / folder).is_symlink()]
         for folder in removed:
             _remove_package(top / folder)
     return removed
+
+
+def _is_in(folder: Path, name: str) -> bool:
+    """Whether a file that a package lists is in its folder, without links: anyone may have written the package."""
+    path = Path(name)
+    above = [folder / parent for parent in path.parents if parent != Path()]
+    return not path.is_absolute() and ".." not in path.parts and not any(map(Path.is_symlink, above))
 
 
 def _list_replaced(top: Path, claim: Claim) -> list[str]:
@@ -49,7 +57,7 @@ def _list_replaced(top: Path, claim: Claim) -> list[str]:
 def _remove_package(folder: Path) -> None:
     # package.json, which lists the others, goes last: a removal that is killed can then be repeated
     for name in sorted(documents_of(folder) or (), key=lambda name: name == "package.json"):
-        if ".." not in Path(name).parts and not Path(name).is_absolute():
+        if _is_in(folder, name):
             (folder / name).unlink(missing_ok=True)
             with suppress(OSError):  # not empty: a user's files are there
                 for parent in Path(name).parents:

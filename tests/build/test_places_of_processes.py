@@ -306,14 +306,32 @@ def test_a_package_lists_no_file_outside_of_it_for_removal(tmp_path: Path) -> No
     top = tmp_path / "out/ada/trees/main"
     top.mkdir(parents=True)
     (top.parent / "kept").write_text("mine")
+    (top / "link").symlink_to("..")
     source = {"address": "https://a.example.org/ada/trees", "owner": "ada", "name": "trees"}
     about = {"repository": source, "checkout": "main", "process": {"path": "a.ipynb"}}
-    (top / "package.json").write_text(json.dumps({**about, "documents": ["../kept", "package.json"]}))
+    documents = ["../kept", str(top.parent / "kept"), "link/kept", "link/main/../kept", "package.json"]
+    (top / "package.json").write_text(json.dumps({**about, "documents": documents}))
     own = Holder(address=source["address"], checkout="main", place="ada/trees/main")
 
     assert remove_replaced(top, Claim(path=own.place, own=own, folders={"a": "a.ipynb"})) == [""]
 
-    assert [path.name for path in top.parent.iterdir()] == ["kept"]
+    assert sorted(path.name for path in top.parent.iterdir()) == ["kept", "main"]
+    assert [path.name for path in top.iterdir()] == ["link"]
+
+
+def test_a_package_behind_a_link_is_not_removed(tmp_path: Path) -> None:
+    top, elsewhere = tmp_path / "out/ada/trees/main", tmp_path / "elsewhere"
+    top.mkdir(parents=True)
+    elsewhere.mkdir()
+    (top / "link").symlink_to(elsewhere)
+    source = {"address": "https://a.example.org/ada/trees", "owner": "ada", "name": "trees"}
+    about = {"repository": source, "checkout": "main", "process": {"path": "a.ipynb"}}
+    (elsewhere / "package.json").write_text(json.dumps({**about, "documents": ["package.json"]}))
+    own = Holder(address=source["address"], checkout="main", place="ada/trees/main")
+
+    assert remove_replaced(top, Claim(path=own.place, own=own, folders={"a": "a.ipynb"})) == []
+
+    assert (elsewhere / "package.json").exists()
 
 
 def test_a_removed_package_leaves_no_empty_folders_of_examples(tmp_path: Path) -> None:
