@@ -10,6 +10,9 @@ METADATA_FILE = "ro-crate-metadata.json"
 _SPECIFICATION = "https://w3id.org/ro/crate/1.1"
 _WORKFLOW_PROFILE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
 _CONTEXT = "https://w3id.org/ro/crate/1.1/context"
+RUN_CONTEXT = "https://w3id.org/ro/terms/workflow-run/context"
+CONTEXTS = (_CONTEXT, RUN_CONTEXT)
+"""All contexts that packmill writes."""
 ROOT = "./"
 
 Reference = dict[str, str]

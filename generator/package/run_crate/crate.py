@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from generator import __version__
-from generator.crates.graph import METADATA_FILE, ROOT, Graph, Reference, reference
+from generator.crates.graph import METADATA_FILE, ROOT, RUN_CONTEXT, Graph, Reference, reference
 from generator.crates.workflow import Workflow, add_root
 from generator.package.engines import cwltool
 from generator.package.run_crate.data import Data
@@ -22,7 +22,6 @@ from generator.shared.errors import RunError, UsageError
 from generator.shared.json_text import json_text
 from generator.shared.safe_text import printable, redacted
 
-_CONTEXT = "https://w3id.org/ro/terms/workflow-run/context"
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
@@ -87,7 +86,7 @@ def _fill(crate: Path, run: Run) -> None:
         mentions=[action],
     )
     graph.add(ROOT, "Dataset", name=f"Run of {workflow.title}")
-    text = json_text(graph.to_dict(contexts=[_CONTEXT]))
+    text = json_text(graph.to_dict(contexts=[RUN_CONTEXT]))
     (crate / METADATA_FILE).write_bytes(text)
 
 

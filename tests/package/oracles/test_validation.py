@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from support import Finished
 
+from generator.crates.graph import RUN_CONTEXT, Graph
 from generator.package import validation
 from generator.package.oracles import (
     Profile,
@@ -148,6 +150,49 @@ def test_no_validator_reads_a_document_that_is_a_link_to_a_file_elsewhere(tmp_pa
     assert {one.faults for one in described} == {("it is a link that leaves the package",)}
     assert not cwl2ogc.documents(folder)
     assert not roc_validator.documents(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"@context": "file:///dev/null", "@graph": []}',
+        '{"@context": ["https://w3id.org/ro/crate/1.1/context", "../more.json"], "@graph": []}',
+        '{"@context": ["https://w3id.org/ro/crate/1.1/context", {"a": {"@context": "/dev/null"}}]}',
+        '{"@graph": [{"@context": {"@import": "https://a.example/context"}}]}',
+        '{"@graph": ' + "[" * 100_000,
+    ],
+)
+def test_a_crate_with_contexts_of_others_is_not_loaded(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON-LD reads each file that is named as a context, such as one without an end."""
+    loaded: list[str] = []
+    monkeypatch.setattr(roc_validator, "judge_with", lambda _, found, **__: [loaded.append(one.name) for one in found])
+    (tmp_path / "ro-crate-metadata.json").write_text(text)
+
+    (opinion,) = roc_validator.judge([tmp_path / "ro-crate-metadata.json"])
+
+    assert opinion.faults
+    assert not loaded
+
+
+def test_a_crate_of_packmill_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        roc_validator, "judge_with", lambda _, found, **__: [Opinion(warnings=("loaded",)) for _ in found]
+    )
+    contexts = json.dumps(Graph().to_dict(contexts=[RUN_CONTEXT]))
+    (tmp_path / "ro-crate-metadata.json").write_text(contexts)
+
+    assert roc_validator.judge([tmp_path / "ro-crate-metadata.json"]) == [Opinion(warnings=("loaded",))]
+
+
+def test_a_description_that_is_too_large_is_given_to_no_validator_that_reads_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / "application.cwl").touch()
+    with (tmp_path / "processDescription.json").open("wb") as file:
+        file.truncate(256 << 20)  # of zeros, which take no room
+
+    assert not cwl2ogc.documents(tmp_path)
+    assert "longer than the limit" in json_schema.judge([tmp_path / "processDescription.json"])[0].faults[0]
 
 
 def test_each_profile_has_its_own_validators_and_the_general_ones() -> None:
