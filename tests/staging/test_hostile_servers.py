@@ -16,7 +16,12 @@ import pytest
 from staging_servers import HttpServer, Runner, http_server, json_page, start
 from waiting import wait_until
 
+from generator.shared.failures import StagingError
 from generator.staging import urls
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.stores.s3 import S3Access, S3Store
+from generator.staging.transfer.transfer import Transfer, TransferResult, Watch
 
 
 def item(assets: dict[str, object], **more: object) -> dict[str, object]:
@@ -317,6 +322,39 @@ class TestServersThatMisbehave:
 
         assert "Traceback" not in result.err, result.err
         assert result.code in (0, 12)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.1 206 Partial\r\nContent-Range: bytes */*\r\nContent-Length: 2\r\n\r\nab",
+            b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 5-6/7\r\nContent-Length: 2\r\n\r\nab",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1e3\r\n\r\nab",
+            b"HTTP/1.1 200 OK\r\nLast-Modified: yesterday\r\nContent-Length: 2\r\n\r\nab",
+            b"HTTP/1.1 200 OK\r\nx-amz-missing-meta: many\r\nContent-Length: 2\r\n\r\nab",
+        ],
+        ids=["no-range", "another-range", "no-length", "no-time", "no-number"],
+    )
+    def test_every_answer_of_a_store_ends_in_words(self, answer: bytes, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=self.serve, args=(server, answer), daemon=True).start()
+
+            with pytest.raises(StagingError):
+                self.fetch(server, tmp_path / "part")
+
+    def test_a_store_that_sends_no_length_is_read_to_its_end(self, tmp_path: Path) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=self.serve, args=(server, answer), daemon=True).start()
+
+            assert self.fetch(server, tmp_path / "part").size == 2
+
+    @staticmethod
+    def fetch(server: socket.socket, part: Path) -> TransferResult:
+        network = NetworkSettings(attempts=2, first_wait=0.01, longest_wait=0.01)
+        keys = Credentials(aws_access_key_id="a", aws_secret_access_key="b")
+        access = S3Access(endpoint=f"http://127.0.0.1:{server.getsockname()[1]}")
+        source = S3Store(network, keys, access).source("s3://bucket/a")
+        return Transfer(source, part, network=network, watch=Watch()).fetch()
 
     @staticmethod
     def serve(server: socket.socket, answer: bytes) -> None:

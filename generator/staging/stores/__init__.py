@@ -43,6 +43,18 @@ no_validator = Validator()
 """No validator: the server sends none, or none is expected."""
 
 
+def parse_content_range(text: str) -> tuple[int, int | None] | None:
+    """Parse the first byte and the whole size (None: unknown) of ``bytes 10-99/100``; None if it has another form."""
+    span, _, whole = text.removeprefix("bytes ").strip().partition("/")
+    first = parse_number(span.partition("-")[0])
+    return None if first is None else (first, parse_number(whole))
+
+
+def parse_number(text: str) -> int | None:
+    """Parse a number of bytes in a server's answer; None for another text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
 class Stream(Protocol):
     """The bytes of a download."""
 

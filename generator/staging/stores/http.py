@@ -31,6 +31,8 @@ from generator.staging.stores import (
     UrlSource,
     Validator,
     no_validator,
+    parse_content_range,
+    parse_number,
 )
 from generator.staging.stores.origins import (
     Origin,
@@ -289,17 +291,11 @@ def _send_no_auth(request: Any) -> Any:
 def _read_range(response: requests.Response) -> tuple[int, int | None]:
     """Read the first byte and the whole size of a response."""
     if response.status_code != 206:
-        return 0, _parse_number(response.headers.get("Content-Length", ""))
-    words = response.headers.get("Content-Range", "").removeprefix("bytes ").strip()
-    span, _, whole = words.partition("/")
-    first = _parse_number(span.partition("-")[0])
-    if first is None:
+        return 0, parse_number(response.headers.get("Content-Length", ""))
+    found = parse_content_range(response.headers.get("Content-Range", ""))
+    if found is None:
         raise TransientError("the server sent a partial answer without a valid Content-Range")
-    return first, _parse_number(whole)
-
-
-def _parse_number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    return found
 
 
 def _read_validator(response: requests.Response) -> Validator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,15 @@ from generator.staging.network.credentials import Credentials
 from generator.staging.network.guard import ForbiddenAddressError, NoGuard, find_cause, find_forbidden_address
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
-from generator.staging.stores import ChangedError, Download, NotModifiedError, TransientError, Validator, no_validator
+from generator.staging.stores import (
+    ChangedError,
+    Download,
+    NotModifiedError,
+    TransientError,
+    Validator,
+    no_validator,
+    parse_content_range,
+)
 
 _BLOCK = 256 * 1024
 """Bytes of a read: botocore waits for all of them, and loses those before a stall."""
@@ -231,10 +239,9 @@ class S3Source:
             request["IfNoneMatch"] = known.etag
         with translate_s3_errors(self.url):
             answer = self.store.client.get_object(**request)
-        start, size = 0, answer["ContentLength"]
-        if "ContentRange" in answer:
-            span, _, whole = answer["ContentRange"].removeprefix("bytes ").partition("/")
-            start, size = int(span.partition("-")[0]), int(whole)
+        start, size = _read_range(answer)
+        if start not in (0, offset):
+            raise ChangedError
         etag = answer.get("ETag", "")
         found = checksums.checksum_from_etag(etag, encryption=answer.get("ServerSideEncryption", ""))
         return Download(
@@ -244,6 +251,16 @@ class S3Source:
             validator=Validator(etag=etag),
             checksums=(found,) if found else (),
         )
+
+
+def _read_range(answer: Mapping[str, Any]) -> tuple[int, int | None]:
+    """Read the first byte and the whole size of an answer."""
+    if "ContentRange" not in answer:
+        return 0, answer.get("ContentLength")
+    found = parse_content_range(answer["ContentRange"])
+    if found is None:
+        raise TransientError("the store sent a partial answer without a valid Content-Range")
+    return found
 
 
 class _BodyStream:
@@ -277,6 +294,7 @@ def translate_s3_errors(url: str) -> Iterator[None]:
 
 def _raise_translated(error: BaseException, url: str) -> None:
     import botocore.exceptions as of
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, RunFailedError):
         return
@@ -296,6 +314,8 @@ def _raise_translated(error: BaseException, url: str) -> None:
         raise TransientError(_explain_connection_error(error)) from None
     if isinstance(error, of.BotoCoreError):
         raise StagingError(f"{url}: {type(error).__name__}: invalid request") from None
+    if isinstance(error, (ValueError, ResponseParserError)):  # botocore's, of a header with another text than a number
+        raise StagingError(f"{url}: the store's answer or its address is not valid") from None
 
 
 def _raise_refusal(error: Any, url: str) -> None:
