@@ -17,7 +17,7 @@ from importlib import import_module
 from generator import __version__
 from generator.commands.parser import HelpFormatter, exit_codes
 from generator.shared.errors import DiskFullError, PackmillError, describe_exit
-from generator.shared.safe_text import for_terminal
+from generator.shared.safe_text import for_terminal, json_for_terminal
 
 _COMMANDS = (
     *("init", "inspect", "build", "rebuild", "validate", "run", "map"),
@@ -86,9 +86,7 @@ def _report(error: PackmillError, options: argparse.Namespace) -> int:
     if ends_with_reason:
         print(f"packmill: {reason} ({describe_exit(error.exit_code)})", file=sys.stderr)
     if getattr(options, "json", False):
-        import json
-
-        print(json.dumps({"error": error.to_dict()}, indent=1, ensure_ascii=False))
+        print(json_for_terminal({"error": error.to_dict()}))
     return error.exit_code
 
 

@@ -34,6 +34,7 @@ from generator.request.variables import from_variables, is_replacing
 from generator.resources import data_folder
 from generator.shared import contract
 from generator.shared.errors import DocumentError, NotRunError, RunError, UsageError
+from generator.shared.safe_text import json_for_terminal
 
 _EXAMPLE = Path("packmill", "city-temperatures")
 """Owner and name of the bundled example."""
@@ -168,7 +169,7 @@ def _run(environment: Mapping[str, str], settings: Settings, progress: Progress)
             limits=container_limits(settings),
             network=network_for_steps(settings, progress.say),
         )
-    print(json.dumps(outputs, indent=2, ensure_ascii=False))
+    print(json_for_terminal(outputs, indent=2))
 
 
 def set_up(settings: Settings, progress: Progress, *, python: str = "", shared: Path | None = None) -> None:

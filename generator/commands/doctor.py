@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> int:
 
     findings = examine(os.environ, options.output)
     if options.json:
-        import json
+        from generator.shared.safe_text import json_for_terminal
 
-        print(json.dumps(to_dict(findings), indent=1, ensure_ascii=False))
+        print(json_for_terminal(to_dict(findings)))
     else:
         print("\n".join(describe(findings)))
     return exit_code(findings)

@@ -46,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
     if is_written:
         write(file, plan.data)
     if options.json:
-        import json
+        from generator.shared.safe_text import json_for_terminal
 
-        print(json.dumps({**to_dict(plan), "written": is_written}, indent=1, ensure_ascii=False))
+        print(json_for_terminal({**to_dict(plan), "written": is_written}))
     else:
         print("\n".join([*describe(plan), *_closing(file, plan, is_written=is_written)]))
     return 0

@@ -39,9 +39,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     described = execute(options)
     if options.json:
-        import json
+        from generator.shared.safe_text import json_for_terminal
 
-        print(json.dumps(described, indent=1, ensure_ascii=False))
+        print(json_for_terminal(described))
     else:
         from generator.build.inspect import table
 

@@ -81,9 +81,9 @@ def run(options: argparse.Namespace) -> int:
         failed = [one for one in removals if not one.remove()] if options.yes else []
     left = None if size is None else size - sum(one.size for one in images if one not in failed)
     if options.json:
-        import json
+        from generator.shared.safe_text import json_for_terminal
 
-        print(json.dumps(to_dict(removals, failed, is_removed=options.yes, images=left), indent=1, ensure_ascii=False))
+        print(json_for_terminal(to_dict(removals, failed, is_removed=options.yes, images=left)))
     else:
         _print(removals, failed, is_removed=options.yes)
     _warn_of_quota(options, left)

@@ -73,9 +73,9 @@ def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     outputs = execute(options)
     if options.json or not sys.stdout.isatty():
-        import json
+        from generator.shared.safe_text import json_for_terminal
 
-        print(json.dumps(outputs, indent=2, ensure_ascii=False))
+        print(json_for_terminal(outputs, indent=2))
     else:
         from generator.package.summary import summarize
 

@@ -15,6 +15,8 @@ from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString, SingleQuotedScalarString
 from ruamel.yaml.tag import Tag
 
+from generator.shared.safe_text import json_for_terminal
+
 _line = 90
 _MOST_KNOWN = 10_000
 """Scalars whose analysis is kept; documents repeat keys, names and texts."""
@@ -89,9 +91,7 @@ def _float_node(representer: Any, number: float) -> Any:
 
 def json_text(document: Any) -> str:
     """Format a document as indented JSON, with keys in the given order."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    # JSON leaves these as they are, and some terminals take them for commands
-    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+    return json_for_terminal(document, indent=2) + "\n"
 
 
 def block(**items: Any) -> CommentedMap:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 _HOST = r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:[/?#\s'\"]|$)"
 
@@ -10,6 +12,7 @@ _HOST = r"(?:[\w-]+(?:\.[\w-]+)+|localhost|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:[/
 _USER = re.compile(rf"(?<=://)(?:[^/\s]*@(?={_HOST})|(?!{_HOST})\S*@)")
 _QUERY = re.compile(r"(?<=\?)[^\s'\"#]+")
 _LONGEST_HOST = 300
+_COMMANDS = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def redacted(text: str) -> str:
@@ -38,6 +41,16 @@ def printable(text: str, *, lines: bool = False) -> str:
 def for_terminal(text: str) -> str:
     """Replace control characters, such as those of a terminal's commands, in lines that keep their indentation."""
     return "\n".join(map(_without_controls, text.split("\n")))
+
+
+def json_for_terminal(value: Any, *, indent: int = 1) -> str:
+    """Return a value as indented JSON, without what `escape_json` escapes."""
+    return escape_json(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def escape_json(text: str) -> str:
+    """Escape what JSON leaves as it is, and some terminals take for commands or another direction of writing."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _without_controls(text: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.shared import contract
 from generator.shared.failures import BadInputsError
+from generator.shared.safe_text import json_for_terminal
 from generator.staging.inputs import mask_secrets, read_config_folder, read_credentials_text, take_inputs
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _execute_stage_out(options: argparse.Namespace, given: dict[str, Any], say: 
         staged = {"class": "File", "path": written.name}
         write_output_object({"staged": staged, "staged_dir": local_result(outputs, inside)}, inside)
     else:
-        print(json.dumps(outputs, indent=1, ensure_ascii=False))
+        print(json_for_terminal(outputs))
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
 from generator.shared.json_text import json_text
 from generator.shared.safe_names import safe_name
+from generator.shared.safe_text import json_for_terminal
 from generator.staging import urls
 from generator.staging.file_names import add_numbers, make_distinct
 from generator.staging.network.credentials import Credentials
@@ -243,4 +243,4 @@ def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
 def format_outputs(outputs: dict[str, Any]) -> str:
     """Return the File objects, or the Directories, as JSON for stdout."""
     found = outputs["output_directory"] or outputs["output_directories"] or outputs["output_files"] or []
-    return json.dumps(found, indent=1, ensure_ascii=False)
+    return json_for_terminal(found)

@@ -93,6 +93,19 @@ def dockerfile(config: dict[str, Any]) -> str:
     return image_dockerfile(config, source, **own)
 
 
+@pytest.mark.parametrize("cell", ["name = 'x\\x9b31m\\u202ey'", "name = 1  # type: 'x\x9b31m\u202ey'"])
+def test_json_that_is_printed_has_no_command_of_a_terminal(
+    cell: str, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    """Terminals take some characters that JSON leaves as they are for commands, or for another direction of writing."""
+    write_notebook(tmp_path / "process.ipynb", cell)
+
+    finished = packmill("inspect", tmp_path, "--json")
+
+    assert finished.out.replace("\n", "").isprintable()
+    assert "31m" in finished.out
+
+
 def test_a_report_for_gitlab_is_xml_for_any_name() -> None:
     text = junit(
         [CheckResult(package=TERMINAL, name=f"]]>{MARKUP}", seconds=1, problem=f"{TERMINAL}]]>", exit_code=20)]
