@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from generator.package.map.journal import Ended
 from generator.package.map.report import write_report
@@ -29,8 +29,16 @@ def result(number: int, **fields: Any) -> Result:
     return PlannedRow(number=number, values=values, given=values), f"{number:03d}", ended
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()
+
+
 @pytest.fixture(params=[(1280, "light"), (390, "dark")])
-def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """The page of 120 rows: the second failed, the first has a picture."""
     width, scheme = request.param
     rows = [result(number, scraps={"mean": number**0.5}) for number in range(1, 121)]
@@ -43,16 +51,14 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
     for name in ("a map.svg", "scraps/figure.svg"):
         (tmp_path / "rows" / "001" / name).write_text(_PICTURE)
     report = write_report(tmp_path, rows, package=f"trees {_EVIL}", tables=[tmp_path / "results.csv"])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 800})
-        opened = context.new_page()
-        problems: list[str] = []
-        opened.on("console", lambda message: problems.append(message.text))
-        opened.on("pageerror", lambda error: problems.append(str(error)))
-        opened.goto(report.as_uri())
-        yield opened
-        browser.close()
+    context = browser.new_context(offline=True, color_scheme=scheme, viewport={"width": width, "height": 800})
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("console", lambda message: problems.append(message.text))
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.goto(report.as_uri())
+    yield opened
+    context.close()
     assert not problems
 
 
