@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from support import Finished, cases, commit_all, write_notebook
 
 from generator.package.document_rules import broken_rules
 from generator.package.document_rules.values import foreign_files
+from generator.package.map.tool import read_tool
 from generator.shared import yaml_limits
+from generator.shared.errors import DocumentError
 
 _CELL = "tiles = []  # type: stage-in\ntoken = ''  # type: secret\nout = 'x.txt'  # type: stage-out"
 
@@ -237,6 +240,14 @@ def test_the_rules_cost_little(package: Path) -> None:
     broken_rules(package / "workflow.cwl")
 
     assert time.process_time() - began < 1
+
+
+def test_a_resource_that_no_machine_can_count_is_an_error_of_a_map(package: Path) -> None:
+    document = package / "process.cwl"
+    document.write_text(re.sub(r"ramMin: \d+", f"ramMin: {'9' * 400}", document.read_text()))
+
+    with pytest.raises(DocumentError, match="too large"):
+        read_tool(document)
 
 
 def test_a_document_of_too_many_values_is_not_parsed_to_its_end(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def read_tool(document: Path) -> Tool:
             disk=_number(resources.get("outdirMin"), 0),
             gpus=int(_number(tool.get("hints", {}).get("cwltool:CUDARequirement", {}).get("cudaDeviceCountMin"), 0)),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise DocumentError(f"{document}: cannot be run as packmill's own document: {error}") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,8 @@ def _copy(source: Path, target: Path) -> bool:
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return False
-        target.write_bytes(file.read())
+        with target.open("wb") as copy:
+            shutil.copyfileobj(file, copy)  # of any size: only the document that ran was read before
     return True
 
 
