@@ -101,12 +101,23 @@ def _hint(one: Mapping[str, Any]) -> Hint:
         type=CwlType(one["type"]),
         array=one["array"],
         optional=one["optional"],
-        symbols=tuple(one["symbols"]),
+        symbols=_symbols(one["symbols"]),
         secret=one["secret"],
         format=_format(one),
         unit=str(one.get("unit", "")),
     )
     return replace(hint, bounds=_bounds(one, hint))
+
+
+def _symbols(listed: Any) -> tuple[str, ...]:
+    """Read the choices of an enum.
+
+    Raises:
+        TypeError: they are not a list of texts.
+    """
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise TypeError(f"{listed!r} is not a list of symbols")
+    return tuple(listed)
 
 
 _format_types = {

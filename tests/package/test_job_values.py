@@ -86,6 +86,8 @@ class TestTypesOfEarthScience:
             {"type": "int", "minimum": "2020-01-31"},
             {"type": "int", "maximum": True},
             {"type": "string", "format": "email"},
+            {"type": "enum", "symbols": ["a", 1]},
+            {"type": "enum", "symbols": "ab"},
         ],
     )
     def test_of_a_package_that_packmill_did_not_write_are_refused(self, change: dict[str, Any], tmp_path: Path) -> None:
