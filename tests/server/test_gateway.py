@@ -72,6 +72,7 @@ _OWN = (
     "# GET /seeded\nprint(open('seeded.txt').read())",
     "# POST /upload\nfor f in json.loads(REQUEST)['files']['data']:\n    print(f['size'], open(f['path']).read())",
     "# GET /sleep/:seconds\ntime.sleep(float(json.loads(REQUEST)['path']['seconds']))\nprint('slept')",
+    "# GET /last\nopen('begun', 'w').close()\ntime.sleep(1)\nprint('slept')",
     "# GET /leaves\nchild = subprocess.Popen(['sleep', '1000'], start_new_session=True)\nprint(child.pid)",
     "# GET /dies\nos._exit(3)",
     "# GET /dies-in-a-fork\nif os.getpid() != seed_process:\n    os.kill(os.getpid(), 11)\nprint('lives')",
@@ -406,10 +407,10 @@ def test_a_large_form_keeps_no_other_request_waiting() -> None:
 def test_sigterm_lets_requests_finish(folder: Path, start: Start) -> None:
     server = start("own.ipynb")
     replies = []
-    thread = threading.Thread(target=lambda: replies.append(server.ask("GET", "/sleep/1.5")))
+    thread = threading.Thread(target=lambda: replies.append(server.ask("GET", "/last")))
     process = int(server.text("/process").split()[0])
     thread.start()
-    time.sleep(0.5)  # the request is under way
+    wait_until((folder / "begun").exists, message="the request is under way")
 
     assert server.stop(signal.SIGTERM) == 0
     thread.join()
