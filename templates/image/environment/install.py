@@ -2,11 +2,14 @@
 
     python3 install.py resolve    resolve the requirements to one lock file
     python3 install.py install    install the lock into /srv/venv, compile it, and move it to /packmill-root/srv/venv
+    python3 install.py fonts      add matplotlib's list of fonts, which code of packages makes
 
 Runs as root with the base image's Python. /mnt contains this file and uv, /media the requirements of the repository,
 /var/tmp is uv's cache. Code of the repository and of packages that must be built runs as the image's user, with a cache
 that no other repository uses, and so does uv if the repository configures it: they could tamper with the cache. If
 nothing is built or configured, the repository cannot affect the cache, and all environments on this base share it.
+Code of installed packages runs in a step without the cache, which ends with all of its processes: one that goes on
+could otherwise lead root's next command through a link into the cache.
 """
 
 from __future__ import annotations  # the base image's Python may be 3.9
@@ -41,6 +44,7 @@ LOCK = pathlib.Path("/srv", PLAN["lock"] or "requirements.lock")
 WORK = pathlib.Path("/srv/work")
 ROOT = pathlib.Path("/packmill-root")
 UID = PLAN["uid"]
+NOBODY = 65534
 
 
 def uv(*arguments: str, as_user: bool, cwd: pathlib.Path = FILES) -> None:
@@ -121,20 +125,22 @@ def install() -> None:
         uv("pip", "install", "--no-deps", str(_project()), as_user=True)
         if not PLAN["local"]:  # else the whole folder is kept
             _keep_written_modules()
-    _list_fonts()
     _finish()
 
 
-def _list_fonts() -> None:
+def list_fonts() -> None:
     """Keep matplotlib's list of fonts in the user's home; else each container makes it, in a quarter of a second.
 
-    Code of packages makes it, as the image's user, and nothing that it writes is read.
+    Code of packages makes it, as a user who can write to nothing that is kept, and nothing that it writes is read.
     """
-    if not any(VENV.glob("lib/python*/site-packages/matplotlib/font_manager.py")):
+    venv, scratch = ROOT / VENV.relative_to("/"), pathlib.Path("/tmp/fonts")
+    if not any(venv.glob("lib/python*/site-packages/matplotlib/font_manager.py")):
         return
-    variables = {"HOME": "/tmp/home", "MPLCONFIGDIR": str(WORK / "matplotlib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    scratch.mkdir()
+    os.chown(scratch, NOBODY, NOBODY)
+    variables = {"HOME": str(scratch), "MPLCONFIGDIR": str(scratch / "matplotlib"), "PYTHONDONTWRITEBYTECODE": "1"}
     made = subprocess.run(
-        [str(VENV / "bin/python"), "-c", LIST_FONTS],
+        [str(venv / "bin/python"), "-c", LIST_FONTS],
         cwd="/tmp",
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
@@ -142,19 +148,22 @@ def _list_fonts() -> None:
         stderr=subprocess.DEVNULL,
         text=True,
         check=False,
-        user=UID,
-        group=UID,
+        user=NOBODY,
+        group=NOBODY,
         extra_groups=[],
     )
     name, _, fonts = made.stdout.partition("\n")
     if made.returncode != 0 or not re.fullmatch(r"fontlist-v[\w.]+\.json", name):
         return  # containers make the list
     home = ROOT / PLAN["repository"].lstrip("/")
+    if not home.exists():
+        home.mkdir(parents=True)
+        home.chmod(pathlib.Path(PLAN["repository"]).stat().st_mode)
     folder = home / ".cache/matplotlib"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(fonts)
-    home.chmod(pathlib.Path(PLAN["repository"]).stat().st_mode)
     _own(home)
+    settle(str(ROOT))
 
 
 def _project() -> pathlib.Path:
@@ -224,4 +233,4 @@ def _finish() -> None:
 
 
 if __name__ == "__main__":
-    {"resolve": resolve, "install": install}[sys.argv[1]]()
+    {"resolve": resolve, "install": install, "fonts": list_fonts}[sys.argv[1]]()
