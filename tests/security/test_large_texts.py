@@ -14,9 +14,10 @@ from support import notebook
 from generator.documents.text import yaml_text
 from generator.environment.conda_lock import environment_of_lock
 from generator.environment.project import read_toml
-from generator.environment.requirements import is_local_requirement
+from generator.environment.requirements import Requirements, is_local_requirement
 from generator.environment.secret_addresses import holds_secret
 from generator.environment.versioning import version_variables
+from generator.image.environment import plan
 from generator.metadata.licenses import license_of_text
 from generator.metadata.metadata import Person
 from generator.metadata.words import read_people
@@ -37,6 +38,10 @@ _SECONDS = 10
 _SCM = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_A"
 
 
+def _installs_itself(text: str) -> bool:
+    return plan._installs_itself(Requirements(files=(("requirements.txt", text),)))
+
+
 def _versions(text: str) -> dict[str, str]:
     return version_variables({"setup.py": text}, "1")
 
@@ -53,6 +58,8 @@ def _versions(text: str) -> dict[str, str]:
         pytest.param(read_people, " " * 100_000 + "x", (Person(name=" " * 100_000 + "x"),), id="a-name-of-spaces"),
         pytest.param(yaml_text, "1" * 50_000 + "x", "1" * 50_000 + "x\n...\n", id="a-description-of-digits"),
         pytest.param(is_local_requirement, "[" * 60_000, False, id="a-requirement-of-brackets"),
+        pytest.param(_installs_itself, "./[\n" * 100_000, False, id="open-brackets-on-many-lines"),
+        pytest.param(_installs_itself, "a\n-e .[b]  \nc\n", True, id="its-own-package"),
         pytest.param(is_local_requirement, "./a" + "[x" * 30_000 + "]", True, id="a-path-with-extras"),
         pytest.param(read_people, f"a <{'@' * 200_000}", (Person(name=f"a <{'@' * 200_000}"),), id="an-open-address"),
     ],

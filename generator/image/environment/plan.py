@@ -178,7 +178,8 @@ def _choose_requirements(
 
 def _installs_itself(requirements: Requirements) -> bool:
     """Check whether the requirements contain the repository's own package, as ``-e .``."""
-    own = re.compile(r"(?m)^(?:-e\s+)?\./?(?:\[[^\]]*\])?\s*$")
+    # within a line: else the other bracket of each '[' would be searched in the rest of the text
+    own = re.compile(r"(?m)^(?:-e[ \t]+)?\./?(?:\[[^\]\n]*\])?[ \t]*$")
     return any(own.search(text) for _, text in requirements.files)
 
 
