@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from generator.shared.failures import InterruptedRunError, OutputLimitError, RunFailedError, RunTimeLimitError
 from generator.shared.write_limits import WriteLimits, watched
@@ -45,10 +46,12 @@ def signals_as_failures(time_limit: float | None) -> Iterator[None]:
 
     _watching = True
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
-    before = {number: signal.signal(number, raise_cause) for number in numbers}
-    if time_limit:
-        signal.setitimer(signal.ITIMER_REAL, time_limit)
-    try:
+    before: dict[signal.Signals, Any] = {}
+    try:  # begins here, since a limit may pass at once
+        for number in numbers:
+            before[number] = signal.signal(number, raise_cause)
+        if time_limit:
+            signal.setitimer(signal.ITIMER_REAL, time_limit)
         yield
     except BaseException:
         if causes:
