@@ -112,8 +112,13 @@ def on_podman(podman: str, base_image: str, tmp_path: Path, monkeypatch: pytest.
     return podman
 
 
-def test_a_package_is_built_and_run(
-    on_podman: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+def test_a_package_is_built_run_and_pushed(
+    on_podman: str,
+    registry: str,
+    repository: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cells = ("n = 1  # type: int", "import os, six\nfrom packmill import glue\nglue('n', n)\nassert n < 9")
     write_notebook(repository / "process.ipynb", *cells)
@@ -144,9 +149,13 @@ def test_a_package_is_built_and_run(
 
     write_notebook(repository / "process.ipynb", *cells, "n")
     commit_all(repository)
-    again = packmill("build", repository, "--output", tmp_path / "packages", "--json")
+    monkeypatch.setenv("PACKMILL_REGISTRY_USER", "ada")
+    monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", "open sesame")
+    push = ("--push", f"{registry}/podman")
+    again = packmill("build", repository, "--output", tmp_path / "packages", "--json", *push)
     assert again.code == 0, again.err
     assert "Building the environment" not in again.err
+    assert again.json()["image"].startswith(f"{registry}/podman/ada.trees@sha256:")
 
 
 @pytest.mark.parametrize("program", ["docker", "podman"])
@@ -185,23 +194,3 @@ def test_walls_that_podman_cannot_have_end_the_build(
     assert built.code == 19, built.err
     assert "networks of Podman" in built.err
     assert "PACKMILL_NETWORK=open" in built.err
-
-
-def test_an_image_is_pushed_and_named_by_digest(
-    on_podman: str,
-    registry: str,
-    repository: Path,
-    tmp_path: Path,
-    packmill: Callable[..., Finished],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PACKMILL_REGISTRY_USER", "ada")
-    monkeypatch.setenv("PACKMILL_REGISTRY_PASSWORD", "open sesame")
-    write_notebook(repository / "process.ipynb", "n = 1  # type: int")
-    (repository / "requirements.txt").write_text("six\n")  # an environment that Podman may have already
-    commit_all(repository)
-
-    built = packmill("build", repository, "--output", tmp_path / "packages", "--push", f"{registry}/podman", "--json")
-
-    assert built.code == 0, built.err
-    assert built.json()["image"].startswith(f"{registry}/podman/ada.trees@sha256:")
