@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from email.utils import formatdate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from bare_runs import BareRunner
@@ -223,3 +226,19 @@ def test_a_renamed_file_replaces_no_other(tmp_path: Path) -> None:
         "a%0Ab.txt": "first",
         "a%0Ab-2.txt": "second",
     }
+
+
+@pytest.mark.parametrize("seconds", [10**12, 10**17, -(10**17)])
+def test_a_result_gets_a_date_that_servers_and_archives_can_name(seconds: int) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as name:  # which keeps dates that ext4 does not
+        folder = Path(name)
+        for path in (folder / "a.txt", folder / "old.txt"):
+            path.write_text("kept")
+        os.utime(folder / "a.txt", (0, seconds))
+        os.utime(folder / "old.txt", (0, -1))
+
+        (warning,) = tidy(folder)
+
+        assert warning.startswith("a.txt: dated now")
+        assert formatdate((folder / "a.txt").stat().st_mtime, usegmt=True)
+        assert (folder / "old.txt").stat().st_mtime == -1

@@ -1,4 +1,4 @@
-"""Results that every CWL engine can deliver: regular files and folders with portable names, readable, without links."""
+"""Results that all engines and servers can deliver: readable files and folders, portable names and dates, no links."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from generator.runner.packaged.links import copy_link_target
 from generator.shared.file_names import free_portable_path, is_portable, shown_name
 
 _USABLE = {stat.S_IFDIR: stat.S_IRWXU, stat.S_IFREG: stat.S_IRUSR | stat.S_IWUSR}
+
+_DATES = (-62_000_000_000, 253_000_000_000)
+"""Seconds since 1970 that HTTP headers and archives can have as dates, in every time zone: from year 6 to 9987."""
 
 
 def tidy(folder: Path) -> list[str]:
@@ -51,6 +54,9 @@ def _tidy_entry(path: Path, shown: str, warnings: list[str]) -> tuple[Path, ...]
         warnings.append(f"{shown}: removed: not a regular file")
         return ()
     make_usable(path)
+    if not _DATES[0] <= path.lstat().st_mtime <= _DATES[1]:  # tmpfs and Btrfs keep any number
+        os.utime(path)
+        warnings.append(f"{shown}: dated now, because its time of modification is not in the years 6 to 9987")
     if not is_portable(path.name):
         renamed = path.rename(free_portable_path(path))
         warnings.append(f"{shown}: renamed to {renamed.name!r}, because results need portable names in UTF-8")

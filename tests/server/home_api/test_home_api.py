@@ -18,6 +18,8 @@ from support import write_notebook
 from unix_requests import unix_session
 from waiting import wait_until
 
+from generator.runner.server.home_api.times import file_time
+
 _NAME = re.compile(r"(?P<stem>.+)_output_\d{8}_\d{6}(?:_\d+)?\.ipynb")
 
 
@@ -50,6 +52,10 @@ def test_the_first_page_is_for_people_and_programs(served: NotebookServer, home:
     assert "daily_report" in served.ask("GET", "/", headers={"Accept": "text/html"}).text
     assert served.ask("GET", "/docs").status_code == 200
     assert "/execute" in served.get("/openapi.json")["paths"]
+
+
+def test_a_file_time_beyond_the_years_of_dates_is_listed() -> None:
+    assert (file_time(1e17), file_time(-1e12)) == ("9999-12-31T23:59:59", "0001-01-01T00:00:00")
 
 
 def test_the_notebooks_of_the_home_are_listed(served: NotebookServer, home: Path) -> None:

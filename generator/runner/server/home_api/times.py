@@ -16,5 +16,8 @@ def stamp(time: datetime) -> str:
 
 
 def file_time(seconds: float) -> str:
-    """Return the time of a file as bodies have it."""
-    return stamp(datetime.fromtimestamp(seconds))  # noqa: DTZ006 - see above
+    """Return the time of a file as bodies have it; one beyond the years of dates is the first or last of them."""
+    try:
+        return stamp(datetime.fromtimestamp(seconds))  # noqa: DTZ006 - see above
+    except (ValueError, OverflowError, OSError):
+        return stamp(datetime.max if seconds > 0 else datetime.min)  # noqa: DTZ901 - see above
