@@ -14,6 +14,8 @@ _LARGEST_VALUE = 64 << 10
 """Characters of JSON that a value may have in the table of results."""
 _MOST_VALUES = 1000
 _DEEPEST = 50
+_LARGEST_NUMBER = 1e15
+"""Seconds or bytes: more than any run has, and few enough to calculate with."""
 _LONGEST_TEXT = 4000
 """Characters of a message."""
 
@@ -54,13 +56,11 @@ def text(value: Any) -> str | None:
 
 
 def number(value: Any) -> float | None:
-    """Return a finite number; None for anything else."""
-    try:
-        return presentable(float(value)) if isinstance(value, int | float) else None
-    except OverflowError:
-        return None
+    """Return a number from 0 to what a run can measure; None for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value < _LARGEST_NUMBER else None
 
 
 def whole_number(value: Any) -> int | None:
-    """Return a whole number from 0; None for anything else."""
-    return value if type(value) is int and value >= 0 else None
+    """Return a whole number from 0 to what a run can measure; None for anything else."""
+    return value if type(value) is int and 0 <= value < _LARGEST_NUMBER else None

@@ -130,9 +130,9 @@ def _write_parquet(path: Path, columns: Sequence[str], records: Sequence[Mapping
 def _array(pyarrow: Any, values: list[Any]) -> Any:
     """Return a column with the type of its values; numbers of both kinds become doubles, anything mixed JSON text."""
     kinds = {type(value) for value in values if value is not None}
-    if kinds == {int, float}:
-        return pyarrow.array([None if value is None else float(value) for value in values])
     try:
+        if kinds == {int, float}:
+            return pyarrow.array([None if value is None else float(value) for value in values])
         if len(kinds) <= 1 and dict not in kinds:
             return pyarrow.array(values)
     except (pyarrow.ArrowException, OverflowError):

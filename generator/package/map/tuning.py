@@ -29,6 +29,8 @@ _LEAST_CORES = 0.125
 _FULL = 0.9
 _QUIET = 0.5
 """Load of a machine that does nothing else."""
+_SHORTEST = 0.001
+"""Seconds of a row: less would make any number of cores of a little time of processors."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +69,7 @@ def propose(rows: Sequence[Ended], *, tool: Tool, limits: ContainerLimits, load:
     measured = [one for one in rows if one.has_succeeded or one.reason == _SHORT_OF_MEMORY]
     if not measured:
         return None
-    used = [one.cpu_seconds / one.seconds for one in measured if one.cpu_seconds and one.seconds]
+    used = [one.cpu_seconds / max(one.seconds, _SHORTEST) for one in measured if one.cpu_seconds and one.seconds]
     cores, ram, time = max(used, default=None), _most_memory(measured), max((one.seconds or 0) for one in measured)
     is_busy = load > _QUIET and load + max(cores or 1, 1) > limits.most_cpus
     stated = Need(cores=tool.cores, ram=int(tool.ram) or None, time=tool.time)

@@ -102,6 +102,26 @@ def test_scraps_that_no_table_can_have_do_not_end_a_map(scraps: str, expected: d
     write_report(tmp_path, results, package="<b>", tables=write_results(tmp_path, results))
 
 
+def test_whole_numbers_of_any_size_are_results_next_to_fractions(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    ended = [Ended(state="succeeded", scraps={"n": value}) for value in (1.5, 10**400)]
+
+    write_results(tmp_path, [(row(number), str(number), one) for number, one in enumerate(ended, 1)])
+
+    assert parquet.read_table(tmp_path / "results.parquet")["n"].to_pylist() == ["1.5", str(10**400)]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("1.5", 1.5), ("-1", None), ("true", None), ("1e300", None), ("9" * 400, None)]
+)
+def test_a_duration_is_what_a_run_can_take(value: str, expected: float | None, tmp_path: Path) -> None:
+    ended = collect_row(
+        left(tmp_path, result=f'{{"duration": {value}, "peak_memory": {value}}}'), tmp_path / "1", _SUCCEEDED
+    )
+
+    assert (ended.seconds, ended.peak_memory) == (expected, None)
+
+
 @pytest.mark.parametrize("nested", ["[" * 900 + "]" * 900, '{"a":' * 900 + "1" + "}" * 900, "[" * 100_000])
 def test_records_may_be_nested_deeply(nested: str, tmp_path: Path) -> None:
     text = f'{{"a": {nested}}}'

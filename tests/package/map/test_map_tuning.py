@@ -21,7 +21,8 @@ _MIB = 1 << 20
 def row(*, cores: float = 1, memory: int = 200, seconds: float = 10, **values: Any) -> Ended:
     """A row that used cores and MiB for some seconds."""
     usual: dict[str, Any] = {"state": "succeeded", "container_memory": memory * _MIB, "peak_memory": 100 * _MIB}
-    return Ended(seconds=seconds, cpu_seconds=cores * seconds, **{**usual, **values})
+    usual |= {"cpu_seconds": cores * seconds}
+    return Ended(seconds=seconds, **{**usual, **values})
 
 
 def proposal_of(*rows: Ended, tool: Tool = _TOOL) -> Proposal:
@@ -55,6 +56,10 @@ def test_cores_are_rounded_up_but_not_for_a_small_part(used: float, cores: int) 
 )
 def test_as_many_rows_at_a_time_as_cores_and_memory_allow(cores: float, memory: int, parallel: int) -> None:
     assert proposal_of(row(cores=cores, memory=memory)).parallel == parallel
+
+
+def test_a_row_that_took_next_to_no_time_does_not_need_cores_without_end() -> None:
+    assert proposal_of(row(cpu_seconds=0.002, seconds=5e-324)).proposed.cores == 2
 
 
 def test_a_row_that_ran_out_of_memory_gets_more_than_it_had() -> None:
