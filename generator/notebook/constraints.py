@@ -6,7 +6,7 @@ The arguments are parsed, never evaluated; what is not a literal, or not known h
 from __future__ import annotations
 
 import ast
-import math
+import sys
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -89,7 +89,7 @@ def _text(node: ast.expr) -> str | None:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return date_of(node)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if is_number and math.isfinite(value) else None
+    return str(value) if is_number and abs(value) <= sys.float_info.max else None
 
 
 def _bounds(found: dict[str, str], hint: Hint) -> Bounds | None:

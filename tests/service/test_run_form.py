@@ -56,6 +56,7 @@ def test_each_type_has_its_control_and_shows_its_default() -> None:
     [
         ({}, {"x": 1.5}),
         ({"n": "7"}, {"x": 1.5, "n": 7}),
+        ({"n": str(-(2**31))}, {"x": 1.5, "n": -(2**31)}),
         ({"x": "nan"}, {"x": "nan"}),
         ({"x": "-.inf"}, {"x": "-.inf"}),
         ({"id_": "text as it is "}, {"x": 1.5, "id_": "text as it is "}),
@@ -81,6 +82,8 @@ def test_values_come_back_as_their_types(given: dict[str, str], expected: dict[s
         ({"n": "2.5"}, {"n": "2.5 is not a whole number"}),
         ({"x": "1e999"}, {"x": "1e999 is too large for a number"}),
         ({"n": "inf"}, {"n": "inf is not a whole number"}),
+        ({"n": str(2**31)}, {"n": f"{2**31} is too large for a whole number of 32 bits"}),
+        ({"n": "9" * 400}, {"n": f"{'9' * 400} is too large for a whole number of 32 bits"}),
         ({"kind": "c"}, {"kind": "c is not one of a, b"}),
         ({"table": "/etc/passwd"}, {"table": "/etc/passwd is not an http or https URL"}),
         ({"table": "file:///etc/passwd"}, {"table": "file:///etc/passwd is not an http or https URL"}),

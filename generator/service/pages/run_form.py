@@ -16,6 +16,8 @@ from generator.package.job_file import refuse_directives
 from generator.shared.yaml_limits import YamlLimitError, check_depth, deepest
 
 _WHOLE, _REAL = ("int", "long"), ("float", "double")
+_BITS = {"int": 31, "long": 63}
+"""Bits of the whole numbers of CWL, without the sign."""
 _NOT_FINITE = ("inf", "infinity", "nan")
 _FILES = ("File", "Directory")
 
@@ -259,7 +261,9 @@ def _scalar(text: str, kind: str, field: Field) -> Any:
             number = int(text) if kind in _WHOLE else float(text)
         except ValueError:
             raise WrongValueError(f"{text} is not a {'whole ' if kind in _WHOLE else ''}number") from None
-        if not math.isfinite(number):
+        if isinstance(number, int) and not -(2 ** _BITS[kind]) <= number < 2 ** _BITS[kind]:
+            raise WrongValueError(f"{text} is too large for a whole number of {_BITS[kind] + 1} bits")
+        if isinstance(number, float) and not math.isfinite(number):
             raise WrongValueError(f"{text} is too large for a number")
         return number
     if field.options and text not in field.options:

@@ -61,7 +61,7 @@ class StacReader:
         """
         try:
             found = self._find_assets()
-        except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
+        except (AttributeError, TypeError, KeyError, ValueError, ArithmeticError, RecursionError) as error:
             raise StagingError(f"{self._describe_location()}: not valid STAC ({type(error).__name__})") from None
         return found
 

@@ -316,6 +316,7 @@ def test_a_client_may_leave_before_the_end(served: NotebookServer) -> None:
         ({"notebook_name": "slow", "parameters": {"seconds": "x"}}, 400, "seconds"),
         ({"notebook_name": "slow", "time_limit": 0}, 400, "'time_limit' is not a number"),
         ({"notebook_name": "slow", "time_limit": True}, 400, "'time_limit' is not a number"),
+        ({"notebook_name": "slow", "time_limit": 10**400}, 400, "'time_limit' is not a number"),
         ({"notebook_name": "slow", "parameter": {}}, 400, "did you mean 'parameters'?"),
     ],
 )

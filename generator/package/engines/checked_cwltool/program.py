@@ -49,6 +49,8 @@ from generator.package.engines.checked_cwltool.outputs import OutputFolder, Outp
 from generator.shared.write_limits import watched
 from generator.subprocesses import run as run_command
 
+_UNLIMITED = 1e15
+"""MiB or cores: more than any machine has."""
 _NO_CONTAINER = "{name}: has no DockerRequirement, and nothing of a package runs outside of a container"
 
 
@@ -247,7 +249,7 @@ class _GuardedJob(DockerCommandLineJob):
 
 def _number(value: Any) -> float:
     """Return a limit as a number; cwltool evaluates limits that are expressions."""
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(min(value, _UNLIMITED)) if isinstance(value, int | float) else 0.0
 
 
 def _remove_container(docker: str, cidfile: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +86,7 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
 def _time_limit(value: Any) -> float | None:
     if value is None:
         return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 < value <= _LONGEST_TIME:
         raise ProblemError(400, f"'time_limit' is not a number of seconds from 0 to {_LONGEST_TIME:g}")
     return float(value)
