@@ -6,8 +6,8 @@ The arguments are parsed, never evaluated; what is not a literal, or not known h
 from __future__ import annotations
 
 import ast
-import sys
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
