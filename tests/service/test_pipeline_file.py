@@ -73,6 +73,7 @@ def test_the_file_is_one_that_gitlab_takes() -> None:
         ("variables: {a: {default: 1}}", "variables: a: keyword 'default'"),
         ("a: {script: x, timeout: 3 parsecs}", "a: timeout: '3 parsecs' is not a duration"),
         ("a: {script: x, timeout: soon}", "'soon' is not a duration"),
+        ("a: {script: x, artifacts: {paths: [y], expire_in: 10000 years}}", "'10000 years' is more than 1000 years"),
         ("a: {script: x, rules: [{if: $a ==}]}", "invalid expression at"),
         ("a: [", ".gitlab-ci.yml"),
         ("- a", "must be a mapping of jobs"),

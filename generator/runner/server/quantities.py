@@ -9,6 +9,8 @@ _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _LONGEST = 1e9
+_LARGEST = 2**63
+"""Bytes: more than a file can have."""
 
 
 def duration(text: str) -> float:
@@ -41,7 +43,7 @@ def size(text: str) -> int:
     """
     found = _QUANTITY.fullmatch(text.strip())
     unit = _BYTES.get(re.sub(r"i?b$", "", found[2].lower())) if found else None
-    if found is None or unit is None:
+    if found is None or unit is None or float(found[1]) * unit >= _LARGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write for instance 500M or 10G")
     return int(float(found[1]) * unit)
 

@@ -32,6 +32,7 @@ from generator.shared.yaml_problems import describe_problem, unfit_values
 name = ".gitlab-ci.yml"
 _GLOBAL = frozenset(("stages", "workflow", "variables", "default"))
 _LONGEST_NAME = 255
+_LONGEST_DURATION = 1000 * 31557600
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31557600}
 
 
@@ -54,6 +55,13 @@ def _check_expression(text: str) -> str:
 
 def _parse_duration(value: object) -> float:
     text = str(value)
+    seconds = _sum_of_units(text)
+    if seconds > _LONGEST_DURATION:  # dates end with the year 9999
+        raise ValueError(f"{text[:40]!r} is more than 1000 years; artifacts with 'expire_in: never' are kept for ever")
+    return seconds
+
+
+def _sum_of_units(text: str) -> float:
     if re.fullmatch(r"\s*\d+\s*", text):
         return float(text)
     total, rest = 0.0, re.sub(r"\band\b|,", " ", text.lower())
