@@ -24,6 +24,7 @@ from generator.containers.setup import ensure_engine
 from generator.containers.shared_folder import check_shared_folder
 from generator.image.base.find import ensure_base_image
 from generator.image.walls import network_for_steps, set_walls
+from generator.package.map.records import read_object
 from generator.package.run import run_package
 from generator.progress import Progress
 from generator.repository.fetch import commit_folder
@@ -226,7 +227,7 @@ def _build_and_run_example(request: BuildRequest, settings: Settings, progress: 
     for path in sorted((results / contract.output_folder).rglob("*")):
         if path.is_file():
             print(f"                   {path}")
-    scraps = json.loads((results / contract.output_folder / contract.scraps_file).read_text(encoding="utf-8"))
+    scraps = read_object(results / contract.output_folder / contract.scraps_file)
     print(f"glued results      {json.dumps(scraps)}")
 
 

@@ -32,7 +32,7 @@ def take_inputs(name: str) -> dict[str, Any]:
         text = text.replace(secret, json.dumps(secret)[1:-1])
     try:
         given = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInputsError(f"{name}: the inputs are not valid JSON") from None
     if not isinstance(given, dict):
         raise BadInputsError(f"{name}: the inputs must be a JSON object with a value for each input")

@@ -124,7 +124,7 @@ def _notebook_pattern(results: Path) -> tuple[str, ...]:
 def _read_run_record(results: Path) -> dict[str, Any]:
     try:
         record = json.loads((results / contract.result_file).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from support import Folder, notebook
 
@@ -54,8 +55,6 @@ def test_a_secret_is_masked_in_every_form_that_programs_print(cell: str, secret:
 
 @pytest.mark.parametrize("secret", ["text", "code", "name", "data", "stream", "2026", "source"])
 def test_a_secret_that_is_an_ordinary_word_leaves_the_notebook_a_notebook(secret: str, here: Folder) -> None:
-    import nbformat
-
     here.write("token = ''  # type: secret\nother = 'x'", "print(other)\n{'text': 1, 'name': 2}")
 
     done = here.run("in.ipynb", "out.ipynb", "-r", "token", secret, "-r", "other", "secret: token")
@@ -121,11 +120,21 @@ c = create_comm(target_name='x', data={'state': 'ready'})
 c.send(data='state here')
 """
 _DEEP = """
+import sys
 from IPython.display import display
-deep = 1
-for _ in range(600):
-    deep = [deep]
-display({'application/json': deep}, raw=True)
+sys.setrecursionlimit(20_000)
+def deep(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+def glue(name, value):
+    scrap = {'name': name, 'data': value, 'encoder': 'json', 'version': 1}
+    display({'application/scrapbook.scrap.json+json': scrap}, raw=True, metadata={'scrapbook': {'name': name}})
+for levels in (100, 600, 3000):
+    display({'application/json': deep(levels)}, raw=True)
+glue('value', deep(600))
+glue('text', '[' * 600 + ']' * 600)
 """
 _RAW_MESSAGES = """
 kernel = get_ipython().kernel
@@ -158,6 +167,17 @@ def test_no_output_of_a_notebook_ends_the_run(cell: str, here: Folder) -> None:
 
     assert done.returncode == 0, done.stderr
     assert (here.folder / "reached").exists()
+    nbformat.read(here.folder / "out.ipynb", as_version=4)
+
+
+def test_outputs_of_more_levels_than_programs_read_are_left_out(here: Folder) -> None:
+    here.write("n = 1", _DEEP)
+
+    done = here.run("in.ipynb", "out.ipynb", "--results", "r", "--html")
+
+    assert done.returncode == 0, done.stderr
+    assert here.texts().count("an output was left out: its JSON has more than 200 lists and objects") == 3
+    assert list(json.loads((here.folder / "r" / "scraps.json").read_text())) == ["text"]
 
 
 @pytest.mark.parametrize(
@@ -298,8 +318,6 @@ def test_a_folder_as_the_executed_notebook_is_refused_before_the_first_cell(here
 def test_cells_get_ids_of_their_own_that_are_valid(
     ids: tuple[object, object], minor: int, kept: str, here: Folder
 ) -> None:
-    import nbformat
-
     here.write("1", "2")
     document = json.loads((here.folder / "in.ipynb").read_text())
     for cell, identity in zip(document["cells"], ids, strict=True):

@@ -40,6 +40,7 @@ def scraps_of(*outputs: dict[str, Any], output: Path | None = None) -> Scraps:
         (data("a", '{"b": 1}', "text"), '{"b": 1}'),
         (data("a", '{"b": 1}', "json"), {"b": 1}),
         (data("a", "no json {", "json"), "no json {"),
+        (data("a", "[" * 100_000, "json"), "[" * 100_000),
         (data("a", {"b": [1, None]}), {"b": [1, None]}),
         (data("a", float("nan")), None),
         (data("a", [float("inf"), {"b": float("-inf")}]), [None, {"b": None}]),

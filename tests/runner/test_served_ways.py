@@ -36,6 +36,7 @@ from test_robustness import (
     test_a_value_that_is_glued_after_its_cell_is_a_scrap,
     test_an_odd_notebook_runs_or_is_refused_in_one_line,
     test_no_output_of_a_notebook_ends_the_run,
+    test_outputs_of_more_levels_than_programs_read_are_left_out,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.group("served-ways")]

@@ -14,9 +14,10 @@ from typing import Any
 
 import zmq
 
-from generator.runner.kernels.messages import Message
+from generator.runner.kernels.messages import Message, left_out
 from generator.runner.kernels.numbering import MessageNumbers
 from generator.runner.kernels.process import Connection
+from generator.shared.json_levels import read_json
 
 _DELIMITER = b"<IDS|MSG>"
 _RETRY = 5
@@ -82,12 +83,13 @@ class Channels:
             return None
         head = _unpack(header)
         self.received.note(str(head.get("msg_id", "")), published=channel is self.iopub)
+        parent_id, time = str(_unpack(parent).get("msg_id", "")), str(head.get("date", ""))
+        try:
+            found = _unpack(content)
+        except RecursionError:
+            return left_out(parent_id, time)
         return Message(
-            kind=str(head.get("msg_type", "")),
-            parent=str(_unpack(parent).get("msg_id", "")),
-            time=str(head.get("date", "")),
-            content=_unpack(content),
-            buffers=tuple(buffers),
+            kind=str(head.get("msg_type", "")), parent=parent_id, time=time, content=found, buffers=tuple(buffers)
         )
 
     def _signature(self, parts: Iterable[bytes]) -> bytes:
@@ -114,5 +116,5 @@ def _pack(part: Mapping[str, Any]) -> bytes:
 
 def _unpack(part: bytes) -> dict[str, Any]:
     """Parse a part of a message; invalid UTF-8, such as in old file names, is replaced."""
-    content = json.loads(part.decode("utf-8", "replace"))
+    content = read_json(part.decode("utf-8", "replace"))
     return content if isinstance(content, dict) else {}

@@ -17,6 +17,7 @@ from typing import Any
 
 from generator.runner.kernels.prepared import PreparedProcess, UnfitError
 from generator.runner.kernels.process import open_pidfd
+from generator.shared.json_levels import read_json
 
 _TERMINATE_TIMEOUT = 0.2
 """Seconds between SIGTERM and SIGKILL."""
@@ -53,14 +54,19 @@ class Channel:
             self.socket.sendall(data)
 
     def receive(self, timeout: float | None) -> dict[str, Any] | None:
-        """Return the next message; None after ``timeout`` seconds, or at the end (``is_closed``)."""
+        """Return the next message; None after ``timeout`` seconds, or at the end (``is_closed``).
+
+        Raises:
+            RecursionError: the message has too many levels; the next one can be received.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             if len(self._buffer) >= 4:
                 end = 4 + struct.unpack_from(">I", self._buffer)[0]
                 if len(self._buffer) >= end:
-                    message: dict[str, Any] = json.loads(self._buffer[4:end])
+                    text = self._buffer[4:end].decode()
                     del self._buffer[:end]
+                    message: dict[str, Any] = read_json(text)
                     if "report" not in message:
                         return message
                     self.report = message["report"]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from generator.shared.json_levels import deepest
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -16,6 +18,12 @@ class Message:
     time: str
     content: dict[str, Any]
     buffers: tuple[bytes, ...] = ()
+
+
+def left_out(parent: str, time: str) -> Message:
+    """Return what takes the place of a published message with more than `deepest` levels."""
+    text = f"packmill: an output was left out: its JSON has more than {deepest} lists and objects in each other\n"
+    return Message("stream", parent, time, {"name": "stderr", "text": text})
 
 
 Take = Callable[[Message], None]

@@ -19,7 +19,7 @@ from typing import Any
 
 from generator.runner.kernels.endings import CellTooLongError, KernelGoneError
 from generator.runner.kernels.forked import ForkedProcess, RunPlace
-from generator.runner.kernels.messages import ExecuteRequest, Message, Take, ignore
+from generator.runner.kernels.messages import ExecuteRequest, Message, Take, ignore, left_out
 
 _TICK = 0.2
 """Seconds between two calls of ``tick`` while a cell sends no message; text appears as often."""
@@ -104,7 +104,11 @@ class ShellSession:
             left = _TICK if deadline is None else min(_TICK, deadline - time.monotonic())
             if left <= 0:
                 raise CellTooLongError
-            parts = channel.receive(left)
+            try:
+                parts = channel.receive(left)
+            except RecursionError:
+                self._take_text(take)
+                return left_out(self.current_request, datetime.now(timezone.utc).isoformat())
             self._take_text(take, parts["written"] if parts else None)
             if parts and "kind" in parts:
                 return Message(parts["kind"], parts["parent"], parts["time"], parts["content"])

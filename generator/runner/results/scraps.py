@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 
 from generator.runner.results.folder import write_result
 from generator.shared import contract
+from generator.shared.json_levels import read_json
 from generator.shared.json_text import json_text
 
 _SCRAP = "application/scrapbook.scrap."
@@ -149,8 +149,8 @@ def _decode(content: Mapping[str, Any]) -> tuple[str, Any]:
         return "table", _bytes(data)
     if encoder == "json" and isinstance(data, str):
         try:
-            return "data", _replace_non_finite(json.loads(data))
-        except ValueError:
+            return "data", _replace_non_finite(read_json(data))
+        except (ValueError, RecursionError):
             return "data", data
     return "data", _replace_non_finite(data)
 
