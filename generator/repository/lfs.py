@@ -17,6 +17,7 @@ from generator.repository.git_objects import FetchRequest
 from generator.shared.errors import RepositoryError
 from generator.shared.suggestions import list_some
 
+_ATTRIBUTES = ".gitattributes"
 _TIMEOUT = 3600
 """Seconds that fetching may take."""
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -47,8 +48,10 @@ def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> list
 
 def _list_pointers(folder: Path) -> list[str]:
     """List the paths of LFS pointers whose files have not been fetched."""
-    attributes = (path for path in folder.rglob(".gitattributes") if not path.is_symlink() and path.is_file())
-    if not any(b"filter=lfs" in read_bytes(path, path.name, RepositoryError) for path in attributes):
+    # os.walk, since Path.rglob raises for a link with a long target in Python 3.11.2 and others
+    attributes = (Path(root, _ATTRIBUTES) for root, _, names in os.walk(folder) if _ATTRIBUTES in names)
+    own = (path for path in attributes if not path.is_symlink() and path.is_file())
+    if not any(b"filter=lfs" in read_bytes(path, path.name, RepositoryError) for path in own):
         return []
     found = []
     for root, folders, names in os.walk(folder):

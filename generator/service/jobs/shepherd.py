@@ -134,8 +134,9 @@ class Shepherd:
             return
         account = pwd.getpwnam(self._spec["user"])
         for top in (self._work, self._temporary):
-            for path in (top, *top.rglob("*")):
-                os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+            for root, folders, names in os.walk(top):
+                for name in (".", *folders, *names):
+                    os.chown(Path(root, name), account.pw_uid, account.pw_gid, follow_symlinks=False)
 
     def _git(self, *words: str) -> None:
         config = self._folder / "gitconfig"

@@ -21,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from settle import settle
 
@@ -182,10 +183,10 @@ def _keep_written_modules() -> None:
     A notebook next to the project's package imports that one instead of the installed one.
     """
     project, target = _project(), ROOT / PLAN["repository"].lstrip("/")
-    for path in project.rglob("*.py"):
+    for path in _files_below(project):
         below = path.relative_to(project)
-        is_beside = any((FILES / below.parent).glob("*.py"))
-        if is_beside and path.is_file() and not path.is_symlink() and not (FILES / below).exists():
+        is_beside = path.suffix == ".py" and any((FILES / below.parent).glob("*.py"))
+        if is_beside and not path.is_symlink() and path.is_file() and not (FILES / below).exists():
             (target / below).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / below)
     if target.exists():
@@ -195,10 +196,18 @@ def _keep_written_modules() -> None:
 
 def _remove_build_folders(folder: pathlib.Path) -> None:
     """Remove folders that setuptools created in the repository; the packages are installed."""
-    for pattern in ("build", "*.egg-info"):
-        for path in folder.rglob(pattern):
-            if path.is_dir() and not (FILES / path.relative_to(folder)).exists():
+    for root, folders, _ in os.walk(folder):
+        paths = [pathlib.Path(root, name) for name in folders if name == "build" or name.endswith(".egg-info")]
+        for path in paths:
+            if not path.is_symlink() and not (FILES / path.relative_to(folder)).exists():
                 shutil.rmtree(path)
+                folders.remove(path.name)
+
+
+def _files_below(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yield files and links; ``Path.rglob`` raises for a link with a long target in Python 3.11.2 and others."""
+    for root, _, names in os.walk(folder):
+        yield from (pathlib.Path(root, name) for name in names)
 
 
 def _own(top: pathlib.Path) -> None:
