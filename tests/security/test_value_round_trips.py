@@ -151,9 +151,9 @@ def _in_language(language: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _in_language(language, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        if language == "octave" and len(value) == 1 and (value[0] is None or isinstance(value[0], int | float)):
-            return _in_language(language, value[0])  # a matrix of one number is a number
-        return [_in_language(language, item) for item in value]
+        items = [_in_language(language, item) for item in value]
+        is_number = len(items) == 1 and isinstance(items[0], str | bool | int)  # texts are tuples here
+        return items[0] if language == "octave" and is_number else items  # a matrix of one number is a number
     if language in ("octave", "gnuplot") and value is None:
         return "nan"
     if language == "gnuplot" and isinstance(value, bool):
