@@ -3,9 +3,8 @@
 #
 # The program splits a packed document, which is what registries and OGC platforms take (OGC 20-089), into a document per process.
 # The prefixes of the packed document are defined once, next to $graph. The new documents use them and do not define them. cwltool
-# validates them with a warning, but reads a prefixed name as a fragment of the document: the workflow with the format edam:format_3750
-# (CSV) accepted an input of the format http://edamontology.org/format_3750 as a packed document, and refuses it when it is split.
-# Metadata with the prefix of schema.org loses its meaning in the same way, without an error.
+# takes a prefixed name in them for another one: the workflow with the format edam:format_3750 (CSV) accepted an input of the format
+# http://edamontology.org/format_3750 as a packed document, and refuses it when it is split.
 # The script runs a workflow on the same job before and after the split, and prints how each ended.
 set -euo pipefail
 folder=$(mktemp -d)

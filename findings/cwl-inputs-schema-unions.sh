@@ -2,7 +2,7 @@
 # The JSON Schema that cwl-inputs-schema-gen of cwl-utils 0.45 makes of a process refuses integers for [int, double] and accepts
 # records without their fields.
 #
-# Forms and job services check input objects by such a schema before they start a run. A union becomes oneOf, and JSON Schema calls 4
+# A form or a job service can check input objects by such a schema before it starts a run. A union becomes oneOf, and JSON Schema calls 4
 # an integer and a number, so two branches match and the value is refused, which cwltool takes; 4.5 is accepted. A record becomes an
 # object without "required", so {} is accepted for a record with a required field, and the run fails later. A long is any number, 1.5
 # too. The path of the document must be absolute: a relative one, though the help asks for "URL or Path", ends with a ValueError.
