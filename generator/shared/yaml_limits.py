@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.shared.json_levels import has_more_levels
+
 largest_text = 16 * 1024**2
 """Characters of a document."""
 most_values = 1_000_000
@@ -118,17 +120,8 @@ def check_depth(value: Any) -> None:
     Raises:
         YamlLimitError: the value is more than `deepest` levels deep.
     """
-    level, height = [value], 0
-    while level:
-        level = [item for one in level for item in _items(one)]
-        height += 1
-        _check_height(height - 1)
-
-
-def _items(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+    if has_more_levels(value, deepest):
+        _check_height(deepest + 1)
 
 
 def _check_height(height: int) -> None:
