@@ -87,6 +87,43 @@ def test_attempts_end(hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPat
     assert (found["attempts"], found["response_status"]) == (2, 502)
 
 
+def test_an_event_that_is_delivered_while_due_events_are_read_is_sent_once(
+    hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[float] = []
+    may_end = threading.Event()
+
+    def receive(*_: object, **__: object) -> Outcome:
+        sent.append(time.monotonic())
+        assert may_end.wait(timeout=60)
+        return Outcome(headers={}, status=204)
+
+    monkeypatch.setattr(dispatcher_module, "send", receive)
+    hook = hooks.create(url="http://example.org/", token="", events=[PIPELINE], verify=True)
+    assert hook is not None
+    hooks.add_delivery(hook, PIPELINE, _happened())
+    running = _dispatcher(hooks, project)
+    read, readings = hooks.due, []
+
+    def read_slowly() -> list[tuple[int, int]]:
+        found = read()
+        readings.append(found)
+        if len(readings) == 2:
+            may_end.set()
+            wait_until(lambda: not running._busy, message="the request ends")
+        return found
+
+    monkeypatch.setattr(hooks, "due", read_slowly)
+    running.start()
+    wait_until(lambda: len(sent) == 1, message="the event is sent")
+    running.wake()
+    wait_until(lambda: len(readings) > 2, message="the events are read again")
+    running.stop()
+
+    assert (readings[1], readings[-1]) == (readings[0], [])
+    assert len(sent) == 1
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -99,9 +99,12 @@ class Dispatcher:
             self.hooks.remove_old()
 
     def _start_due(self) -> None:
+        # Before the rows are read: a request that ends meanwhile has made its row outdated, and it would be sent twice.
+        with self._guard:
+            busy_before = set(self._busy)
         for hook, number in self.hooks.due():
             with self._guard:
-                if hook in self._busy or len(self._busy) >= _AT_ONCE or self._stopping:
+                if hook in busy_before or len(self._busy) >= _AT_ONCE or self._stopping:
                     continue
                 self._busy.add(hook)
             threading.Thread(target=self._work, args=(hook, number), name=f"hook {hook}", daemon=True).start()
