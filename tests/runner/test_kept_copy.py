@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from waiting import wait_until
 
+from generator.runner.packaged import kept_copy
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
+from generator.runner.packaged.run_folders import home_folder
 from generator.runner.packaged.workspace import Workspace, locate_repository
 
 Action = Callable[[Path], object]
+Run = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
@@ -200,41 +206,136 @@ def test_a_copy_is_kept_once_the_clock_has_moved_on(
     assert is_kept(kept) == expected
 
 
-def home_of_a_run(folder: Path) -> Path:
-    (folder / "runtime").mkdir(parents=True)
-    (folder / "runtime").chmod(0o700)
-    return folder
+@pytest.fixture
+def image_home(tmp_path: Path) -> Path:
+    home = tmp_path / "image"
+    (home / ".config").mkdir(parents=True)
+    (home / ".bashrc").write_text("alias ll='ls -l'")
+    (home / "model.bin").write_bytes(b"0" * 100_000)
+    return home
 
 
-def test_an_empty_home_is_kept(tmp_path: Path) -> None:
-    kept, home = KeptHome(), home_of_a_run(tmp_path / "home")
+@pytest.fixture
+def kept_home() -> Iterator[KeptHome]:
+    """Where a folder of home and caches is kept."""
+    kept = KeptHome()
+    yield kept
+    kept.remove()
 
-    assert kept.keep(home)
-    assert kept.take() == home
-    assert kept.take() is None
+
+@pytest.fixture
+def run_in_home(image_home: Path, kept_home: KeptHome) -> Run:
+    """Do something in the home of a run, and return the run's folder of home and caches."""
+
+    def run(action: Action = lambda _home: None, *, image: Path | None = image_home, given: str = "/nowhere") -> Path:
+        with patch.dict(os.environ, HOME=given), home_folder(image, kept_home, in_place=False) as homes:
+            assert Path(os.environ["HOME"]).is_relative_to(homes)
+            assert stat.S_IMODE((homes / "runtime").stat().st_mode) == 0o700
+            time.sleep(0.03)  # more than a step of the clock of file times
+            action(homes)
+        return homes
+
+    return run
+
+
+def test_a_home_that_a_run_left_as_it_was_is_kept(run_in_home: Run, kept_home: KeptHome) -> None:
+    first = run_in_home()
+    inodes = {path: path.lstat().st_ino for path in first.rglob("*")}
+
+    second = run_in_home()
+
+    assert second == first
+    assert {path.relative_to(first).as_posix() for path in inodes} == {
+        "runtime", "home", "home/.bashrc", "home/.config", "home/model.bin"
+    }  # fmt: skip
+    assert {path: path.lstat().st_ino for path in first.rglob("*")} == inodes
+    kept_home.remove()
+    assert not first.exists()
+
+
+def test_a_kernel_s_own_files_that_it_has_removed_do_not_count(run_in_home: Run) -> None:
+    first = run_in_home(lambda homes: touch_and_remove(homes / "runtime/kernel.json"))
+
+    assert run_in_home() == first
+
+
+def touch_and_remove(path: Path) -> None:
+    path.touch()
+    path.unlink()
+
+
+def write_with_the_same_times(path: Path) -> None:
+    status = path.stat()
+    path.write_text("alias ll='rm -r'")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda home: (home / ".config").mkdir(),
-        lambda home: (home / "runtime/kernel.json").write_text("{}"),
-        lambda home: (home / "runtime").rmdir(),
-        lambda home: (home / "runtime").chmod(0o777),
+        lambda homes: (homes / "cache").mkdir(),
+        lambda homes: (homes / "runtime/kernel.json").write_text("{}"),
+        lambda homes: (homes / "runtime").rmdir(),
+        lambda homes: (homes / "runtime").chmod(0o777),
+        lambda homes: (homes / "home/.config/new").touch(),
+        lambda homes: (homes / "home/.bashrc").chmod(0o755),
+        lambda homes: write_with_the_same_times(homes / "home/.bashrc"),
+        lambda homes: touch_and_remove(homes / "home/.config/lock"),
+        lambda homes: shutil.rmtree(homes),
     ],
 )
-def test_a_used_home_is_not_kept(change: Action, tmp_path: Path) -> None:
-    kept, home = KeptHome(), home_of_a_run(tmp_path / "home")
-    change(home)
+def test_a_home_that_a_run_changed_is_not_kept(change: Action, run_in_home: Run) -> None:
+    first = run_in_home(change)
+    assert not first.exists()
 
-    assert not kept.keep(home)
-    assert kept.take() is None
+    second = run_in_home()
+
+    assert second != first
+    assert (second / "home/.bashrc").read_text() == "alias ll='ls -l'"
+    assert not (second / "home/.config/new").exists()
 
 
-def test_a_home_that_was_written_to_later_is_removed(tmp_path: Path) -> None:
-    kept, home = KeptHome(), home_of_a_run(tmp_path / "home")
-    kept.keep(home)
-    (home / ".bashrc").write_text("echo late")
+def test_a_home_that_was_written_to_after_its_run_is_removed(run_in_home: Run) -> None:
+    first = run_in_home()
+    (first / "home/.profile").write_text("echo late")
 
-    assert kept.take() is None
-    assert not home.exists()
+    assert run_in_home() != first
+    assert not first.exists()
+
+
+def test_a_home_is_new_where_the_image_s_has_changed(run_in_home: Run, image_home: Path) -> None:
+    first = run_in_home()
+    (image_home / ".bashrc").write_text("alias ll='ls -a'")
+
+    second = run_in_home()
+
+    assert second != first
+    assert (second / "home/.bashrc").read_text() == "alias ll='ls -a'"
+
+
+def test_a_home_with_settings_of_the_engine_is_not_kept(
+    run_in_home: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / ".gitconfig").write_text("of start")
+    monkeypatch.chdir(work)
+
+    homes = run_in_home(lambda homes: (homes / "home/.gitconfig").read_text(), given=str(work))
+
+    assert not homes.exists()
+
+
+def test_a_change_at_the_time_of_the_copying_is_found(run_in_home: Run, kept_home: KeptHome) -> None:
+    """The kernel's clock moves in steps: a write in the step of the copying leaves all times as they are."""
+
+    def write_unseen(homes: Path) -> None:
+        (homes / "home/.bashrc").write_text("alias ll='rm -r'")
+        kept_home._states = kept_copy._states_of_home(homes)
+        time.sleep(0.03)
+
+    assert not run_in_home(write_unseen).exists()
+
+
+def test_without_an_image_the_empty_folder_is_kept(run_in_home: Run) -> None:
+    assert run_in_home(image=None, given="/nowhere") == run_in_home(image=None, given="/nowhere")

@@ -12,13 +12,12 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-_OWN = 0o700
 _CLOCK_STEP = 20_000_000
 """Nanoseconds; more than the longest step of the clock of file times (10 ms, time(7))."""
 
@@ -92,13 +91,22 @@ def content_of(sources: Iterable[Source], *further: object) -> object:
 
 def is_true_copy(sources: Iterable[Source], copy: Path, states: dict[str, State]) -> bool:
     """Return whether a copy's files have the content of their sources, and any later change will show in its time."""
+    files = {one.relative: os.fspath(one.path) for one in sources if not one.is_folder}
+    return has_like_content(copy, files, states)
+
+
+def has_like_content(copy: Path, files: Mapping[str, str], states: Mapping[str, State]) -> bool:
+    """Return whether the files below ``copy`` are like those they were copied from, by relative path.
+
+    It is not known while a change could have the time of the copying.
+    """
     if any(state.changed > time.time_ns() - _CLOCK_STEP for state in states.values()):
         return False
     try:
         return all(
-            one.path.read_bytes() == (copy / one.relative).read_bytes()
-            for one in sources
-            if stat.S_ISREG(states[one.relative].mode)
+            Path(source).read_bytes() == (copy / name).read_bytes()
+            for name, source in files.items()
+            if stat.S_ISREG(states[name].mode)
         )
     except (OSError, KeyError):
         return False
@@ -161,33 +169,65 @@ def _clear(folder: Path, *, but: str = "") -> None:
 
 
 class KeptHome:
-    """At most one folder of a run's home and caches that the run left empty."""
+    """At most one folder of a run's home and caches that no run has changed.
+
+    ``content`` is a value that is equal for folders that were made in the same way.
+    """
 
     def __init__(self) -> None:
         self._folder: Path | None = None
+        self._content: object = None
+        self._states: dict[str, State] = {}
+        self._copies: Mapping[str, str] = {}
 
-    def take(self) -> Path | None:
-        """Return the folder if it still is empty; remove it otherwise."""
-        folder, self._folder = self._folder, None
-        if folder is not None and not self.keep(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+    def take(self, content: object) -> Path | None:
+        """Return the kept folder; None, after its removal, if it has another content or has changed."""
+        if self._folder is None:
             return None
-        self._folder = None
-        return folder
+        if self._content == content and self._is_unchanged(self._folder):
+            return self._folder
+        self.remove()
+        return None
 
-    def keep(self, folder: Path) -> bool:
-        """Keep a folder if nothing but an empty ``runtime`` folder is in it; return whether it is kept."""
-        try:
-            states = read_states(folder)
-        except OSError:
-            return False
-        if set(states) != {"runtime"} or stat.S_IMODE(states["runtime"].mode) != _OWN or self._folder is not None:
-            return False
-        self._folder = folder
-        return True
+    def watch(self, folder: Path, content: object, copies: Mapping[str, str]) -> None:
+        """Note the states of a folder that was just made; ``copies`` are its copied files with their sources.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        self.remove()
+        self._folder, self._content, self._copies = folder, content, copies
+        self._states = _states_of_home(folder)
+
+    def keep(self) -> None:
+        """Keep the folder for the next run if this one has not changed it; remove it otherwise."""
+        if self._folder is not None and not (self._is_unchanged(self._folder) and self._is_true_copy(self._folder)):
+            self.remove()
 
     def remove(self) -> None:
         """Remove the folder."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+    def _is_unchanged(self, folder: Path) -> bool:
+        try:
+            return _states_of_home(folder) == self._states
+        except OSError:
+            return False
+
+    def _is_true_copy(self, folder: Path) -> bool:
+        """Return whether the copied files are like their sources; later changes will show in their times."""
+        if not self._copies:
+            return True
+        is_true = has_like_content(folder, self._copies, self._states)
+        self._copies = {}
+        return is_true
+
+
+def _states_of_home(folder: Path) -> dict[str, State]:
+    """Return the states in a home; kernels write to ``runtime`` and leave it empty, so its times do not count."""
+    states = read_states(folder)
+    if runtime := states.get("runtime"):
+        states["runtime"] = runtime._replace(links=0, size=0, modified=0, changed=0)
+    return states

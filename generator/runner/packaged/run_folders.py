@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from generator.runner.packaged.home import prepare_home
+from generator.runner.packaged.home import plan_home, prepare_home
 from generator.runner.packaged.in_place import prepare_own_home
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
+
+_PREFIX = "packmill-"
 
 
 @contextmanager
@@ -34,15 +36,36 @@ def scratch_folder(kept: KeptCopy | None) -> Iterator[Path]:
 def home_folder(image_home: Path | None, kept: KeptHome | None, *, in_place: bool) -> Iterator[Path]:
     """Set HOME and the caches of programs to a folder in TMPDIR, so that results stay clean; yield it.
 
-    A run ``in_place`` keeps the user's.
+    A run ``in_place`` keeps the user's. A ``kept`` folder that is as this one would be is used again.
     """
-    homes = (kept.take() if kept else None) or Path(tempfile.mkdtemp(prefix="packmill-"))
-    if in_place:
-        prepare_own_home(homes, os.environ)
-    else:
-        prepare_home(homes, image_home, os.environ)
+    if kept is not None:
+        with _kept_folder(image_home, kept) as homes:
+            yield homes
+        return
+    homes = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    try:
+        if in_place:
+            prepare_own_home(homes, os.environ)
+        else:
+            prepare_home(homes, image_home, os.environ)
+        yield homes
+    finally:
+        shutil.rmtree(homes, ignore_errors=True)
+
+
+@contextmanager
+def _kept_folder(image_home: Path | None, kept: KeptHome) -> Iterator[Path]:
+    plan = plan_home(image_home, os.environ)
+    homes = kept.take(plan)
+    if homes is None:
+        homes = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        plan.make(homes)
+        kept.watch(homes, plan, plan.copies)
+    plan.set_variables(homes, os.environ)
     try:
         yield homes
     finally:
-        if not (kept and kept.keep(homes)):
-            shutil.rmtree(homes, ignore_errors=True)
+        if plan.settings:  # links that may lead elsewhere for the next run
+            kept.remove()
+        else:
+            kept.keep()
