@@ -31,6 +31,8 @@ _PATIENCE = 10.0
 _TIMEOUT = aiohttp.ClientTimeout(total=_PATIENCE)
 _UNAVAILABLE = "JupyterHub does not answer; try again later"
 _NAMES = {"list:users", "read:users", "read:users:name", "admin:users"}
+_ODD_ANSWER = (aiohttp.ClientError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What its client and ours raise for an answer that breaks off, is not JSON, or has another form than the hub's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +86,10 @@ class HubApi:
             raise _unavailable(error.log_message) from None
         if model is None:
             return None
-        caller = read_caller(model)
+        try:
+            caller = read_caller(model)
+        except ValueError as error:
+            raise _unavailable(error) from None
         self._known[key] = (now, caller)
         while len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
@@ -119,7 +124,7 @@ class HubApi:
         """Whether the hub answers, and knows this service."""
         try:
             return await self._own_scopes() is not None
-        except (aiohttp.ClientError, asyncio.TimeoutError):
+        except (*_ODD_ANSWER, asyncio.TimeoutError):
             return False
 
     async def has_user(self, name: str) -> bool | None:
@@ -130,26 +135,28 @@ class HubApi:
                 return None
             async with self._get(f"/users/{quote(name, safe='')}") as response:
                 return {200: True, 404: False}.get(response.status)
-        except (aiohttp.ClientError, asyncio.TimeoutError):
+        except (*_ODD_ANSWER, asyncio.TimeoutError):
             return None
 
     async def _answer(self, question: Awaitable[Any]) -> Any:
         """Wait for the hub's answer, which its own client does for minutes.
 
         Raises:
-            ProblemError: 503, the hub does not answer in time.
+            ProblemError: 503, the hub does not answer in time, or not in its own form.
             HTTPError: it refuses, or cannot be reached.
         """
         try:
             return await asyncio.wait_for(question, _PATIENCE)
         except asyncio.TimeoutError:
             raise _unavailable("timeout") from None
+        except _ODD_ANSWER as error:
+            raise _unavailable(f"{type(error).__name__}: {error}") from None
 
     async def _own_scopes(self) -> set[str] | None:
         async with self._get("/user") as response:
             if response.status != 200:
                 return None
-            return set((await response.json()).get("scopes", ()))
+            return set(read_caller(await response.json()).scopes)
 
     def _get(self, path: str) -> _Reply:
         return _Reply(f"{self._environment.api_url}{path}", self._environment.api_token)

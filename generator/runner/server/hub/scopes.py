@@ -54,8 +54,17 @@ class Caller:
         return bool(filtered & self.scopes)
 
 
-def read_caller(model: dict[str, Any]) -> Caller:
-    """Return the caller that JupyterHub describes (``GET /hub/api/user``)."""
-    return Caller(
-        name=str(model["name"]), kind=str(model.get("kind", "")), scopes=frozenset(map(str, model.get("scopes", ())))
-    )
+def read_caller(model: Any) -> Caller:
+    """Return the caller that JupyterHub describes (``GET /hub/api/user``).
+
+    Raises:
+        ValueError: the description has another form; a name or a scope must not be guessed from it.
+    """
+    if not isinstance(model, dict):
+        raise ValueError("the description of the caller is not an object")  # noqa: TRY004 - of a document
+    name, kind, scopes = model.get("name"), model.get("kind", ""), model.get("scopes", [])
+    if not isinstance(name, str) or not name or not isinstance(kind, str):
+        raise ValueError("the caller has no name or kind")
+    if not isinstance(scopes, list) or not all(isinstance(one, str) for one in scopes):
+        raise ValueError("the scopes of the caller are not a list of texts")
+    return Caller(name=name, kind=kind, scopes=frozenset(scopes))
