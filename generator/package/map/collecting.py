@@ -21,6 +21,8 @@ from generator.shared.failures import OutputLimitError
 from generator.shared.write_limits import WriteLimits, no_limits
 
 _REFUSED = "output-refused"
+_COPY = "copy"
+"""The folder of copies next to what a container's rows left; empty between two rows."""
 
 
 def collect_row(
@@ -34,13 +36,13 @@ def collect_row(
         return _without_results(answer)
     if has_ended:
         return _collect(left, left, final, answer)
-    copy = left.with_name(f"{left.name}-copy")
-    remove_folder(copy)  # of a map that was killed
-    copy.mkdir(mode=0o700)
+    copy = left.with_name(_COPY)
+    copy.mkdir(mode=0o700, exist_ok=True)
     try:
         return _copy(left, copy, limits) or _collect(copy, left, final, answer)
     finally:
-        remove_folder(copy)
+        if any(copy.iterdir()):
+            remove_folder(copy)
 
 
 def _copy(left: Path, copy: Path, limits: WriteLimits) -> Ended | None:
