@@ -170,6 +170,51 @@ def test_a_restart_of_the_database_costs_no_run(open_store: Open, postgresql: Cl
     assert wait_until(lambda: claim(worker), seconds=20) == again
 
 
+def test_a_database_that_takes_no_changes_for_a_while_costs_no_run(open_store: Open, database: str) -> None:
+    """A primary that became a standby still answers questions, and keeps its connections open."""
+    server, worker = open_store(), open_store()
+    run_id = add(server)
+    assert worker.claim("w")
+    worker.set_progress(run_id, cell=1, cells=2)
+    allow_changes(database, "off")
+    with ThreadPoolExecutor() as pool:
+        ending = pool.submit(worker.finish, run_id, Outcome(state=RunState.SUCCEEDED))
+        try:
+            wait_until(lambda: refuses(server, run_id), seconds=20)
+            time.sleep(1.5)  # longer than a worker may be silent
+            with pytest.raises(StoreUnavailableError):
+                server.end_lost_runs()
+        finally:
+            allow_changes(database, "on")
+        assert wait_until(lambda: not refuses(server, run_id), seconds=20)
+        assert server.end_lost_runs() == ()
+        ending.result()
+
+    assert server.get(run_id).state is RunState.SUCCEEDED
+
+
+def allow_changes(database: str, switch: str) -> None:
+    """Have a database's new connections take changes or not, and end its other ones if they do not."""
+    with psycopg.connect(database, autocommit=True, options="-c default_transaction_read_only=off") as connection:
+        name, read_only = connection.info.dbname, "off" if switch == "on" else "on"
+        connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {read_only}'.encode())
+        if switch == "off":
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s",
+                (name, connection.info.backend_pid),
+            )
+
+
+def refuses(store: PostgresqlRunStore, run_id: str) -> bool:
+    """Whether a database that can be read takes no change."""
+    try:
+        store.get(run_id)
+        store.dismiss(run_id)
+    except StoreUnavailableError as error:
+        return "read-only" in str(error)
+    return False
+
+
 def claim(store: PostgresqlRunStore) -> str | None:
     try:
         run = store.claim("w")

@@ -34,7 +34,15 @@ _TIMEOUT = 3.0
 _TIMEOUT_WHILE_DOWN = 0.2
 """Seconds that calls wait for a connection: during an outage they would only use up the threads of the server."""
 _LOG_INTERVAL = 60.0
-_NO_ANSWER = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+_READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
+"""The server became a standby, or an administrator keeps others from writing; another server may be the primary now."""
+_NO_ANSWER = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    _READ_ONLY,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 
 
 class _Rarely(logging.Filter):
@@ -106,9 +114,10 @@ class Connections:
             with self._pool.connection(_TIMEOUT_WHILE_DOWN if self._is_down else _TIMEOUT) as connection:
                 self._is_down = False
                 self._reachable_since = self._reachable_since or time.monotonic()
-                yield connection
+                with _closed_if_read_only(connection):
+                    yield connection
         except (*_NO_ANSWER, ConnectorException) as error:
-            cause = error.__cause__ if isinstance(error, ConnectorException) else error
+            cause = _cause(error)
             if not isinstance(cause, _NO_ANSWER):
                 raise
             self._reachable_since, self._is_down = None, True
@@ -141,6 +150,21 @@ class Connections:
         """Return the URL without user, password and options."""
         parts = conninfo_to_dict(self._url)
         return f"postgresql://{parts.get('host', '')}/{parts.get('dbname', '')}"
+
+
+@contextmanager
+def _closed_if_read_only(connection: Connection) -> Iterator[None]:
+    """Close a connection that no longer takes changes, so that the pool replaces it: it stays open otherwise."""
+    try:
+        yield
+    except (_READ_ONLY, ConnectorException) as error:
+        if isinstance(_cause(error), _READ_ONLY):
+            connection.close()
+        raise
+
+
+def _cause(error: Exception) -> BaseException | None:
+    return error.__cause__ if isinstance(error, ConnectorException) else error
 
 
 def _variables(url: str) -> dict[str, str]:

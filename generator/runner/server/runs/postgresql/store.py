@@ -35,6 +35,8 @@ _PATIENCE = 60.0
 """Seconds for which a worker tries to note what its run does."""
 _PRUNE_AFTER = 3600.0
 _LOST_LOCK = int.from_bytes(b"pm-lost", "big")
+_CHECK_CHANGES = "SELECT 1 FROM packmill_folder FOR UPDATE"
+"""Fails while the database can only be read, which keeps heartbeats out, too."""
 _END_LOST = END_LOST.format(now="now()")
 _OWNED = "id = %(id)s AND state = 'running' AND (worker = %(worker)s OR %(worker)s::text IS NULL)"
 
@@ -153,6 +155,7 @@ class PostgresqlRunStore(RunRows):
         """
         with self._connections.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOST_LOCK,))  # replicas take turns
+            connection.execute(_CHECK_CHANGES)
             query = "SELECT job FROM packmill_run WHERE state = 'running' AND worker = ANY(%s)"
             jobs = {row["job"] for row in connection.execute(query, (list(dead),))}
             if self._connections.seconds_reachable() > self._stalled_after:
