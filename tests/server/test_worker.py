@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from support import here
 
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, new_run_id
 from generator.runner.server.runs.sqlite import SqliteRunStore
+from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.workers import worker as worker_module
 from generator.runner.server.workers.channel import channel_pair
 from generator.runner.server.workers.own_folder import OwnFolder
@@ -74,6 +77,35 @@ def test_a_run_dismissed_before_its_worker_reports_it_begins_no_cell(
 
     work(store, run, execute, monkeypatch, tmp_path)
     assert store.get(run.id).state is RunState.DISMISSED
+
+
+def test_a_worker_that_cannot_store_an_end_waits_before_it_tries_again(
+    store: SqliteRunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other runs that wait wake it once; each attempt is a line of a log, perhaps on the disk that is full."""
+    attempts, finish = [], store.finish
+    monkeypatch.setattr(worker_module, "_POLL", 0.2)
+
+    def fail_twice(run_id: str, outcome: Outcome) -> None:
+        attempts.append(time.monotonic())
+        if len(attempts) < 3:
+            raise StoreUnavailableError("the disk is full")
+        finish(run_id, outcome)
+
+    def execute(*_: object, **__: object) -> Outcome:
+        return Outcome(state=RunState.SUCCEEDED)
+
+    monkeypatch.setattr(store, "finish", fail_twice)
+    monkeypatch.setattr(worker_module, "execute_run", execute)
+    run = claimed(store)
+    ours, theirs = channel_pair()
+    with ours, theirs:
+        worker = Worker(theirs, WorkerSettings(name="w", root=Path("/"), data=tmp_path), store)
+        worker._wake.set()
+        worker._execute(run)
+
+    assert store.get(run.id).state is RunState.SUCCEEDED
+    assert all(later - earlier > 0.1 for earlier, later in pairwise(attempts))
 
 
 def test_a_worker_that_lost_its_run_ends_before_a_cell_begins(tmp_path: Path) -> None:

@@ -160,6 +160,7 @@ class Worker:
                 if self._stopping or time.monotonic() > end:
                     raise
                 self._report(f"run {run.id}: its end cannot be stored yet: {error}")
+                self._wake.clear()  # it may be set since the run began
                 self._wake.wait(_POLL)
 
     def _report(self, line: str) -> None:
