@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +84,105 @@ def test_servers_that_do_not_start_keep_no_others_waiting(tmp_path: Path, monkey
 
     assert asyncio.run(use_all()) == "ada"
     assert sorted(ended) == ["bob", "carl"]
+
+
+async def _start(_: UserServer) -> None:
+    """Start nothing."""
+
+
+async def _look_for_idle(servers: UserServers, seconds: float = 0.3) -> None:
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(servers.stop_idle(), seconds)
+
+
+def test_a_server_that_is_used_while_it_is_asked_for_its_work_is_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request may have started a run, for which nobody would start the server again."""
+    stopped: list[UserServer] = []
+
+    async def stop(server: UserServer) -> None:
+        stopped.append(server)
+
+    async def use_while_asked() -> list[UserServer]:
+        servers = _servers(tmp_path, monkeypatch, _start)
+        monkeypatch.setattr(servers, "_idle_timeout", 0.2)
+        monkeypatch.setattr(UserServer, "stop", stop)
+        monkeypatch.setattr(UserServer, "is_alive", True)
+
+        async def ask(_: UserServer, path: str) -> dict[str, Any]:
+            if path == "/health":
+                await _use(servers, "ada")
+            return {"schedules": [], "running": 0, "queue": {"queued": 0}}
+
+        monkeypatch.setattr(UserServer, "ask", ask)
+        await _use(servers, "ada")
+        await _look_for_idle(servers)
+        return stopped
+
+    assert asyncio.run(use_while_asked()) == []
+
+
+def test_a_server_that_ends_by_itself_is_started_again_for_schedules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux ends it, for example, when the memory is used up."""
+    started: list[str] = []
+
+    async def start(server: UserServer) -> None:
+        started.append(server.account.username)
+
+    async def end_by_itself() -> None:
+        servers = _servers(tmp_path, monkeypatch, start)
+        monkeypatch.setattr(servers, "_idle_timeout", 0.4)
+        servers._memory.note("ada", has_schedules=True)
+        for name in ("ada", "bob"):
+            await _use(servers, name)  # their servers are not alive
+        await _look_for_idle(servers, 0.15)
+
+    asyncio.run(end_by_itself())
+    assert started == ["ada", "bob", "ada"]
+
+
+def test_of_two_answers_about_schedules_the_later_one_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would start the server of a user whose new schedule is forgotten."""
+    schedules: list[dict[str, bool]] = []
+
+    async def ask(_: UserServer, _path: str) -> dict[str, Any]:
+        listed = [*schedules]
+        await asyncio.sleep(0.0 if listed else 0.1)
+        return {"schedules": listed}
+
+    async def create_while_asked() -> bool:
+        servers = _servers(tmp_path, monkeypatch, _start)
+        monkeypatch.setattr(UserServer, "ask", ask)
+        await _use(servers, "ada")
+        looking = asyncio.create_task(servers.note_schedules("ada"))
+        await asyncio.sleep(0.01)
+        schedules.append({"paused": False})
+        await servers.note_schedules("ada")
+        await looking
+        return "ada" in servers._memory
+
+    assert asyncio.run(create_while_asked())
+
+
+def test_a_full_disk_is_no_failure_of_a_request_and_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's schedule is stored, in the home."""
+
+    async def ask(_: UserServer, _path: str) -> dict[str, Any]:
+        return {"schedules": [{"paused": False}]}
+
+    async def note_twice() -> None:
+        servers = _servers(tmp_path, monkeypatch, _start)
+        monkeypatch.setattr(UserServer, "ask", ask)
+        await _use(servers, "ada")
+        (tmp_path / "file.new").mkdir()  # in place of a full disk
+        assert await servers.note_schedules("ada")
+        (tmp_path / "file.new").rmdir()
+        await servers.note_schedules("ada")
+
+    asyncio.run(note_twice())
+    assert ScheduleMemory(tmp_path / "file").names == ("ada",)

@@ -16,7 +16,7 @@ class ScheduleMemory:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._guard = threading.Lock()
-        self._names = _read(file)
+        self._names = self._stored = _read(file)
 
     def __contains__(self, username: str) -> bool:
         return username in self._names
@@ -27,15 +27,20 @@ class ScheduleMemory:
         return tuple(sorted(self._names))
 
     def note(self, username: str, *, has_schedules: bool) -> None:
-        """Remember a user, or forget it."""
+        """Remember a user, or forget it.
+
+        Raises:
+            OSError: the file cannot be written; until a later call can, a new process of the service does not know.
+        """
         with self._guard:
-            if has_schedules == (username in self._names):
-                return
             self._names = self._names | {username} if has_schedules else self._names - {username}
+            if self._names == self._stored:
+                return
             new = self._file.with_suffix(".new")
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
                 json.dump(sorted(self._names), stream)
             durable_files.replace(new, self._file)
+            self._stored = self._names
 
 
 def _read(file: Path) -> frozenset[str]:

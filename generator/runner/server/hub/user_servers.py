@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections import defaultdict
@@ -45,6 +46,7 @@ class UserServers:
         self._servers: dict[str, UserServer] = {}
         self._failed: dict[str, tuple[float, ProblemError]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._looks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._turns = asyncio.Semaphore(max(_STARTS_AT_ONCE, os.cpu_count() or 1))
         self._closed = False
 
@@ -76,14 +78,21 @@ class UserServers:
 
     async def note_schedules(self, username: str) -> bool:
         """Remember whether a user has schedules, and return it."""
-        server = self._servers.get(username)
-        answer = await server.ask("/schedules") if server else None
-        listed = answer.get("schedules") if answer else None
-        if not isinstance(listed, list):
-            return username in self._memory
-        has_some = any(isinstance(one, dict) and one.get("paused") is False for one in listed)
-        await asyncio.to_thread(self._memory.note, username, has_schedules=has_some)
-        return has_some
+        async with self._looks[username]:  # so that an earlier answer does not replace a later one
+            server = self._servers.get(username)
+            answer = await server.ask("/schedules") if server else None
+            listed = answer.get("schedules") if answer else None
+            if not isinstance(listed, list):
+                return username in self._memory
+            has_some = any(isinstance(one, dict) and one.get("paused") is False for one in listed)
+            await self._remember(username, has_schedules=has_some)
+            return has_some
+
+    async def _remember(self, username: str, *, has_schedules: bool) -> None:
+        try:
+            await asyncio.to_thread(self._memory.note, username, has_schedules=has_schedules)
+        except OSError as error:  # the schedules are in the home, and this process knows the user
+            log("cannot store who has schedules", level=logging.ERROR, user=username, reason=error)
 
     async def start_scheduled(self, username: str) -> None:
         """Start the server of a user with schedules, unless it runs."""
@@ -94,12 +103,17 @@ class UserServers:
             log("schedules cannot run", user=username, reason=problem.detail)
 
     async def stop_idle(self) -> None:
-        """Stop servers that have had no work for a while, as long as the service runs."""
+        """Stop servers that have had no work for a while, as long as the service runs.
+
+        A server that has ended by itself is started again if its user has schedules.
+        """
         while True:
             await asyncio.sleep(min(self._idle_timeout / 4, _LONGEST_LOOK))
-            for username in [*self._servers]:
-                if await self._is_idle(self._servers[username]):
-                    await self._stop(username, unless_active=True)
+            for username, server in [*self._servers.items()]:
+                if await self._is_idle(server):
+                    await self._stop(username, unless_used=True)
+                if username in self._memory and not server.is_alive:
+                    await self.start_scheduled(username)
 
     async def stop_all(self, hurry: asyncio.Event) -> None:
         """Start no server any more, and stop all of them together; ``hurry`` interrupts their runs."""
@@ -117,7 +131,7 @@ class UserServers:
 
     async def stop(self, username: str) -> None:
         """Stop the server of a user, and forget the user's schedules: the hub does not have the user any more."""
-        await asyncio.to_thread(self._memory.note, username, has_schedules=False)
+        await self._remember(username, has_schedules=False)
         await self._stop(username)
 
     async def _running(self, account: Account) -> UserServer:
@@ -153,18 +167,23 @@ class UserServers:
                 starting.cancel()
                 await asyncio.wait([starting])
 
-    async def _stop(self, username: str, *, unless_active: bool = False) -> None:
+    async def _stop(self, username: str, *, unless_used: bool = False) -> None:
         async with self._locks[username]:
             server = self._servers.get(username)
-            if server is not None and not (unless_active and server.active):
+            if server is not None and not (unless_used and self._is_used(server)):
                 await server.stop()
                 del self._servers[username]
 
+    def _is_used(self, server: UserServer) -> bool:
+        is_recent = server.is_alive and time.monotonic() - server.last_used < self._idle_timeout
+        return bool(server.active) or is_recent
+
     async def _is_idle(self, server: UserServer) -> bool:
+        """Whether a server has nothing to do; it can be used while it is asked."""
+        if self._is_used(server):
+            return False
         if not server.is_alive:
             return True
-        if server.active or time.monotonic() - server.last_used < self._idle_timeout:
-            return False
         if await self.note_schedules(server.account.username):
             return False
         health = await server.ask("/health")
