@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -186,3 +188,32 @@ def test_a_full_disk_is_no_failure_of_a_request_and_is_made_up_for(
 
     asyncio.run(note_twice())
     assert ScheduleMemory(tmp_path / "file").names == ("ada",)
+
+
+def test_a_home_that_becomes_a_link_while_it_is_checked_is_refused(tmp_path: Path) -> None:
+    """Another user of /tmp can replace a folder of theirs by a link to a folder of the shared user."""
+    script = """
+import sys
+from pathlib import Path
+from generator.runner.server.hub import user_process
+home, other = map(Path, sys.argv[1:])
+status = Path.stat
+def replace_and_look(path, **options):
+    if path == home and not home.is_symlink():
+        home.rmdir()
+        home.symlink_to(other)
+    return status(path, **options)
+Path.is_symlink = lambda path: status(path, follow_symlinks=False).st_mode & 0o170000 == 0o120000
+Path.stat = replace_and_look
+import os
+user_process.os.getppid = lambda: 1
+user_process.os.chdir = lambda folder: print("entered", os.path.realpath(folder))
+sys.modules["generator.runner.__main__"] = type(sys)("main")
+sys.modules["generator.runner.__main__"].start = lambda: None
+user_process.main("1", str(home), "shared")
+"""
+    (tmp_path / "other").mkdir()
+    command = [sys.executable, "-c", script, str(tmp_path / "ada"), str(tmp_path / "other")]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert str(tmp_path / "other") not in ended.stdout, ended.stderr

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def main(parent: str, home: str, kind: str, *options: str) -> None:
     try:
         if kind == "shared":
             folder.mkdir(mode=0o700, exist_ok=True)
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            status = folder.lstat()  # one look, since another user of /tmp can replace what is not a folder of this uid
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
                 sys.exit(f"packmill-runner: home {home}: does not belong to uid {os.getuid()}, or is a link")
         os.chdir(folder)
     except OSError as error:
