@@ -47,16 +47,18 @@ def test_a_schedule_is_replaced_and_removed(store: ScheduleStore) -> None:
     store.add(one)
     store.add(other)
     changed = replace(one, cron="5 * * * *", paused=True, problem="why", owner="bob", created=NOON - timedelta(days=1))
-    store.replace(changed)
+    assert store.replace(changed, before=one)
 
     assert store.get(one.id) == replace(changed, owner="ada", created=NOON)
+    assert not store.replace(one, before=one)
+    assert store.get(one.id).paused
     store.remove(one.id)
     assert store.list() == (other,)
     for call in (store.get, store.remove):
         with pytest.raises(ScheduleMissingError):
             call(one.id)
     with pytest.raises(ScheduleMissingError):
-        store.replace(one)
+        store.replace(one, before=one)
 
 
 def test_due_schedules_come_in_their_order(store: ScheduleStore) -> None:

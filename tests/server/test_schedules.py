@@ -9,6 +9,7 @@ import time
 from asyncio import run
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
 from generator.runner.server.operation.retention import Retention
 from generator.runner.server.runs import sqlite as sqlite_runs
+from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.runs.store import RunFilter, RunMissingError
@@ -292,6 +294,75 @@ def test_a_run_that_cannot_start_is_a_problem_of_its_schedule(context: Context, 
     run(scheduler.start_due_runs())
     assert context.schedules.get(schedule.id).problem is None
     assert len(runs_of(context, schedule)) == 1
+
+
+def test_a_schedule_that_is_changed_while_others_start_does_not_start(
+    context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run is stored on the disk before the next schedule has its turn."""
+    first, paused, deleted = added(context), added(context), added(context)
+    identity, save = Identity("", "admin"), context.durability.save
+
+    async def change_the_others(folder: RunFolder) -> None:
+        await save(folder)
+        await change_schedule(context, paused.id, ScheduleChange(paused=True), identity)
+        await delete_schedule(context, deleted.id, identity)
+
+    monkeypatch.setattr(context.durability, "save", change_the_others)
+    run(Scheduler(context, now=clock).start_due_runs())
+
+    assert [len(runs_of(context, one)) for one in (first, paused, deleted)] == [1, 0, 0]
+
+
+def test_a_change_keeps_what_another_server_changes_meanwhile(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule, identity, replace_row = added(context), Identity("", "admin"), SqliteScheduleStore.replace
+    others = [dict[str, Any](paused=True, due=None)]
+
+    def replace_late(store: SqliteScheduleStore, after: Schedule, *, before: Schedule) -> bool:
+        if others:
+            replace_row(store, replace(before, **others.pop()), before=before)
+        return replace_row(store, after, before=before)
+
+    monkeypatch.setattr(SqliteScheduleStore, "replace", replace_late)
+    run(change_schedule(context, schedule.id, ScheduleChange(title="hourly"), identity))
+
+    found = context.schedules.get(schedule.id)
+    assert (found.title, found.paused, found.due) == ("hourly", True, None)
+
+
+def test_a_change_of_a_schedule_that_is_deleted_meanwhile_leaves_no_values(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may hold secrets."""
+    schedule, identity, replace_row = added(context), Identity("", "admin"), SqliteScheduleStore.replace
+
+    def delete_first(store: SqliteScheduleStore, after: Schedule, *, before: Schedule) -> bool:
+        store.remove(after.id)
+        return replace_row(store, after, before=before)
+
+    monkeypatch.setattr(SqliteScheduleStore, "replace", delete_first)
+    with pytest.raises(ScheduleMissingError):
+        run(change_schedule(context, schedule.id, ScheduleChange(parameters={"x": 5}), identity))
+
+    assert list((context.data / "schedules").iterdir()) == []
+
+
+def test_a_schedule_that_cannot_be_read_keeps_no_other_from_starting(context: Context, clock: Clock) -> None:
+    """A newer image may not have its time zone, or somebody changed the file of its values."""
+    without_zone, without_values, fit = added(context), added(context), added(context)
+    context.schedules.replace(replace(without_zone, time_zone="Mars/Olympus"), before=without_zone)
+    (context.data / "schedules" / f"{without_values.id}.json").write_text("[")
+    scheduler = Scheduler(context, now=clock)
+    run(scheduler.bring_forward())
+    run(scheduler.start_due_runs())
+
+    assert [len(runs_of(context, one)) for one in (without_zone, without_values, fit)] == [0, 0, 1]
+    shown = {view.schedule.id: view for view in run(list_schedules(context, Identity("", "admin")))}
+    assert "Mars/Olympus" in (shown[without_zone.id].schedule.problem or "")
+    assert "not the values of a schedule" in (shown[without_values.id].schedule.problem or "")
+    assert shown[without_values.id].schedule.due == NOON + timedelta(hours=1)
 
 
 def test_times_of_a_pause_are_not_caught_up(context: Context, clock: Clock) -> None:

@@ -99,7 +99,6 @@ def _read(kind: type[ScheduleSettings], body: bytes) -> ScheduleChange:
 
 def _entity(context: Context, view: ScheduleView) -> dict[str, Any]:
     schedule = view.schedule
-    zone = ZoneInfo(schedule.time_zone)
     return {
         "id": schedule.id,
         "notebook": schedule.process,
@@ -108,7 +107,7 @@ def _entity(context: Context, view: ScheduleView) -> dict[str, Any]:
         "time_zone": schedule.time_zone,
         "paused": schedule.paused,
         "time_parameters": schedule.time_parameters,
-        "next": [_local(time, zone) for time in view.upcoming],
+        "next": [_local(time, schedule.time_zone) for time in view.upcoming],
         "problem": schedule.problem,
         "owner": schedule.owner,
         "created": schedule.created.isoformat(timespec="milliseconds"),
@@ -120,5 +119,5 @@ def _entity(context: Context, view: ScheduleView) -> dict[str, Any]:
     }
 
 
-def _local(time: datetime, zone: ZoneInfo) -> str:
-    return time.astimezone(zone).isoformat()
+def _local(time: datetime, zone: str) -> str:
+    return time.astimezone(ZoneInfo(zone)).isoformat()

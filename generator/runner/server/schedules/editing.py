@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfoNotFoundError
 
 from generator.runner.server.access import Identity
 from generator.runner.server.catalogue import ServedNotebook
@@ -95,11 +96,17 @@ async def change_schedule(
         ScheduleMissingError: the caller may change no schedule of this id.
         ProblemError: 400 or 404, it could not run any more.
     """
-    before = await _find(context, schedule_id, identity)
-    values = dict(read_values(context.data, schedule_id) if change.parameters is None else change.parameters)
-    schedule = _changed(context, before, change, values)
-    write_values(context.data, schedule_id, values)
-    await context.stored(context.schedules.replace, schedule)
+    is_replaced = False
+    while not is_replaced:  # if the scheduler or another request changes it meanwhile, their change is kept
+        before = await _find(context, schedule_id, identity)
+        values = dict(read_values(context.data, schedule_id) if change.parameters is None else change.parameters)
+        schedule = _changed(context, before, change, values)
+        write_values(context.data, schedule_id, values)
+        try:
+            is_replaced = await context.stored(context.schedules.replace, schedule, before=before)
+        except ScheduleMissingError:  # deleted meanwhile
+            remove_values(context.data, schedule_id)
+            raise
     return await _view(context, schedule)
 
 
@@ -174,5 +181,8 @@ def _sees(identity: Identity, schedule: Schedule) -> bool:
 
 async def _view(context: Context, schedule: Schedule) -> ScheduleView:
     runs = await context.stored(context.store.list, RunFilter(schedule=schedule.id, limit=_SHOWN))
-    times = upcoming(schedule.due, schedule.cron, schedule.time_zone, count=_SHOWN)
+    try:
+        times = upcoming(schedule.due, schedule.cron, schedule.time_zone, count=_SHOWN)
+    except (ZoneInfoNotFoundError, OSError, ValueError):  # a newer image may not have the time zone
+        times = ()
     return ScheduleView(schedule=schedule, upcoming=times, runs=runs)

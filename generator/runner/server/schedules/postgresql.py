@@ -54,11 +54,16 @@ class PostgresqlScheduleStore:
         """List all schedules, oldest first."""
         return self._select("ORDER BY created, id")
 
-    def replace(self, schedule: Schedule) -> None:
+    def replace(self, schedule: Schedule, *, before: Schedule) -> bool:
         """Replace a schedule (`ScheduleStore.replace`)."""
         settings = ", ".join(f"{name} = %({name})s" for name in REPLACED)
-        if not self._connections.execute(f"UPDATE packmill_schedule SET {settings} WHERE id = %(id)s", _row(schedule)):
-            raise ScheduleMissingError(schedule.id)
+        same = " AND ".join(f"{name} IS NOT DISTINCT FROM %(before_{name})s" for name in REPLACED)
+        values = _row(schedule) | {f"before_{name}": value for name, value in _row(before).items()}
+        query = f"UPDATE packmill_schedule SET {settings} WHERE id = %(id)s AND {same}"
+        is_changed = bool(self._connections.execute(query, values))
+        if not is_changed:
+            self.get(schedule.id)
+        return is_changed
 
     def remove(self, schedule_id: str) -> None:
         """Remove a schedule (`ScheduleStore.remove`)."""

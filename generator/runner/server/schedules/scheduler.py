@@ -14,13 +14,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import islice, takewhile
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import RunState
 from generator.runner.server.runs.store import RunFilter, StoreUnavailableError
 from generator.runner.server.schedules.model import Schedule
+from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.runner.server.schedules.time_parameters import time_values
 from generator.runner.server.schedules.values import read_values
 from generator.runner.server.storage import dated_name
@@ -69,10 +70,19 @@ class Scheduler:
             await asyncio.sleep(await self._seconds_to_sleep())
 
     async def start_due_runs(self) -> None:
-        """Start a run for each schedule that is due and has none."""
+        """Start a run for each schedule that is due and has none.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
         now = self._now()
         for schedule in await self._context.stored(self._context.schedules.due, now):
-            await self._start(schedule, now)
+            try:
+                await self._start(schedule, now)
+            except StoreUnavailableError:
+                raise
+            except Exception:  # noqa: BLE001 - others do not wait for a schedule that cannot be read
+                _log.exception("schedule %s cannot be started; another attempt follows", schedule.id)
 
     async def bring_forward(self) -> None:
         """Compute the times again that were computed while the clock was ahead, and are too late by the present one."""
@@ -80,12 +90,17 @@ class Scheduler:
         for schedule in await self._context.stored(schedules.list):
             if schedule.due is None or schedule.due <= now:
                 continue
-            following = next_time(now, schedule.cron, schedule.time_zone)
+            following = _following(schedule, now)
             if following is not None and following < schedule.due:
                 await self._context.stored(schedules.advance, schedule, due=following, problem=schedule.problem)
 
-    async def _start(self, schedule: Schedule, now: datetime) -> None:
-        if schedule.due is None or await self._has_unfinished_run(schedule):
+    async def _start(self, listed: Schedule, now: datetime) -> None:
+        """Start the run of a schedule, unless it was paused, deleted or started since it was listed."""
+        try:
+            schedule = await self._context.stored(self._context.schedules.get, listed.id)
+        except ScheduleMissingError:
+            return
+        if schedule.due is None or schedule.due > now or await self._has_unfinished_run(schedule):
             return
         problem = None
         try:
@@ -97,9 +112,9 @@ class Scheduler:
                 return
             if error.kind != KEY_REUSED:  # another server has started the run, perhaps for an earlier time
                 problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {' '.join((error.detail, *error.issues))}"
-        except OSError as error:
+        except (OSError, LookupError) as error:  # its time zone may be missing in a newer image
             problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {error}"
-        following = next_time(now, schedule.cron, schedule.time_zone)
+        following = _following(schedule, now)
         await self._context.stored(self._context.schedules.advance, schedule, due=following, problem=problem)
 
     async def _has_unfinished_run(self, schedule: Schedule) -> bool:
@@ -129,6 +144,14 @@ class Scheduler:
             first = await self._context.stored(self._context.schedules.first_due)
         until = _LONGEST_SLEEP if first is None else (first - self._now()).total_seconds()
         return min(max(until, 1.0), _LONGEST_SLEEP)
+
+
+def _following(schedule: Schedule, now: datetime) -> datetime | None:
+    """Return the next time of a schedule; None after the last one, or if its time zone is missing."""
+    try:
+        return next_time(now, schedule.cron, schedule.time_zone)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        return None
 
 
 def _due_times(schedule: Schedule, due: datetime, now: datetime) -> list[datetime]:

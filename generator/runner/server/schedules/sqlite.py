@@ -58,13 +58,16 @@ class SqliteScheduleStore:
         """List all schedules, oldest first."""
         return self._select("ORDER BY created, id")
 
-    def replace(self, schedule: Schedule) -> None:
+    def replace(self, schedule: Schedule, *, before: Schedule) -> bool:
         """Replace a schedule (`ScheduleStore.replace`)."""
         settings = ", ".join(f"{name} = :{name}" for name in REPLACED)
+        same = " AND ".join(f"{name} IS :before_{name}" for name in REPLACED)
+        values = _row(schedule) | {f"before_{name}": value for name, value in _row(before).items()}
         with self._open() as database:
-            changed = database.execute(f"UPDATE schedule SET {settings} WHERE id = :id", _row(schedule))
+            changed = database.execute(f"UPDATE schedule SET {settings} WHERE id = :id AND {same}", values)
         if changed.rowcount == 0:
-            raise ScheduleMissingError(schedule.id)
+            self.get(schedule.id)
+        return changed.rowcount > 0
 
     def remove(self, schedule_id: str) -> None:
         """Remove a schedule (`ScheduleStore.remove`)."""

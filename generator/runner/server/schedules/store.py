@@ -28,8 +28,8 @@ class ScheduleStore(Protocol):
     def list(self) -> tuple[Schedule, ...]:
         """List all schedules, oldest first."""
 
-    def replace(self, schedule: Schedule) -> None:
-        """Replace all columns of a schedule except ``created`` and ``owner``.
+    def replace(self, schedule: Schedule, *, before: Schedule) -> bool:
+        """Replace all columns of a schedule except ``created`` and ``owner``; False if it is not ``before`` any more.
 
         Raises:
             ScheduleMissingError: no schedule has this id.

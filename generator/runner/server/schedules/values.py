@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -29,7 +30,13 @@ def read_values(data: Path, schedule_id: str) -> dict[str, Any]:
     Raises:
         OSError: they cannot be read.
     """
-    values: dict[str, Any] = json.loads(_path(data, schedule_id).read_bytes())
+    path = _path(data, schedule_id)
+    try:
+        values = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise OSError(errno.EIO, "not the values of a schedule", str(path))
     return values
 
 
