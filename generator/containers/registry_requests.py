@@ -19,6 +19,8 @@ _PAUSES = (0.5, 2.0, 8.0)
 _LONGEST_WAIT = 60.0
 _TIMEOUTS = (10.0, 120.0)
 """Seconds to connect, and without a byte of the answer."""
+_LONGEST = 1800.0
+"""Seconds of a request, whose body may be a large artifact."""
 _LARGEST = 32 << 20
 """Bytes of an answer; manifests have at most 4 MiB, and signed payloads are the largest blobs that are read whole."""
 
@@ -40,11 +42,22 @@ def make_patient(registry: Any) -> None:
 
 
 def limit_answers(session: Any) -> None:
-    """Let a session of ``requests`` fail as soon as an answer, or a redirect, has more than 32 MiB.
+    """Let a session of ``requests`` fail as soon as an answer, or a redirect, has more than 32 MiB, or takes too long.
 
-    An answer that the caller streams has no limit. The error of a larger one is a ``requests.RequestException``.
+    The content of an answer that the caller streams has no limit. The error is a ``requests.RequestException``.
     """
+    from generator.network.time_limits import make_endable
+
+    make_endable(session)
     session.hooks["response"].append(_read_bounded)
+    session.request = partial(_request_in_time, session, session.request)
+
+
+def _request_in_time(session: Any, request: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    from generator.network.time_limits import time_limit
+
+    with time_limit(session, _LONGEST):
+        return request(*args, **options)
 
 
 def _read_bounded(answer: Any, *_: Any, stream: bool = False, **_options: Any) -> None:

@@ -21,6 +21,8 @@ _CONNECTION = re.compile(r"^(<[^>]* object at \w+>|\w+\(host=[^)]*\)): ")
 def http_session(*, guarded: bool, reachable: tuple[str, ...] = (), plain: bool = False) -> Iterator[requests.Session]:
     """Open a session; a guarded one checks each address, also of redirects, and ignores ``.netrc``.
 
+    Its requests can have time limits (`generator.network.time_limits`).
+
     Args:
         guarded: reach only public and ``reachable`` addresses.
         reachable: networks and hosts that may be private.
@@ -28,7 +30,10 @@ def http_session(*, guarded: bool, reachable: tuple[str, ...] = (), plain: bool 
     """
     import requests
 
+    from generator.network.time_limits import make_endable  # here, because it imports requests, which takes a while
+
     with requests.Session() as session, ExitStack() as stack:
+        make_endable(session)
         session.verify = session.merge_environment_settings("", {}, None, None, None)["verify"]
         if guarded:
             session.trust_env = False

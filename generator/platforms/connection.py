@@ -117,19 +117,24 @@ class Connection:
         raise PublishError(f"{address}: no response from the platform: {cause}; check the address")
 
     def _ask(self, method: str, address: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Answer:
+        from generator.network.time_limits import time_limit
+
         own = {"Accept": "application/json, application/problem+json", **headers}
         if self.token:
             own["Authorization"] = f"Bearer {self.token}"
-        with self.session.request(
-            method,
-            address,
-            headers=own,
-            data=body or None,
-            timeout=(_CONNECT, seconds),
-            allow_redirects=False,
-            stream=True,
-            auth=_keep_headers if self.token else None,
-        ) as answer:
+        with (
+            time_limit(self.session, _CONNECT + 2 * seconds),
+            self.session.request(
+                method,
+                address,
+                headers=own,
+                data=body or None,
+                timeout=(_CONNECT, seconds),
+                allow_redirects=False,
+                stream=True,
+                auth=_keep_headers if self.token else None,
+            ) as answer,
+        ):
             return Answer(
                 status=answer.status_code,
                 wait=read_retry_after(answer.headers.get("Retry-After")) or 0.0,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import requests
 
 _CONNECT, _READ = 10.0, 10.0
+"""Seconds to connect and to get a response, and then to read its body."""
 _LARGEST = 8192
 """Bytes of a response that are stored."""
 _MOST_HEADERS = 50
@@ -128,16 +129,20 @@ def send(policy: AddressPolicy, url: str, *, headers: Mapping[str, str], body: b
 
 
 def _post(session: requests.Session, url: str, headers: Mapping[str, str], body: bytes, begun: float) -> Outcome:
-    with session.post(
-        url,
-        data=body,
-        headers=dict(headers),
-        timeout=(_CONNECT, _READ),
-        allow_redirects=False,
-        stream=True,
-        auth=_account(url),
-    ) as answer:
-        text = _read(answer, time.monotonic() + _READ).decode("utf-8", errors="replace").replace("\0", " ")
+    from generator.network.time_limits import time_limit
+
+    with time_limit(session, _CONNECT + _READ):
+        answer = session.post(
+            url,
+            data=body,
+            headers=dict(headers),
+            timeout=(_CONNECT, _READ),
+            allow_redirects=False,
+            stream=True,
+            auth=_account(url),
+        )
+    with answer:
+        text = _read(session, answer).decode("utf-8", errors="replace").replace("\0", " ")
         kept = {name: value[:500] for name, value in list(answer.headers.items())[:_MOST_HEADERS]}
         return Outcome(status=answer.status_code, headers=kept, body=text, seconds=time.monotonic() - begun)
 
@@ -156,14 +161,16 @@ def _account(url: str) -> requests.auth.AuthBase:
     return HTTPBasicAuth(unquote(parts.username), unquote(parts.password or ""))
 
 
-def _read(answer: requests.Response, deadline: float) -> bytes:
+def _read(session: requests.Session, answer: requests.Response) -> bytes:
     """Read the beginning of a response, up to a time; its status counts, however its body ends."""
     import requests
 
+    from generator.network.time_limits import time_limit
+
     content = b""
-    with suppress(requests.RequestException):
+    with suppress(requests.RequestException), time_limit(session, _READ):
         for chunk in answer.iter_content(1024):
             content += chunk
-            if len(content) >= _LARGEST or time.monotonic() > deadline:
+            if len(content) >= _LARGEST:
                 break
     return content[:_LARGEST]
