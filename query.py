@@ -30,6 +30,10 @@ from urllib.parse import quote, urljoin
 import requests
 
 _END_OF_LOG = 1 << 16
+_LARGEST = 256 << 20
+"""Bytes of an answer that is kept in memory: a log, or JSON."""
+_MOST_PAGES = 1000
+"""Pages of a list, of 100 items each."""
 _PAUSES = (1.0, 5.0)
 """Seconds before each new attempt at a download."""
 _TIMESTAMP = r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z \d\d[OE][+ ]?)?"
@@ -46,6 +50,13 @@ _MAP_PROGRESS = re.compile(rf"^{_TIMESTAMP} {{4}}(\d+ of \d+ rows done.*|row \d+
 """A line of a map's log: its counts, or a row that failed."""
 _TABLES = "packmill-tables"
 """The generic package with the tables of maps."""
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "name": (str, type(None)),
+    "duration": (int, float, type(None)),
+    "failure_reason": (str, type(None)),
+    "artifacts_file": (dict, type(None)),
+}
+"""Fields of a job that are used here."""
 FINISHED = ("success", "failed", "canceled", "skipped", "manual")
 SCOPES = "created pending running success failed canceling canceled skipped manual".split()
 _SETTINGS = {
@@ -92,38 +103,38 @@ class Client:
             raise QueryError("trigger token missing; set PACKMILL_CI_TRIGGER_TOKEN or run: query.py configure")
         form = {f"variables[{name}]": value for name, value in variables.items()}
         form |= {"token": self._trigger_token, "ref": ref}
-        answer: dict[str, Any] = _json(self._ask("POST", "/trigger/pipeline", data=form, tries=1), dict)
-        return answer
+        return _checked_pipeline(self._ask("POST", "/trigger/pipeline", data=form, tries=1))
 
     def pipeline(self, number: int) -> dict[str, Any]:
         """Return a pipeline."""
-        return self._object("GET", f"/pipelines/{number}")
+        return self._pipeline("GET", f"/pipelines/{number}")
 
     def latest(self, ref: str) -> dict[str, Any]:
         """Return the latest pipeline of a ref."""
-        return self._object("GET", f"/pipelines/latest?ref={quote(ref, safe='')}")
+        return self._pipeline("GET", f"/pipelines/latest?ref={quote(ref, safe='')}")
 
     def jobs(self, number: int | None = None, *, scopes: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Return the jobs of a pipeline in order, or without a number the latest jobs of the project."""
         query = [("scope[]", scope) for scope in scopes]
         path = "/jobs" if number is None else f"/pipelines/{number}/jobs"
         found: list[dict[str, Any]] = []
-        page = "1"
-        while page:
-            answer = self._ask("GET", path, params=[*query, ("per_page", "100"), ("page", page)])
-            found += _json(answer, list)
-            page = answer.headers.get("X-Next-Page", "") if number is not None else ""
+        for page in range(1, _MOST_PAGES + 1):
+            answer = self._ask("GET", path, params=[*query, ("per_page", "100"), ("page", str(page))])
+            found += [_checked_job(job, answer) for job in _json(answer, list)]
+            if number is None or answer.headers.get("X-Next-Page", "") != str(page + 1):
+                break
         return sorted(found, key=lambda job: int(job["id"])) if number is not None else found
 
     def reasons_not_run(self, number: int) -> list[str]:
         """Return what a pipeline's checks did not run, and why, from the skipped cases of its test report."""
-        suites = self._object("GET", f"/pipelines/{number}/test_report").get("test_suites") or ()
-        cases = [case for suite in suites for case in suite.get("test_cases") or () if case.get("status") == "skipped"]
+        suites = _objects(self._object("GET", f"/pipelines/{number}/test_report"), "test_suites")
+        cases = [case for suite in suites for case in _objects(suite, "test_cases") if case.get("status") == "skipped"]
         return [f"{case.get('classname')}: {_reason_of(case)}" for case in cases]
 
     def job(self, number: int) -> dict[str, Any]:
         """Return a job."""
-        return self._object("GET", f"/jobs/{number}")
+        answer = self._ask("GET", f"/jobs/{number}")
+        return _checked_job(_json(answer, dict), answer)
 
     def log(self, job: int, *, start: int = 0) -> bytes:
         """Return a job's log from a byte offset."""
@@ -145,7 +156,8 @@ class Client:
         if job.get("failure_reason") not in (None, "script_failure"):
             ended = _FAILED_JOB.findall(text)
             return {"reason": str(ended[-1]) if ended else "", "exit_code": None}
-        codes, reasons = _EXIT_CODE.findall(text), _FAILED_STAGE.findall(text)
+        codes = [code for code in _EXIT_CODE.findall(text) if _is_exit_code(code)]
+        reasons = _FAILED_STAGE.findall(text)
         code = int(codes[-1]) if codes else None
         reasons = [one for one in reasons if code is None or f"(exit code {code}" in one]
         return {"reason": str(reasons[-1]) if reasons else "", "exit_code": code}
@@ -154,7 +166,7 @@ class Client:
         """Yield a job's log as it grows, until the job has finished."""
         start = 0
         while True:
-            over = self._object("GET", f"/jobs/{job}")["status"] in FINISHED
+            over = self.job(job)["status"] in FINISHED
             chunk = self.log(job, start=start)
             start += len(chunk)
             if chunk:
@@ -235,11 +247,11 @@ class Client:
 
     def cancel(self, number: int) -> dict[str, Any]:
         """Cancel a pipeline."""
-        return self._object("POST", f"/pipelines/{number}/cancel")
+        return self._pipeline("POST", f"/pipelines/{number}/cancel")
 
     def retry(self, number: int) -> dict[str, Any]:
         """Retry the failed jobs of a pipeline."""
-        return self._object("POST", f"/pipelines/{number}/retry")
+        return self._pipeline("POST", f"/pipelines/{number}/retry")
 
     def wait(
         self, number: int, *, tell: Callable[[dict[str, Any], list[dict[str, Any]]], None] = lambda *_: None
@@ -257,8 +269,11 @@ class Client:
             time.sleep(pause)
 
     def _object(self, method: str, path: str) -> dict[str, Any]:
-        found: dict[str, Any] = _json(self._ask(method, path, tries=None if method == "GET" else 1), dict)
+        found: dict[str, Any] = _json(self._ask(method, path), dict)
         return found
+
+    def _pipeline(self, method: str, path: str) -> dict[str, Any]:
+        return _checked_pipeline(self._ask(method, path, tries=None if method == "GET" else 1))
 
     def _ask(
         self, method: str, path: str, *, tries: int | None = None, accept: tuple[int, ...] = (200, 201), **given: Any
@@ -269,9 +284,14 @@ class Client:
         deadline, pause = time.monotonic() + (self._patience if self._answered else min(self._patience, 5)), 0.5
         while True:
             try:
-                answer = self._session.request(method, self._root + path, timeout=60, allow_redirects=False, **given)
-            except requests.RequestException as error:
-                is_final = isinstance(error, requests.exceptions.SSLError) or (tries == 1 and not _is_unsent(error))
+                answer = self._session.request(
+                    method, self._root + path, **{**given, "timeout": 60, "allow_redirects": False, "stream": True}
+                )
+                if not given.get("stream"):
+                    _read_bounded(answer)
+            except (requests.RequestException, ValueError) as error:  # ValueError: an address that cannot be parsed
+                is_wrong = isinstance(error, (requests.exceptions.SSLError, ValueError))
+                is_final = is_wrong or (tries == 1 and not _is_unsent(error))
                 if is_final or time.monotonic() > deadline:
                     raise QueryError(f"{self._root}: no response from the service: {_reason(error)}") from None
                 wait = pause
@@ -285,6 +305,21 @@ class Client:
                     raise QueryError(_refusal(answer, self._root + path))
             time.sleep(wait)
             pause = min(pause * 2, 10.0)
+
+
+def _read_bounded(answer: requests.Response) -> None:
+    """Read the body of a response into memory, where ``answer.content`` finds it.
+
+    Raises:
+        QueryError: it is too large.
+    """
+    content = bytearray()
+    for chunk in answer.iter_content(1 << 16):
+        content += chunk
+        if len(content) > _LARGEST:
+            answer.close()
+            raise QueryError(f"{answer.url}: the response has more than {_LARGEST >> 20} MiB")
+    answer._content = bytes(content)  # noqa: SLF001 - where requests itself puts a body that it reads
 
 
 def _copy_body(answer: requests.Response, file: BinaryIO) -> None:
@@ -319,11 +354,50 @@ def _json(answer: requests.Response, kind: type) -> Any:
     """
     try:
         found = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, kind):
-        raise QueryError(f"{answer.url}: not the API of GitLab or packmill serve; check the address")
+        raise QueryError(_not_the_api(answer))
     return found
+
+
+def _not_the_api(answer: requests.Response) -> str:
+    return f"{answer.url}: not the API of GitLab or packmill serve; check the address"
+
+
+def _checked_pipeline(answer: requests.Response) -> dict[str, Any]:
+    """Return the pipeline of a response.
+
+    Raises:
+        QueryError: the response is not a pipeline with the fields that are used here.
+    """
+    found: dict[str, Any] = _json(answer, dict)
+    if type(found["id"]) is not int or not isinstance(found.get("status", ""), str):
+        raise QueryError(_not_the_api(answer))
+    return found
+
+
+def _checked_job(found: Any, answer: requests.Response) -> dict[str, Any]:
+    """Return a job of a response.
+
+    Raises:
+        QueryError: it is not a job with the fields that are used here.
+    """
+    is_job = isinstance(found, dict) and type(found["id"]) is int and isinstance(found.get("status", ""), str)
+    if not is_job or not all(isinstance(found.get(name), kinds) for name, kinds in _KINDS.items()):
+        raise QueryError(_not_the_api(answer))
+    return dict(found)
+
+
+def _objects(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in a document; none if it has no such list."""
+    found = document.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _is_exit_code(digits: str) -> bool:
+    """Return whether a number in a log can be the exit code of a failed program."""
+    return len(digits) <= 3 and 0 < int(digits) < 256
 
 
 def _reason_of(case: Mapping[str, Any]) -> str:
@@ -332,7 +406,7 @@ def _reason_of(case: Mapping[str, Any]) -> str:
     return str((output.get("message") if isinstance(output, dict) else output) or case.get("name"))
 
 
-def _is_unsent(error: requests.RequestException) -> bool:
+def _is_unsent(error: Exception) -> bool:
     """Return whether a request failed before it was sent."""
     return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error.args)
 
@@ -343,7 +417,7 @@ def _retry_after(answer: requests.Response, otherwise: float) -> float:
         return float(value[:9])
     try:
         return max(parsedate_to_datetime(value).timestamp() - time.time(), otherwise)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return otherwise
 
 
@@ -354,11 +428,13 @@ def _reason(error: Exception) -> str:
 
 def _refusal(answer: requests.Response, url: str) -> str:
     try:
+        _read_bounded(answer)
         message = answer.json()
         message = message.get("message") or message.get("error") if isinstance(message, dict) else message
-    except ValueError:
+    except (ValueError, RecursionError, requests.RequestException, QueryError):
         message = answer.reason
-    message = "; ".join(map(str, message.get("base", [message]))) if isinstance(message, dict) else message
+    base = message.get("base") if isinstance(message, dict) else None
+    message = "; ".join(map(str, base)) if isinstance(base, list) else message
     advice = {
         401: "set PACKMILL_CI_ACCESS_TOKEN to a valid token or run: query.py configure",
         403: "the token does not allow this",
@@ -590,7 +666,7 @@ def _print_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
     for job in jobs:
         allowed = ", allowed" if _is_allowed_failure(job) else ""
         reason = f"  {job['failure_reason']}{allowed}" if job.get("failure_reason") else ""
-        kept = f"  {job['artifacts_file']['size']} bytes of artifacts" if job.get("artifacts_file") else ""
+        kept = f"  {job['artifacts_file'].get('size')} bytes of artifacts" if job.get("artifacts_file") else ""
         line = f"  {job['id']:>6}  {job['name']:<12} {job['status']:<10}{_seconds(job):>8}{reason}{kept}"
         print(_safe(line.rstrip()))
 
@@ -641,7 +717,8 @@ def _end_map(client: Client, job: Mapping[str, Any], options: argparse.Namespace
         with contextlib.suppress(QueryError):  # a map that did not start has none
             written.append(str(client.artifact(number, f"results/{name}", options.outdir)))
     reason = client.failure(job) or ("" if job["status"] == "success" else str(job["status"]))
-    code = int(found[1]) if (found := _CODE_OF_REASON.search(reason)) else int(job["status"] != "success")
+    found = _CODE_OF_REASON.search(reason)
+    code = int(found[1]) if found and _is_exit_code(found[1]) else int(job["status"] != "success")
     summary = {"job": number, "status": job["status"], "exit_code": code, "reason": reason, "results": written}
     print(json.dumps(summary) if options.json else _safe_lines(written))
     if reason and not written:

@@ -1,0 +1,150 @@
+"""``query.py`` with a service that answers with something else than the API, without end, or with commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from staging_servers import Handler, HttpServer, http_server
+from support import here
+
+sys.path.insert(0, str(here.parent))
+import query
+
+_PROJECT = "/api/v4/projects/1"
+_PIPELINE = {"id": 1, "status": "success", "web_url": "http://ci/1"}
+_JOB = {"id": 7, "name": "map", "status": "failed", "web_url": "http://ci/7"}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+    with http_server() as running:
+        monkeypatch.setenv("PACKMILL_CI_URL", running.url)
+        monkeypatch.setenv("PACKMILL_CI_ACCESS_TOKEN", "of-a-test")
+        monkeypatch.setenv("PACKMILL_CI_TRIGGER_TOKEN", "of-a-test")
+        monkeypatch.setenv("PACKMILL_CI_CONFIG", "/nonexistent")
+        yield running
+
+
+def _put(server: HttpServer, path: str, value: Any) -> None:
+    server.put(_PROJECT + path, value if isinstance(value, bytes) else json.dumps(value).encode())
+
+
+def _serve_pipeline(server: HttpServer, *jobs: Any, log: bytes = b"") -> None:
+    _put(server, "/pipelines/1", _PIPELINE)
+    _put(server, "/pipelines/1/jobs", list(jobs))
+    _put(server, "/jobs/7", _JOB)
+    _put(server, "/jobs/7/trace", log)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"[" * 100_000, b'{"id": Infinity, "status": "success"}', {**_PIPELINE, "id": "1"}, {**_PIPELINE, "status": []}],
+    ids=["deep", "infinite", "a text as id", "a list as status"],
+)
+def test_something_else_than_a_pipeline_is_an_error(
+    answer: Any, server: HttpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _put(server, "/pipelines/1", answer)
+
+    assert query.main(["status", "1"]) == 2
+    assert "not the API of GitLab or packmill serve" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        None,
+        "7",
+        {**_JOB, "id": None},
+        {**_JOB, "id": 1e308},
+        {**_JOB, "name": {}},
+        {**_JOB, "status": None},
+        {**_JOB, "duration": "1"},
+        {**_JOB, "failure_reason": {}},
+        {**_JOB, "artifacts_file": "a.zip"},
+    ],
+    ids=str,
+)
+def test_something_else_than_a_job_is_an_error(
+    job: Any, server: HttpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _serve_pipeline(server, job)
+
+    for command in (["status", "1"], ["jobs", "--pipeline", "1"], ["artifacts", "1"]):
+        assert query.main(command) == 2
+        assert "not the API of GitLab or packmill serve" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suites", ["a", 5, [None], [{"test_cases": 5}], [{"test_cases": ["a"]}]], ids=str)
+def test_an_odd_test_report_has_no_reasons(suites: Any, server: HttpServer, capsys: pytest.CaptureFixture[str]) -> None:
+    _serve_pipeline(server, {**_JOB, "allow_failure": True})
+    _put(server, "/pipelines/1/test_report", {"test_suites": suites})
+
+    assert query.main(["status", "1"]) == 0
+    assert "not run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"message": {"base": 5}}', b'{"message": {"base": null}}'])
+def test_an_odd_refusal_is_an_error(body: bytes, server: HttpServer, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(handler: Handler) -> bool:
+        handler.answer(400, body)
+        return True
+
+    server.put(f"{_PROJECT}/pipelines/1", handler=refuse)
+
+    assert query.main(["status", "1"]) == 2
+    assert "400" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "256", "0"], ids=["thousands of digits", "256", "0"])
+def test_a_failed_job_never_becomes_exit_code_0(
+    digits: str, server: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell sees the last eight bits of an exit code: 256 would be a success."""
+    log = f"packmill: 1 of 2 rows failed (exit code {digits})\nERROR: Job failed: exit code {digits}\n"
+    _serve_pipeline(server, _JOB, log=log.encode())
+    monkeypatch.setattr(query.Client, "trigger", lambda *_, **__: _PIPELINE)
+
+    product = ["map", "3", "--product", "n=1,2", "--outdir", str(tmp_path)]
+    assert query.main(product) == 1
+    assert query.main(["status", "1", "--json"]) == 0
+
+
+def test_pages_without_end_are_not_read(server: HttpServer) -> None:
+    asked: list[str] = []
+
+    def list_again(handler: Handler) -> bool:
+        asked.append(handler.path)
+        handler.answer(200, json.dumps([_JOB]).encode(), **{"X-Next-Page": "1"})
+        return True
+
+    server.put(f"{_PROJECT}/pipelines/1/jobs", handler=list_again)
+
+    assert query.Client(server.url).jobs(1) == [_JOB]
+    assert len(asked) == 1
+
+
+def test_an_answer_without_end_is_not_kept(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query, "_LARGEST", 1 << 20)
+    _put(server, "/jobs/7/trace", b"x" * (2 << 20))
+
+    with pytest.raises(query.QueryError, match="more than 1 MiB"):
+        query.Client(server.url).log(7)
+
+
+def test_a_redirect_to_something_that_is_no_address_is_an_error(
+    server: HttpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def redirect(handler: Handler) -> bool:
+        handler.answer(302, b"", Location="http://[")
+        return True
+
+    server.put(f"{_PROJECT}/pipelines/1", handler=redirect)
+
+    assert query.main(["status", "1"]) == 2
+    assert "no response from the service" in capsys.readouterr().err
