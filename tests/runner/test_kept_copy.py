@@ -281,7 +281,7 @@ def write_with_the_same_times(path: Path) -> None:
         lambda homes: (homes / "home/.bashrc").chmod(0o755),
         lambda homes: write_with_the_same_times(homes / "home/.bashrc"),
         lambda homes: touch_and_remove(homes / "home/.config/lock"),
-        lambda homes: shutil.rmtree(homes),
+        shutil.rmtree,
     ],
 )
 def test_a_home_that_a_run_changed_is_not_kept(change: Action, run_in_home: Run) -> None:

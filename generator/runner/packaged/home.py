@@ -121,7 +121,8 @@ def plan_home(image_home: Path | None, environment: Mapping[str, str]) -> HomePl
             variables.append(("HOME", "."))
         return HomePlan(variables=tuple(variables))
     entries: list[Entry] = []
-    variables, settings = [], ()
+    variables = []
+    settings: tuple[Path, ...] = ()
     if not _is_chosen_by_user(given, image_home):
         entries += _Tree().entries(image_home, _HOME, copies=".")
         settings = _settings(given)

@@ -1,0 +1,116 @@
+"""How a job ended is stored, also where the disk or the database refuses that for a while."""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from generator.service.jobs import conclusion as conclusion_module
+from generator.service.jobs.cleaning import Cleaning
+from generator.service.jobs.conclusion import Conclusion
+from generator.service.jobs.environment import JobContext
+from generator.service.jobs.isolation import Isolation
+from generator.service.jobs.spec import Limits
+from generator.service.project.project import Project
+from generator.service.store.database import Database, jobs, pipelines, sqlite_url
+from generator.service.store.job_folders import DataFolder
+from generator.service.store.pipelines import Pipelines
+
+_RESULT = {"reason": None, "exit_code": 0, "dotenv": [], "artifacts_size": None, "finished_at": 2.0, "junit": []}
+_ROW = {"sha": "a", "ref": "main", "tag": False, "source": "api", "user": "ada", "variables": [], "updated_at": 0.0}
+_JOB = {"name": "one", "stage": "first", "stage_index": 0, "lane": "", "when": "on_success", "allow_failure": False}
+
+
+class Ended:
+    """A job that has ended well, and is still to be concluded."""
+
+    def __init__(self, data: DataFolder, rows: Pipelines, conclusion: Conclusion) -> None:
+        self.rows, self.folder, self._conclusion = rows, data.job(1), conclusion
+        with rows.database.transaction() as connection:
+            common = {"id": 1, "status": "running", "created_at": 0.0}
+            connection.execute(sa.insert(pipelines).values(_ROW | common))
+            connection.execute(sa.insert(jobs).values(_JOB | common | {"pipeline_id": 1}))
+        self.folder.prepare()
+        (self.folder.path / "result.json").write_text(json.dumps(_RESULT))
+
+    def conclude(self) -> tuple[Any, Any]:
+        """Return the status and the reason of a failure that are stored."""
+        self._conclusion.conclude(1)
+        job = self.rows.job(1)
+        assert job is not None
+        return job["status"], job["failure_reason"]
+
+
+@pytest.fixture
+def ended(tmp_path: Path, project: Path, pauses: list[float]) -> Iterator[Ended]:  # noqa: ARG001 - nothing waits
+    data = DataFolder(tmp_path / "data")
+    data.path.mkdir()
+    rows = Pipelines(Database(sqlite_url(data.database)), data.hidden)
+    checkout = Project(project, number=1, path="ada/toy", timeout=60.0, snapshots=tmp_path / "snapshots")
+    context = JobContext(project=checkout, address="", inside="", own={}, local_repositories=True)
+    yield Ended(data, rows, Conclusion(rows, context, data, Limits(), Cleaning(rows, data, Isolation())))
+    rows.database.close()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between attempts, in seconds."""
+    found: list[float] = []
+    monkeypatch.setattr(conclusion_module, "time", SimpleNamespace(time=time.time, sleep=found.append))
+    return found
+
+
+def _failing(action: Callable[..., Any], error: Exception, times: int) -> Callable[..., Any]:
+    left = [error] * times
+
+    def fail_first(*given: Any, **named: Any) -> Any:
+        if left:
+            raise left.pop()
+        return action(*given, **named)
+
+    return fail_first
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sa.exc.OperationalError("UPDATE job", {}, Exception("database or disk is full")),
+        sa.exc.OperationalError("UPDATE job", {}, Exception("server closed the connection unexpectedly")),
+        sa.exc.TimeoutError("all connections are in use"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EMFILE, "Too many open files"),
+    ],
+    ids=["full", "closed", "busy", "no-space", "many-files"],
+)
+def test_a_result_waits_until_it_can_be_stored(
+    error: Exception, ended: Ended, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended.rows, "update_job", _failing(ended.rows.update_job, error, 40))
+
+    assert ended.conclude() == ("success", None)
+    assert pauses == [*range(30), *[30] * 10]
+
+
+def test_a_result_that_never_can_be_stored_is_a_system_failure(
+    ended: Ended, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ended.rows, "update_job", _failing(ended.rows.update_job, TypeError("of ours"), 5))
+
+    assert ended.conclude() == ("failed", "runner_system_failure")
+    assert len(pauses) == 5
+    assert "its result could not be stored" in ended.folder.trace.read_text()
+
+
+def test_a_result_that_cannot_be_read_for_now_is_no_killed_job(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = OSError(errno.EMFILE, "Too many open files")
+    monkeypatch.setattr(Path, "read_text", _failing(Path.read_text, busy, 1))
+
+    assert ended.conclude() == ("success", None)
