@@ -50,7 +50,7 @@ class Ended:
 
 
 @pytest.fixture
-def ended(tmp_path: Path, project: Path, pauses: list[float]) -> Iterator[Ended]:  # noqa: ARG001 - nothing waits
+def ended(tmp_path: Path, project: Path, pauses: list[float]) -> Iterator[Ended]:
     data = DataFolder(tmp_path / "data")
     data.path.mkdir()
     rows = Pipelines(Database(sqlite_url(data.database)), data.hidden)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import sys
 import time
 from typing import Any
@@ -21,6 +21,11 @@ from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
 
+_ATTEMPTS = 5
+_LONGEST_PAUSE = 30.0
+"""Seconds between two attempts to store a result."""
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+
 
 class Conclusion:
     """Ends jobs in the database, after their shepherds."""
@@ -32,17 +37,29 @@ class Conclusion:
         self._cleaning = cleaning
 
     def conclude(self, number: int) -> None:
-        """Store how a job ended; after repeated errors, store it as failed."""
-        for attempt in range(5):
+        """Store how a job ended; after repeated errors, store it as failed.
+
+        A full disk and an unavailable database are waited for: the job is well, and its result is kept in its folder.
+        """
+        attempt = failures = 0
+        action = self._conclude
+        while True:
             try:
-                self._conclude(number)
+                action(number)
                 return
             except Exception as error:  # noqa: BLE001 - a full disk, an unavailable database, a malformed report
-                print(f"packmill: job {number}: cannot store the result: {error}", file=sys.stderr, flush=True)
-                time.sleep(attempt)
-        with contextlib.suppress(sa.exc.SQLAlchemyError):  # otherwise the next service concludes it
-            self._data.job(number).note("ERROR: Job failed (system failure): its result could not be stored")
-            self.end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
+                print(
+                    f"packmill: job {number}: cannot store the result: {error}; retrying", file=sys.stderr, flush=True
+                )
+                failures += not _may_pass(error)
+            if failures >= _ATTEMPTS:
+                action = self._give_up
+            time.sleep(min(attempt, _LONGEST_PAUSE))
+            attempt += 1
+
+    def _give_up(self, number: int) -> None:
+        self.end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
+        self._data.job(number).note("ERROR: Job failed (system failure): its result could not be stored")
 
     def _conclude(self, number: int) -> None:
         """Store how a job ended, once its shepherd has exited."""
@@ -117,3 +134,10 @@ class Conclusion:
             except (OSError, ParseError, ValueError, LookupError) as error:
                 folder.note(f"WARNING: {name}: not a readable JUnit report: {error}")
         return suites or None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether an error is one of the machine or the database, which may work again later."""
+    if isinstance(error, OSError):
+        return error.errno in _PASSING
+    return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError))

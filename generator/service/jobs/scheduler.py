@@ -111,13 +111,10 @@ class Scheduler:
             return rows(connection, sa.select(jobs).where(jobs.c.status.in_(("running", "canceling"))))
 
     def _resume(self, job: Row) -> None:
-        folder = self._data.job(job["id"])
-        if folder.has_shepherd():
-            self._watch(job["id"], job["lane"])
-            if job["status"] == "canceling":
-                folder.cancel()
-        else:
-            self._conclusion.conclude(job["id"])
+        """Wait for a job of an earlier service; without a shepherd, it has ended."""
+        self._watch(job["id"], job["lane"])
+        if job["status"] == "canceling":
+            self._data.job(job["id"]).cancel()
 
     def _run_queue(self) -> None:
         cleaned, clock = -math.inf, ClockWatch(memory=self._data.clock)
@@ -203,8 +200,10 @@ class Scheduler:
         threading.Thread(target=self._wait, args=(number,), name=f"job {number}", daemon=True).start()
 
     def _wait(self, number: int) -> None:
-        self._data.job(number).wait()
-        self._conclusion.conclude(number)
-        with self._guard:
-            self._running.pop(number, None)
-        self._wake.set()
+        try:
+            self._data.job(number).wait()
+            self._conclusion.conclude(number)
+        finally:
+            with self._guard:
+                self._running.pop(number, None)
+            self._wake.set()

@@ -72,10 +72,14 @@ class JobFolder:
             trace.write(f"\x1b[0;33m{text}\x1b[0;m\n")
 
     def result(self) -> dict[str, Any] | None:
-        """Return how the job ended; None if its shepherd was killed before."""
+        """Return how the job ended; None if its shepherd was killed before.
+
+        Raises:
+            OSError: it cannot be read now, such as with too many open files.
+        """
         try:
             found: dict[str, Any] = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         return found
 
