@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from ci_service import ACCESS, PIPELINE_FILE, Service, make_project
 from generator.service import archives
 from generator.service.archives import Archive
 from generator.service.jobs import junit_reports
+from generator.service.jobs.artifact_collector import ArtifactCollector
+from generator.service.jobs.trace_writer import Trace
 from generator.service.pages import log, packages
 
 _FILE = PIPELINE_FILE.replace("paths: [out/]\n    when", "paths: [out/, packages/]\n    when")
@@ -186,6 +189,33 @@ def test_odd_times_of_tests_do_not_stop_their_report(odd_service: Service, job: 
 def test_reports_that_a_page_has_no_room_for_are_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"document type|more than 2000"):
         junit_reports.read(text)
+
+
+def test_of_a_report_and_of_variables_without_end_only_a_part_is_read(tmp_path: Path) -> None:
+    """Files of 2 GiB, with holes: to read them whole would need as much memory, to copy them as much disk space."""
+    work, folder = tmp_path / "work", tmp_path / "job"
+    for place in (work, folder):
+        place.mkdir()
+    for name in ("report.xml", "made.env"):
+        with (work / name).open("wb") as file:
+            file.write(b"A=1\n")
+            file.truncate(2 << 30)
+    ended: dict[str, Any] = {"reason": None}
+    trace = Trace(folder / "trace", secrets=[], limit=1000)
+    keep = {"when": "on_success", "paths": [], "junit": ["report.xml"], "dotenv": ["made.env"]}
+    tracemalloc.start()
+    try:
+        ArtifactCollector(work, folder, trace, limit=0).collect(keep, ended)
+        with pytest.raises(ValueError, match="too long"):
+            junit_reports.read_file(work / "report.xml")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        trace.close()
+
+    assert (ended["dotenv"], ended["junit"]) == ({"A": "1"}, ["junit-0.xml"])
+    assert (folder / "junit-0.xml").stat().st_size < 11 << 20
+    assert peak < 50 << 20
 
 
 def test_names_and_texts_of_a_report_are_cut() -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from generator.service.jobs.junit_reports import LARGEST
 from generator.service.jobs.trace_writer import YELLOW, Trace
 from generator.shared import durable_files
 
 _DOTENV_LIMIT = 1 << 20
+_LONGEST_REPORT = LARGEST + 1
+"""Bytes that are kept of a JUnit report: what is longer is refused when it is read."""
 
 
 class ArtifactCollector:
@@ -73,14 +75,17 @@ class ArtifactCollector:
 
     def _keep_junit_report(self, number: int, path: Path) -> str:
         name = f"junit-{number}.xml"
-        shutil.copyfile(path, self._folder / name)
+        with path.open("rb") as report:
+            (self._folder / name).write_bytes(report.read(_LONGEST_REPORT))
         durable_files.sync(self._folder / name)
         return name
 
     def _dotenv(self, patterns: list[str]) -> dict[str, str]:
         variables = {}
         for path in self._matching_files(patterns):
-            for line in path.read_bytes()[:_DOTENV_LIMIT].decode(errors="replace").splitlines():
+            with path.open("rb") as file:
+                text = file.read(_DOTENV_LIMIT).decode(errors="replace")
+            for line in text.splitlines():
                 name, equals, value = line.partition("=")
                 if equals and name.strip().isidentifier() and "\0" not in value:
                     variables[name.strip()] = value.strip().strip('"')

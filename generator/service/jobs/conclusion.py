@@ -130,7 +130,7 @@ class Conclusion:
         suites = []
         for name in names:
             try:
-                suites += junit_reports.read((folder.path / name).read_bytes())
+                suites += junit_reports.read_file(folder.path / name)
             except (OSError, ParseError, ValueError, LookupError) as error:
                 folder.note(f"WARNING: {name}: not a readable JUnit report: {error}")
         return suites or None

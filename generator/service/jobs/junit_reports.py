@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-_LIMIT = 10 << 20
+LARGEST = 10 << 20
+"""Bytes of a report."""
 _MOST_CASES, _LONGEST_NAME, _LONGEST_TEXT, _LONGEST_TIME = 2000, 1000, 20_000, 1e9
+
+
+def read_file(path: Path) -> list[dict[str, Any]]:
+    """Read the suites of a report from a file, as `read` does.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError, xml.etree.ElementTree.ParseError: as `read`.
+    """
+    with path.open("rb") as file:
+        return read(file.read(LARGEST + 1))
 
 
 def read(text: bytes) -> list[dict[str, Any]]:
@@ -19,7 +32,7 @@ def read(text: bytes) -> list[dict[str, Any]]:
             is not XML.
     """
     # null bytes occur only in UTF-16, where a document type would not be found; expat reads no wider encoding
-    if len(text) > _LIMIT or b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\0" in text:
+    if len(text) > LARGEST or b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\0" in text:
         raise ValueError("too long, with a document type, or in UTF-16")
     root = ElementTree.fromstring(text)  # noqa: S314 - a document type, and with it any entity, is refused above
     suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
