@@ -15,6 +15,7 @@ from support import Finished, cases, commit_all, write_notebook
 from generator.package.document_rules import broken_rules
 from generator.package.document_rules.values import foreign_files
 from generator.package.map.tool import read_tool
+from generator.package.validation import validate
 from generator.shared import yaml_limits
 from generator.shared.errors import DocumentError
 
@@ -131,16 +132,16 @@ def test_a_document_behind_a_link_that_leaves_is_refused(package: Path, tmp_path
     ]
 
 
-def test_validate_gives_a_verdict_on_each(package: Path, tmp_path: Path, packmill: Callable[..., Finished]) -> None:
+def test_validate_gives_a_verdict_on_each(package: Path, tmp_path: Path) -> None:
     (tmp_path / "marker").write_text("x")
     (package / "inputs.yml").write_text("tiles: [{class: File, path: link}]\n")
     (package / "link").symlink_to(tmp_path / "marker")
     process = package / "process.cwl"
     process.write_text(process.read_text().replace("entry: $(inputs)", "entry: $(inputs.tiles)"))
 
-    rows = packmill("validate", package, "--json").json()
+    verdicts = validate(package, profile=None)
 
-    wrong = {(row["document"], row["oracle"]): row["problem"] for row in rows if not row["valid"]}
+    wrong = {(one.document, one.oracle): one.problem for one in verdicts if one.problem}
     assert set(wrong) == {
         ("process.cwl", "container and expressions"),
         ("process.cwl", "cwltool --validate --strict"),
@@ -152,17 +153,14 @@ def test_validate_gives_a_verdict_on_each(package: Path, tmp_path: Path, packmil
     assert "link is not in the package" in wrong["inputs.yml", "files in the package"]
 
 
-def test_validate_loads_nothing_that_a_stranger_s_document_names(
-    package: Path, tmp_path: Path, packmill: Callable[..., Finished]
-) -> None:
+def test_validate_loads_nothing_that_a_stranger_s_document_names(package: Path, tmp_path: Path) -> None:
     (tmp_path / "marker.cwl").write_text("marker")
     with (package / "process.cwl").open("a") as process:
         process.write("doc2: {$include: ../../../../marker.cwl}\n")
 
-    finished = packmill("validate", package)
+    verdicts = validate(package, profile=None)
 
-    assert finished.code == 17
-    assert "process.cwl: not loaded" in finished.err
+    assert [one.document for one in verdicts if one.problem.startswith("not loaded")] == ["process.cwl", "workflow.cwl"]
 
 
 class TestTrust:
