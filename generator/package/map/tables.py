@@ -14,39 +14,56 @@ import itertools
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from generator.shared.bounded_memory import bounded_memory, machine_memory
 from generator.shared.errors import UsageError
 
 Row = Mapping[str, Any]
 geometry = "geometry"
 """The column with the geometry of a feature."""
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
-_LONGEST_PRODUCT = 1_000_000
+_MOST_ROWS = 1_000_000
+"""A few hundred bytes of Parquet can have any number of rows."""
+_LEAST_MEMORY, _SHARE_OF_MEMORY = 4 << 30, 0.25
+"""Bytes that reading a table may take: a share of the machine's memory, and no less than some."""
 _LARGEST_CELL = 16 << 20
 """Characters of a cell of CSV, such as a geometry."""
+_ROWS_AT_ONCE = 1024
+"""Rows of Parquet that are in memory twice."""
+
+
+class OversizedTableError(UsageError):
+    """A table takes more memory than this process may use for it."""
 
 
 def read_table(path: Path) -> list[Row]:
     """Read the rows of a table by the ending of its name.
 
     Raises:
-        UsageError: the file cannot be read, or does not have the format of its ending.
+        OversizedTableError: its rows take too much memory.
+        UsageError: the file cannot be read, does not have the format of its ending, or has too many rows.
     """
     read = _readers.get(path.suffix.lower())
     if read is None:
         known = ", ".join(_readers)
         raise UsageError(f"{path}: unknown kind of table; its name has to end in one of {known}")
     try:
-        rows = list(read(path))
+        with bounded_memory(max(_LEAST_MEMORY, int(machine_memory() * _SHARE_OF_MEMORY))):
+            rows = list(itertools.islice(read(path), _MOST_ROWS + 1))
+    except MemoryError:
+        raise OversizedTableError(f"{path}: its rows take too much memory; split the table") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not text in UTF-8; save the file in this encoding") from None
     if not rows:
         raise UsageError(f"{path}: has no rows")
+    if len(rows) > _MOST_ROWS:
+        raise UsageError(f"{path}: has more than {_MOST_ROWS:,} rows; split the table")
     return rows
 
 
@@ -67,8 +84,8 @@ def product(assignments: Sequence[str]) -> list[Row]:
     if empty := [name for name, values in columns.items() if not values]:
         raise UsageError(f"--product {empty[0]}: has no values")
     count = math.prod(map(len, columns.values()))
-    if count > _LONGEST_PRODUCT:
-        raise UsageError(f"--product gives {count:,} rows; the most is {_LONGEST_PRODUCT:,}")
+    if count > _MOST_ROWS:
+        raise UsageError(f"--product gives {count:,} rows; the most is {_MOST_ROWS:,}")
     return [dict(zip(columns, values, strict=True)) for values in itertools.product(*columns.values())]
 
 
@@ -77,8 +94,8 @@ def _values(text: str) -> list[str]:
     if not span:
         return next(csv.reader([text]), [])
     first, last = int(span[1]), int(span[2])
-    if abs(last - first) >= _LONGEST_PRODUCT:
-        raise UsageError(f"--product {text}: more than {_LONGEST_PRODUCT:,} values")
+    if abs(last - first) >= _MOST_ROWS:
+        raise UsageError(f"--product {text}: more than {_MOST_ROWS:,} values")
     width = len(span[1]) if span[1].startswith("0") and len(span[1]) == len(span[2]) else 0
     step = 1 if last >= first else -1
     return [f"{number:0{width}d}" for number in range(first, last + step, step)]
@@ -118,9 +135,13 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
         raise UsageError(f"{path} line 1: the columns are separated by ';'; save the file with commas")
     if not all(names):
         raise UsageError(f"{path} line 1: column {names.index('') + 1} has no name")
-    if len(set(names)) < len(names):
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise UsageError(f"{path} line 1: two columns are named {doubled!r}")
+    _refuse_doubled(f"{path} line 1", names)
+
+
+def _refuse_doubled(where: str, names: Sequence[str]) -> None:
+    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
+    if doubled is not None:
+        raise UsageError(f"{where}: two columns are named {doubled!r}")
 
 
 def _read_tsv(path: Path) -> Iterator[Row]:
@@ -190,21 +211,30 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         raise UsageError(f"{path}: Parquet needs pyarrow; install it: pip install 'packmill[tables]'") from None
     try:
         with parquet.ParquetFile(io.BytesIO(path.read_bytes())) as file:
+            _refuse_doubled(str(path), file.schema_arrow.names)
             first = 1
-            for batch in file.iter_batches():
+            for batch in file.iter_batches(_ROWS_AT_ONCE, use_threads=False):
                 for number, row in enumerate(batch.to_pylist(), first):
                     _check_binary(row, f"{path} row {number}")
                     yield {name: _plain(cell) for name, cell in row.items() if cell is not None}
                 first += batch.num_rows
+    except MemoryError:  # Arrow's own is an ArrowException, too
+        raise
     except ArrowException as error:
         raise UsageError(f"{path}: not Parquet: {error}") from None
-    except ValueError as error:  # nanoseconds, which Python's times do not have
+    except (ValueError, OverflowError) as error:  # nanoseconds, and times that Python does not have
         raise UsageError(f"{path}: a value cannot be read: {error}") from None
 
 
 def _check_binary(row: Mapping[str, Any], where: str) -> None:
-    if binary := [name for name, cell in row.items() if isinstance(cell, bytes)]:
+    if binary := [name for name, cell in row.items() if _has_bytes(cell)]:
         raise UsageError(f"{where}: column {binary[0]!r} has bytes; convert them to text")
+
+
+def _has_bytes(cell: Any) -> bool:
+    if isinstance(cell, list | tuple | dict):
+        return any(map(_has_bytes, cell.values() if isinstance(cell, dict) else cell))
+    return isinstance(cell, bytes)
 
 
 def _plain(cell: Any) -> Any:

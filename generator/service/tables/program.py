@@ -44,12 +44,15 @@ def check(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the number of rows, or the mistakes."""
     from generator.package.map.checking import check_table
     from generator.package.map.rows import TableMisfitError
+    from generator.package.map.tables import OversizedTableError
     from generator.shared.errors import UsageError
 
     try:
         rows = check_table(Path("package").resolve(), **spec)
     except TableMisfitError as error:
         return _mistakes(error.mistakes)
+    except OversizedTableError:
+        raise MemoryError from None
     except UsageError as error:
         return _mistakes(str(error).splitlines())
     return {"rows": rows}

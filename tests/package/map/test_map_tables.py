@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from generator.package.map import tables
 from generator.package.map.tables import product, read_table
 from generator.shared.errors import UsageError
 
@@ -137,3 +140,72 @@ def test_bytes_of_parquet_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="row 1: column 'c' has bytes"):
         read_table(tmp_path / "t.parquet")
+
+
+def test_a_doubled_name_among_very_many_columns_is_found_in_time(tmp_path: Path) -> None:
+    columns = ",".join(map(str, range(200_000)))
+    (tmp_path / "t.csv").write_text(f"{columns},199999\n")
+    begun = time.process_time()
+
+    with pytest.raises(UsageError, match="two columns are named '199999'"):
+        read_table(tmp_path / "t.csv")
+
+    assert time.process_time() - begun < 10
+
+
+def _write_parquet(path: Path, columns: list[tuple[str, Any]]) -> Path:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    arrays = [pyarrow.array(values) if isinstance(values, list) else values for _, values in columns]
+    parquet.write_table(pyarrow.Table.from_arrays(arrays, names=[name for name, _ in columns]), path)
+    return path
+
+
+def test_two_columns_of_parquet_with_one_name_are_refused(tmp_path: Path) -> None:
+    """The second one would replace the first."""
+    path = _write_parquet(tmp_path / "t.parquet", [("n", [1]), ("n", [2])])
+
+    with pytest.raises(UsageError, match="two columns are named 'n'"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("cell", [[b"a"], {"x": b"a"}, {"x": [{"y": b"a"}]}], ids=str)
+def test_bytes_within_a_cell_of_parquet_are_refused(cell: Any, tmp_path: Path) -> None:
+    path = _write_parquet(tmp_path / "t.parquet", [("n", [cell])])
+
+    with pytest.raises(UsageError, match="row 1: column 'n' has bytes"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(("kind", "value"), [("date32", 2**31 - 1), ("duration", 2**62)])
+def test_a_time_of_parquet_that_no_date_can_be_is_refused(kind: str, value: int, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    types = {"date32": pyarrow.date32(), "duration": pyarrow.duration("s")}
+    path = _write_parquet(tmp_path / "t.parquet", [("n", pyarrow.array([value], types[kind]))])
+
+    with pytest.raises(UsageError, match="a value cannot be read"):
+        read_table(path)
+
+
+def test_a_small_table_of_very_many_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_MOST_ROWS", 1000)
+    path = _write_parquet(tmp_path / "t.parquet", [("n", [1] * 1001)])
+
+    with pytest.raises(UsageError, match=r"has more than 1,000 rows"):
+        read_table(path)
+
+
+def test_a_small_table_of_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    monkeypatch.setattr(tables, "_LEAST_MEMORY", 256 << 20)
+    monkeypatch.setattr(tables, "_SHARE_OF_MEMORY", 0)
+    indices = pyarrow.array([0] * 1000, pyarrow.int32())
+    repeated = pyarrow.DictionaryArray.from_arrays(indices, pyarrow.array(["x" * (1 << 20)]))
+    path = _write_parquet(tmp_path / "t.parquet", [("n", repeated)])
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+
+    with pytest.raises(UsageError, match="its rows take too much memory"):
+        read_table(path)
+
+    assert resource.getrlimit(resource.RLIMIT_AS) == limit
