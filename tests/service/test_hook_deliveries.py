@@ -25,7 +25,7 @@ from generator.service.project.project import Project
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hooks import Hooks
-from generator.service.store.outbox import PIPELINE
+from generator.service.store.outbox import JOB, PIPELINE
 from generator.shared.errors import UsageError
 
 _GUARDED = replace(any_hook, guarded=True)
@@ -229,3 +229,44 @@ def test_a_database_of_an_earlier_version_gets_the_new_columns(tmp_path: Path) -
         assert [one["announced"] for one in rows(connection, sa.select(pipelines))] == ["failed"]
         assert rows(connection, sa.select(jobs)) == []
     again.close()
+
+
+def test_a_token_is_never_sent_to_the_address_that_the_hook_had_before(hooks: Hooks) -> None:
+    """A delivery reads the address from the database, and the token from a file that a change has replaced."""
+    number = hooks.create(url="https://first.example/", token="of the first", events=[PIPELINE], verify=True)
+    assert number is not None
+    read_before = hooks.get(number)
+    assert read_before is not None
+
+    hooks.update(number, url="https://second.example/", token="of the second", events={})
+
+    with pytest.raises(UsageError, match="no longer stored"):
+        hooks.secrets(read_before)
+    now = hooks.get(number)
+    assert now is not None
+    assert hooks.secrets(now) == ("https://second.example/", "of the second")
+
+
+def test_a_change_of_a_hook_keeps_what_another_one_changed(hooks: Hooks) -> None:
+    number = hooks.create(url="https://first.example/", token="of the first", events=[PIPELINE], verify=True)
+    assert number is not None
+
+    hooks.update(number, url="https://second.example/", token=None, events={JOB: True})
+    hooks.update(number, url=None, token="of the second", events={PIPELINE: False}, verify=False)
+
+    now = hooks.get(number)
+    assert now is not None
+    assert (now["events"], now["verify"]) == ([JOB], False)
+    assert hooks.secrets(now) == ("https://second.example/", "of the second")
+
+
+def test_a_hook_or_a_schedule_that_was_deleted_meanwhile_leaves_no_secret(hooks: Hooks, tmp_path: Path) -> None:
+    number = hooks.create(url="https://first.example/", token="of the first", events=[PIPELINE], verify=True)
+    assert number is not None
+    hooks.delete(number)
+
+    hooks.update(number, url="https://second.example/", token="of the second", events={})
+    hooks.set_notification(7, url="https://second.example/", token="of the second")
+
+    assert hooks.notifications(schedule=7) == []
+    assert list((tmp_path / "hooks").iterdir()) == []

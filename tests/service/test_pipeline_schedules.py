@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gitlab
@@ -246,3 +247,23 @@ def test_a_token_that_may_only_read_sees_no_variables_and_changes_nothing(
         seen.play()
     with pytest.raises(gitlab.GitlabCreateError, match="403"):
         _schedules(service, reader).create({"description": "not mine", **_NEVER})
+
+
+def test_variables_that_are_set_at_the_same_moment_are_all_kept(service: Service, schedules: Any) -> None:
+    schedule = schedules.create({"description": "busy", "ref": "main", "cron": "0 0 1 1 *"})
+    path = f"/pipeline_schedules/{schedule.id}/variables"
+    service.ask("POST", path, json={"key": "changed", "value": "before"})
+
+    def add(number: int) -> int:
+        return service.ask(
+            "POST", path, json={"key": f"v{number}", "value": f"https://ada:pass{number}@host"}
+        ).status_code
+
+    with ThreadPoolExecutor(8) as threads:
+        changed = threads.submit(service.ask, "PUT", f"{path}/changed", json={"value": "after"})
+        statuses = list(threads.map(add, range(24)))
+
+    kept = {one["key"]: one["value"] for one in service.get(f"/pipeline_schedules/{schedule.id}")["variables"]}
+    assert (set(statuses), changed.result().status_code) == ({201}, 200)
+    assert sorted(kept) == sorted(["changed", *(f"v{number}" for number in range(24))])
+    assert kept["changed"] == "after"

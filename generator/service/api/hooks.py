@@ -65,7 +65,8 @@ def create_hook(request: Request, given: Mapping[str, Any]) -> Row:
         HttpError: 400 or 422, a field is missing or invalid, or there are too many hooks.
     """
     url = _url(request, given)
-    fields = {"events": [], "name": None, "description": None, "verify": True, **_fields(given)}
+    events = [event for event, wanted in _events(given).items() if wanted]
+    fields = {"name": None, "description": None, "verify": True, **_fields(given), "events": events}
     made = context(request).hooks.create(url=url, token=_short(given, "token", _LONGEST_TOKEN) or "", **fields)
     if made is None:
         raise HttpError(422, {"message": {"base": ["Maximum number of project webhooks (100) exceeded"]}})
@@ -91,12 +92,10 @@ def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
     here = context(request)
     here.access.require_admin(request)
     hook = find_hook(request, number)
-    url, stored = _stored_secrets(request, hook)
-    if given.get("url") not in (None, redacted(url)):  # clients send back the address that they were shown
-        url = _url(request, given)
-    token = _short(given, "token", _LONGEST_TOKEN) if "token" in given else stored
-    events = {event: event in hook["events"] for event in _EVENTS}
-    here.hooks.update(number, url=url, token=token or "", **({"events": hook["events"]} | _fields(given, events)))
+    shown = redacted(_stored_secrets(request, hook)[0])
+    url = None if given.get("url") in (None, shown) else _url(request, given)  # clients send back what they were shown
+    token = (_short(given, "token", _LONGEST_TOKEN) or "") if "token" in given else None
+    here.hooks.update(number, url=url, token=token, events=_events(given), **_fields(given))
     return JSONResponse(hook_entity(find_hook(request, number), here.project.id))
 
 
@@ -189,6 +188,8 @@ def send_test(request: Request, hook: int, trigger: str) -> Outcome:
     if latest is None:
         raise HttpError(422, {"message": "Ensure the project has CI pipelines."})
     mine = here.pipelines.jobs_of(latest["id"])
+    if not mine:  # it was deleted meanwhile
+        raise HttpError(422, {"message": "Ensure the project has CI pipelines."})
     return _send(request, hook, trigger, snapshot(latest, mine, job=mine[-1]["id"]))
 
 
@@ -235,13 +236,16 @@ def _url(request: Request, given: Mapping[str, Any]) -> str:
     return url
 
 
-def _fields(given: Mapping[str, Any], events: Mapping[str, bool] | None = None) -> dict[str, Any]:
-    """Return the given fields other than address and token; ``events`` are those of the hook so far."""
+def _events(given: Mapping[str, Any]) -> dict[str, bool]:
+    return {event: _flag(given, event) for event in _EVENTS if event in given}
+
+
+def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given fields other than address, token and events."""
     for name in _UNSUPPORTED:
         if given.get(name):
             raise_bad_parameter(f"{name} is not supported")
-    chosen = {**(events or {}), **{event: _flag(given, event) for event in _EVENTS if event in given}}
-    fields: dict[str, Any] = {"events": [event for event, wanted in chosen.items() if wanted]}
+    fields: dict[str, Any] = {}
     if "enable_ssl_verification" in given:
         fields["verify"] = _flag(given, "enable_ssl_verification")
     return fields | {name: _short(given, name, _LONGEST_NAME) for name in ("name", "description") if name in given}

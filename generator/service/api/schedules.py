@@ -5,7 +5,7 @@ Source: https://docs.gitlab.com/api/pipeline_schedules/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +30,8 @@ from generator.shared.setting_text import is_yes
 router = APIRouter(prefix="/api/v4/projects/{project:int}/pipeline_schedules")
 _TEXTS = ("description", "ref", "cron", "cron_timezone")
 _NOTIFY = ("notify_url", "notify_token")
+_Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+"""Returns the variables of a schedule as they are to be."""
 _SCOPES = {"active": True, "inactive": False}
 
 
@@ -85,12 +87,15 @@ async def change(request: Request, schedule: int) -> Response:
 
 
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
-    here, found = context(request), _find_own(request, number)
+    here = context(request)
+    _find_own(request, number)
     fields: dict[str, Any] = dict(_checked(request, _texts(given)))
     url, token = _target(request, given) or ("", "")
     if "notify_url" in given:
         set_notification(here, number, url, token)
-    here.schedules.update(found, **fields, active=_flag(given, "active", default=found["active"]))
+    if given.get("active") is not None:
+        fields["active"] = _flag(given, "active", default=True)
+    here.schedules.update(number, **fields)
     return _response(request, number)
 
 
@@ -107,7 +112,7 @@ def take_ownership(request: Request, schedule: int) -> Response:
     """Let a schedule's pipelines run as the user of this request."""
     here = context(request)
     user = here.access.require_writer(request)
-    here.schedules.update(_find_own(request, schedule), user=user.name, user_id=user.id)
+    here.schedules.update(_find_own(request, schedule)["id"], user=user.name, user_id=user.id)
     return _response(request, schedule, status=201)
 
 
@@ -144,12 +149,15 @@ async def create_variable(request: Request, schedule: int) -> Response:
 
 
 def _create_variable(request: Request, number: int, given: dict[str, Any]) -> Response:
-    found = _find_own(request, number)
+    _find_own(request, number)
     key = text(given, "key")
-    variables = _variables(request, found)
-    if any(one["key"] == key for one in variables):
-        raise HttpError(400, {"message": {"variables": [f"have duplicate values ({key})"]}})
-    return _set_variable(request, number, variables, key, given, status=201)
+
+    def add(variables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if any(one["key"] == key for one in variables):
+            raise HttpError(400, {"message": {"variables": [f"have duplicate values ({key})"]}})
+        return _with(variables, key, given)
+
+    return _change_variables(request, number, key, add, status=201)
 
 
 @router.put("/{schedule:int}/variables/{key}", openapi_extra=sent(optional=("value", "variable_type")))
@@ -160,28 +168,36 @@ async def change_variable(request: Request, schedule: int, key: str) -> Response
 
 
 def _change_variable(request: Request, number: int, key: str, given: dict[str, Any]) -> Response:
-    kept = _without(_variables(request, _find_own(request, number)), key)
-    return _set_variable(request, number, kept, key, given, status=200)
+    _find_own(request, number)
+    return _change_variables(
+        request, number, key, lambda variables: _with(_without(variables, key), key, given), status=200
+    )
 
 
 @router.delete("/{schedule:int}/variables/{key}")
 def delete_variable(request: Request, schedule: int, key: str) -> Response:
     """Remove a variable of a schedule."""
     found = _find_own(request, schedule)
-    context(request).schedules.update(found, _without(_variables(request, found), key))
-    shown = next(one for one in found["variables"] if one["key"] == key)
+    _store_variables(request, schedule, lambda variables: _without(variables, key))
+    shown = next((one for one in found["variables"] if one["key"] == key), None)
+    if shown is None:
+        raise_not_found("Variable")
     return JSONResponse(shown, status_code=202)
 
 
-def _set_variable(
-    request: Request, number: int, others: list[dict[str, Any]], key: str, given: Mapping[str, Any], *, status: int
-) -> Response:
-    here = context(request)
+def _with(others: list[dict[str, Any]], key: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     one = {"key": key, "value": given.get("value", ""), "variable_type": given.get("variable_type") or "env_var"}
-    variables = variable_list({"variables": [*others, one]})
-    here.schedules.update(_find(request, number), variables)
-    _keep_package(request, variables)
-    shown = next(one for one in _find(request, number)["variables"] if one["key"] == key)
+    return variable_list({"variables": [*others, one]})
+
+
+def _change_variables(request: Request, number: int, key: str, change: _Change, *, status: int) -> Response:
+    """Change the variables of a schedule; return the one with a key."""
+    _store_variables(request, number, change)
+    found = _find(request, number)
+    _keep_package(request, found["variables"])
+    shown = next((one for one in found["variables"] if one["key"] == key), None)
+    if shown is None:  # another request removed it meanwhile
+        raise_not_found("Variable")
     return JSONResponse(shown, status_code=status)
 
 
@@ -196,9 +212,9 @@ def _without(variables: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     return [one for one in variables if one["key"] != key]
 
 
-def _variables(request: Request, schedule: Row) -> list[dict[str, Any]]:
+def _store_variables(request: Request, number: int, change: _Change) -> None:
     try:
-        return context(request).schedules.variables(schedule)
+        context(request).schedules.change_variables(number, change)
     except UsageError as error:
         raise HttpError(400, {"message": {"base": [str(error)]}}) from None
 

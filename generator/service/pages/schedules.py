@@ -145,13 +145,13 @@ async def change(request: Request, number: int) -> Response:
 
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
     here, who = context(request), check_writer_form(request, given)
-    found = _find_own(request, number, who)
+    _find_own(request, number, who)
     texts = {name: str(value) for name, value in given.items()}
     try:
         fields, target = _checked(here, texts), form_target(here, texts)
     except InvalidFormError as error:
         return _page(request, number, texts, error.wrong, message=error.message, status=400)
-    here.schedules.update(found, None, **fields)
+    here.schedules.update(number, **fields)
     set_notification(here, number, *(target or ("", "")))
     return _to(here, number)
 
@@ -176,12 +176,12 @@ async def act(request: Request, number: int, action: str) -> Response:
 
 
 def _pause(here: Context, schedule: Row, _who: Session) -> str:
-    here.schedules.update(schedule, active=False)
+    here.schedules.update(schedule["id"], active=False)
     return _address(here, schedule["id"])
 
 
 def _resume(here: Context, schedule: Row, _who: Session) -> str:
-    here.schedules.update(schedule, active=True)
+    here.schedules.update(schedule["id"], active=True)
     return _address(here, schedule["id"])
 
 
@@ -191,7 +191,7 @@ def _run(here: Context, schedule: Row, who: Session) -> str:
 
 
 def _take_over(here: Context, schedule: Row, who: Session) -> str:
-    here.schedules.update(schedule, user=who.identity.name, user_id=who.identity.id)
+    here.schedules.update(schedule["id"], user=who.identity.name, user_id=who.identity.id)
     return _address(here, schedule["id"])
 
 

@@ -8,10 +8,12 @@ as soon as the pipeline has ended.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from generator.shared.errors import UsageError
 
 Variables = list[dict[str, Any]]
 _KEPT = 7 * 24 * 3600.0
+_OF = ""
+"""The key of a digest in a file: of the variables that it belongs to. No variable has this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +41,28 @@ class HiddenValues:
     def keep(self, number: int, variables: Variables) -> Variables:
         """Store the secret values of a new pipeline; return its variables with masked values."""
         hidden = {one["key"]: one["value"] for one in variables if _must_hide(one)}
+        masked = [_mask(one) for one in variables]
         if hidden:
-            self._write(number, hidden)
+            self._write(number, {**hidden, _OF: _digest(masked)})
         else:
             self.remove(number)  # a file of a pipeline with this number whose transaction failed
-        return [_mask(one) for one in variables]
+        return masked
 
     def restore(self, number: int, variables: Variables) -> Variables:
         """Return the variables with their values.
 
         Raises:
-            UsageError: the values are no longer stored.
+            UsageError: the values are no longer stored, or those of other variables are: a change is being stored.
         """
         names = [one["key"] for one in variables if one.get("hidden")]
         if not names:
             return variables
-        try:
+        with suppress(OSError, ValueError, KeyError):
             kept: dict[str, str] = json.loads(self._file(number).read_text(encoding="utf-8"))
-            return [{**one, "value": kept[one["key"]]} if one.get("hidden") else one for one in variables]
-        except (OSError, ValueError, KeyError):
-            listed = ", ".join(names)
-            raise UsageError(f"{listed}: the values are no longer stored; start a new pipeline with them") from None
+            if kept.get(_OF) in (None, _digest(variables)):  # earlier versions stored none
+                return [{**one, "value": kept[one["key"]]} if one.get("hidden") else one for one in variables]
+        listed = ", ".join(names)
+        raise UsageError(f"{listed}: the values are no longer stored; start a new pipeline with them")
 
     def remove(self, number: int) -> None:
         """Remove the values of a pipeline."""
@@ -114,6 +119,11 @@ class HiddenValues:
 def has_secrets_of_one_run(variables: Variables) -> bool:
     """Return whether a variable has the mark ``once``: its values are not kept after the pipeline has ended."""
     return any(one.get("once") for one in variables)
+
+
+def _digest(masked: Variables) -> str:
+    """Return what identifies the variables of a file: without it, a token could be sent to an earlier address."""
+    return hashlib.sha256(json.dumps(masked, sort_keys=True).encode()).hexdigest()
 
 
 def _is_over(row: Row) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,11 +14,13 @@ from generator.service.store.audit import Event, record
 from generator.service.store.database import Database, Row, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hook_tables import deliveries, hooks
-from generator.service.store.outbox import RUN, delivery
+from generator.service.store.outbox import JOB, PIPELINE, RUN, delivery
+from generator.service.store.schedule_tables import schedules
 from generator.shared.errors import UsageError
 
 MOST = 100
 """The number of hooks that a project may have, which is GitLab's."""
+_EVENTS = (PIPELINE, JOB)
 _LARGEST = 2**31 - 1
 _KEPT = 7 * 24 * 3600.0
 LONGEST_PAUSE = 3600.0
@@ -78,7 +81,9 @@ class Hooks:
         with self._database.transaction() as connection:
             connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id.in_(mine)))
             connection.execute(sa.delete(hooks).where(hooks.c.schedule_id == schedule))
-            if url:
+            # the schedule may have been deleted meanwhile
+            exists = connection.execute(sa.select(schedules.c.id).where(schedules.c.id == schedule)).first()
+            if url and exists:
                 self.add_notification(connection, url=url, token=token, schedule=schedule)
 
     def notifications(self, *, pipeline: int | None = None, schedule: int | None = None) -> list[Row]:
@@ -87,11 +92,21 @@ class Hooks:
         with self._database.connection() as connection:
             return rows(connection, sa.select(hooks).where(mine).order_by(hooks.c.id))
 
-    def update(self, number: int, *, url: str, token: str, **fields: Any) -> None:
-        """Change a hook."""
-        with self._database.transaction() as connection:
-            connection.execute(sa.update(hooks).where(hooks.c.id == number).values(**fields))
-            self._keep(connection, number, url=url, token=token)
+    def update(
+        self, number: int, *, url: str | None, token: str | None, events: Mapping[str, bool], **fields: Any
+    ) -> None:
+        """Change a hook: None keeps its URL or its token, ``events`` has whether it gets those that are in it."""
+        with self._database.transaction() as connection:  # excludes another change meanwhile
+            found = _find(connection, hooks, number)
+            if found is None:
+                return
+            flags = {**dict.fromkeys(found["events"], True), **events}
+            values = {**fields, "events": [event for event in _EVENTS if flags.get(event)]}
+            connection.execute(sa.update(hooks).where(hooks.c.id == number).values(**values))
+            old = ("", "")
+            with suppress(UsageError):
+                old = self.secrets(found)
+            self._keep(connection, number, url=old[0] if url is None else url, token=old[1] if token is None else token)
             record(connection, Event.HOOK_CHANGED, number)
 
     def _keep(self, connection: sa.Connection, number: int, *, url: str, token: str) -> None:

@@ -20,6 +20,7 @@ from generator.shared.cron_times import next_time
 Variables = list[dict[str, Any]]
 MOST = 1000
 """The number of schedules that a project may have."""
+_OF_TIME = ("cron", "cron_timezone", "active")
 _LARGEST = 2**31 - 1
 _STEP = 300.0
 """Seconds; a clock that is set back by fewer repeats no pipeline."""
@@ -67,18 +68,28 @@ class Schedules:
         self.on_change()
         return number
 
-    def update(self, schedule: Row, variables: Variables | None = None, **fields: Any) -> None:
+    def update(self, number: int, **fields: Any) -> None:
         """Change a schedule; its next time is computed again if the expression, the zone or its activity changes."""
-        of_time = ("cron", "cron_timezone", "active")
-        after = {**schedule, **fields}
-        if any(after[name] != schedule[name] for name in of_time):
-            fields["next_run_at"] = _next(after, time.time())
-        with self._database.transaction() as connection:
-            this = sa.update(schedules).where(schedules.c.id == schedule["id"])
-            connection.execute(this.values(**fields, updated_at=time.time(), problem=None))
-            if variables is not None:
-                self._keep(connection, schedule["id"], variables)
-            record(connection, Event.SCHEDULE_CHANGED, schedule["id"])
+        with self._database.transaction() as connection:  # excludes another change meanwhile
+            found = row(connection, sa.select(schedules).where(schedules.c.id == number))
+            if found is not None:
+                after = {**found, **fields}
+                if any(after[name] != found[name] for name in _OF_TIME):
+                    fields["next_run_at"] = _next(after, time.time())
+                _change(connection, number, **fields)
+        self.on_change()
+
+    def change_variables(self, number: int, change: Callable[[Variables], Variables]) -> None:
+        """Replace the variables of a schedule by what ``change`` returns for them; its error changes nothing.
+
+        Raises:
+            UsageError: their values are no longer stored.
+        """
+        with self._database.transaction() as connection:  # excludes another change meanwhile
+            found = row(connection, sa.select(schedules).where(schedules.c.id == number))
+            if found is not None:
+                self._keep(connection, number, change(self.variables(found)))
+                _change(connection, number)
         self.on_change()
 
     def delete(self, number: int) -> None:
@@ -165,6 +176,12 @@ class Schedules:
     def _keep(self, connection: sa.Connection, number: int, variables: Variables) -> None:
         masked = self._hidden.keep(number, variables)
         connection.execute(sa.update(schedules).where(schedules.c.id == number).values(variables=masked))
+
+
+def _change(connection: sa.Connection, number: int, **fields: Any) -> None:
+    this = sa.update(schedules).where(schedules.c.id == number)
+    connection.execute(this.values(**fields, updated_at=time.time(), problem=None))
+    record(connection, Event.SCHEDULE_CHANGED, number)
 
 
 def _next(schedule: Mapping[str, Any], now: float) -> float | None:
