@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-write", action="store_true", help="fail each write of a build once, not only some")
     parser.addoption("--trials", type=int, default=1, help="how often each kind of work is killed at a random moment")
     parser.addoption("--seed", type=int, default=None, help="the random moments of an earlier run")
-    parser.addoption("--shared-runs", type=int, default=200, help="how many runs two replicas of the server share")
+    parser.addoption("--shared-runs", type=int, default=100, help="how many runs two replicas of the server share")
     parser.addoption(
         "--live-gateway", metavar="PYTHON", help="an environment whose jupyter_kernel_gateway is asked, too"
     )

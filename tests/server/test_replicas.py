@@ -30,9 +30,9 @@ class Replicas:
         write_notebook(folder / "root" / "mark.ipynb", "x: int = 1", append)
         self.servers: list[NotebookServer] = []
 
-    def start(self, *options: str) -> NotebookServer:
+    def start(self, *options: str, fresh: bool = False) -> NotebookServer:
         server = NotebookServer(
-            self.folder / "root", self.folder / "data", *options, fresh=True, PACKMILL_SERVE_DATABASE=self.database
+            self.folder / "root", self.folder / "data", *options, fresh=fresh, PACKMILL_SERVE_DATABASE=self.database
         )
         server.log = self.folder / f"{len(self.servers)}.log"
         self.servers.append(server)
@@ -149,7 +149,7 @@ def test_an_outage_of_the_database_is_answered_with_503_and_costs_no_run(
 def test_the_password_of_the_database_is_in_no_notebook_command_or_log(replicas: Replicas, postgresql: Cluster) -> None:
     replicas.database = replicas.database.replace("postgres@", "postgres:sesame@")
     write_notebook(replicas.folder / "root" / "environment.ipynb", "import os\nprint(dict(os.environ))")
-    server = replicas.start("--workers", "1")
+    server = replicas.start("--workers", "1", fresh=True)
     run = server.run("environment.ipynb")["run"]["id"]
     postgresql.stop()
     try:
