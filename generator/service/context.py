@@ -108,6 +108,7 @@ class Context:
         def add(connection: sa.Connection, number: int) -> None:
             if record:
                 add_run(connection, number, record)
+            self.data.run_files.remove(number)  # of a pipeline with this number whose transaction failed
             if files:
                 self.data.run_files.keep(files, number)
                 audit.record(connection, audit.Event.FILE_UPLOADED, f"pipeline {number}")

@@ -21,7 +21,7 @@ from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits
 from generator.service.project.project import Project
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
-from generator.service.store.job_folders import DataFolder
+from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 
 _RESULT = {"reason": None, "exit_code": 0, "dotenv": [], "artifacts_size": None, "finished_at": 2.0, "junit": []}
@@ -114,3 +114,29 @@ def test_a_result_that_cannot_be_read_for_now_is_no_killed_job(ended: Ended, mon
     monkeypatch.setattr(Path, "read_text", _failing(Path.read_text, busy, 1))
 
     assert ended.conclude() == ("success", None)
+
+
+def test_a_job_that_is_canceled_while_its_killed_process_is_cleaned_up_does_not_run_again(
+    ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ended.folder.path / "result.json").unlink()
+    monkeypatch.setattr(Cleaning, "end_orphans", lambda *_: ended.rows.cancel_jobs([1]))
+
+    assert ended.conclude() == ("canceled", None)
+
+
+def test_a_job_that_is_canceled_just_before_it_is_queued_again_does_not_run_again(
+    ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ended.folder.path / "result.json").unlink()
+    monkeypatch.setattr(Cleaning, "end_orphans", lambda *_: None)
+    monkeypatch.setattr(JobFolder, "note", lambda *_: ended.rows.cancel_jobs([1]))
+
+    assert ended.conclude() == ("canceled", None)
+
+
+def test_a_job_whose_process_was_killed_runs_again(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    (ended.folder.path / "result.json").unlink()
+    monkeypatch.setattr(Cleaning, "end_orphans", lambda *_: None)
+
+    assert ended.conclude() == ("pending", None)

@@ -161,3 +161,28 @@ def test_the_same_table_has_the_same_place(tmp_path: Path) -> None:
     assert place == f"packmill-tables/{digest[:32]}/t.csv"
     assert uploads.keep_table(tmp_path / "t.csv") == place
     assert (tmp_path / "uploads" / place).read_text() == "n\n1\n"
+
+
+def test_an_upload_succeeds_while_an_old_file_next_to_it_is_removed(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path / "uploads")
+    old, new = uploads.path("tables", "1", "old.csv"), uploads.path("tables", "1", "new.csv")
+    with uploads.writing(old) as file:
+        file.write(b"old")
+    os.utime(old, (0, 0))
+
+    with uploads.writing(new) as file:
+        file.write(b"new")
+        uploads.remove_old()
+
+    assert (old.exists(), new.read_bytes()) == (False, b"new")
+
+
+def test_a_pipeline_gets_no_files_of_one_that_could_not_be_stored(service: Service) -> None:
+    """Its number is used again."""
+    following = service.trigger(repository="by hand") + 1
+    left = service.data / "run-files" / str(following) / "table" / "of-another.csv"
+    left.parent.mkdir(parents=True)
+    left.touch()
+
+    assert service.trigger(repository="by hand") == following
+    assert not left.exists()

@@ -104,14 +104,19 @@ class Conclusion:
 
     def _handle_killed_shepherd(self, job: Row, folder: JobFolder) -> None:
         self._cleaning.end_orphans(job["id"])
-        if job["status"] == "canceling":
+        if self._is_canceling(job["id"]):  # perhaps meanwhile: ending orphans takes seconds
             self.end(job["id"], {"status": "canceled"})
         elif job["attempts"] < self._limits.attempts:
             folder.note("WARNING: the job's process was killed; running it again")
-            self._pipelines.update_job(job["id"], {"status": "pending", "started_at": None, "token_hash": None})
+            if not self._pipelines.requeue(job["id"]):
+                self.end(job["id"], {"status": "canceled"})
         else:
             folder.note(f"ERROR: Job failed (system failure): the job's process was killed {job['attempts']} times")
             self.end(job["id"], {"status": "failed", "failure_reason": "runner_system_failure"})
+
+    def _is_canceling(self, number: int) -> bool:
+        job = self._pipelines.job(number)
+        return job is not None and job["status"] == "canceling"
 
     def _expire_in(self, job: Row) -> float | None:
         described = self._described(job)

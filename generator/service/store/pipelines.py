@@ -154,6 +154,17 @@ class Pipelines:
         self._forget_secrets([pipeline])
         self.on_change()
 
+    def requeue(self, number: int) -> bool:
+        """Let a running job run again; return False if it has been canceled."""
+        with self.database.transaction() as connection:
+            this = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "running")
+            done = connection.execute(this.values(status="pending", started_at=None, token_hash=None)).rowcount
+            pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
+            if done and pipeline is not None:
+                _advance(connection, pipeline)
+        self.on_change()
+        return bool(done)
+
     def cancel(self, number: int) -> list[int]:
         """Cancel a pipeline's unfinished jobs; return the numbers of those that run and must be ended."""
         return self.cancel_jobs([job["id"] for job in self.jobs_of(number)], pipeline=number)

@@ -42,8 +42,7 @@ class RunFiles:
         return new
 
     def keep(self, received: Path, number: int) -> None:
-        """Give received files to a run, on the disk as well; a folder that a failed transaction left is replaced."""
-        shutil.rmtree(self._of(number), ignore_errors=True)
+        """Give received files to a run that has none, on the disk as well."""
         durable_files.sync_tree(received)
         received.rename(self._of(number))
         durable_files.sync(self.folder)

@@ -64,11 +64,12 @@ class Uploads:
     @contextmanager
     def writing(self, path: Path) -> Iterator[BinaryIO]:
         """Yield a file that gets its path, on the disk as well, when the block ends; one that fails leaves what was."""
-        durable_files.make_folder(path.parent, 0o700)
+        durable_files.make_folder(self.folder, 0o700)
         new = self.folder / f".{secrets.token_hex(8)}.new"
         try:
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 yield file
+            durable_files.make_folder(path.parent, 0o700)  # `remove_old` may have removed it meanwhile
             durable_files.replace(new, path)
         finally:
             new.unlink(missing_ok=True)
