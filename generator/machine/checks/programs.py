@@ -25,7 +25,7 @@ def check() -> Iterator[Finding]:
 
 
 def check_optional() -> Iterator[Finding]:
-    """Check the programs of single features."""
+    """Check the programs of single features; where Toil is missing, that of its extra states it."""
     if find_spec("ipykernel"):
         yield Finding(name="ipykernel", state=State.OK, detail="'packmill-runner run' can run Python notebooks here")
     else:
@@ -35,9 +35,6 @@ def check_optional() -> Iterator[Finding]:
     own = str(Path(sys.executable).parent)
     if found := shutil.which("toil-cwl-runner") or shutil.which("toil-cwl-runner", path=own):
         yield Finding(name="toil", state=State.OK, detail=found)
-    else:
-        detail, fix = "'packmill run --engine toil' needs it", pip_install("toil[cwl]")
-        yield Finding(name="toil", state=State.OPTIONAL, detail=detail, fix=fix)
 
 
 def install_command(package: str) -> str:
