@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from generator.notebook.languages import reader_of
 from generator.notebook.notebook import LONGEST_READ_CELL, read_notebook
 from generator.notebook.parameters import Missing, Reading
 from generator.notebook.text_formats import as_notebook
+from generator.notebook.text_formats.knitr_params import Param
 from generator.process.process import read_process
 from generator.repository import checkout
-from generator.shared.errors import EnvironmentSpecError, ParametersError, ProcessError
+from generator.shared.errors import EnvironmentSpecError, NotebookError, ParametersError, ProcessError
 
 _SECONDS = 30
 """Many times what the slowest of these takes; what grows with the square of the size takes longer."""
@@ -167,6 +169,9 @@ def test_a_cell_of_the_largest_size_is_read_in_a_dialect(tags: tuple[str, ...], 
     [
         ("trees.py", "#!coding\n" * 5000 + "# %%\nx = 1\n"),
         ("trees.Rmd", "```{r}\n" + "\n" * LONGEST_READ_CELL + "x <- 1\n```\n"),
+        ("trees.Rmd", "```{r}\n```\n```" + " " * LONGEST_READ_CELL + "`\n"),
+        ("trees.Rmd", "```{r}\n```\n" + "~" * LONGEST_READ_CELL + "`\n"),
+        ("trees.Rmd", "```{r}\n```\n```{r" + " " * LONGEST_READ_CELL + "x\n```\n"),
     ],
 )
 def test_a_text_notebook_is_recognized_and_split_in_time(name: str, text: str) -> None:
@@ -174,6 +179,39 @@ def test_a_text_notebook_is_recognized_and_split_in_time(name: str, text: str) -
 
     assert b'"cells"' in as_notebook(text.encode(), name)
     assert time.process_time() - begin < _SECONDS
+
+
+_HEADER = "---\njupyter: {}\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("trees.py", "# %%\n" * 200_000, "of 200000 lines; at most 10000 are read"),
+        ("trees.md", _HEADER + "\na\n" * 100_000, "of 200003 lines"),
+        ("trees.md", _HEADER + "```python " + "a=" * LONGEST_READ_CELL + "\n```\n", "trees.md:4: the line that begins"),
+        ("trees.py", "# %% " + "a=" * LONGEST_READ_CELL, "has 400005 characters; at most 4000"),
+    ],
+)
+def test_a_text_notebook_that_jupytext_reads_for_minutes_is_refused(name: str, text: str, what: str) -> None:
+    begin = time.process_time()
+
+    with pytest.raises(NotebookError, match=re.escape(what)):
+        as_notebook(text.encode(), name)
+    assert time.process_time() - begin < _SECONDS / 3
+
+
+def test_no_parameter_of_r_markdown_is_compared_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header has room for thousands of them."""
+
+    def refuse(one: Param, other: object) -> bool:
+        raise AssertionError(f"{one} is compared with {other}")
+
+    text = "---\nparams:\n  a: 1\n  b-c: 1\n  d: 2\n---\n```{r}\na\n```\n"
+    read = read_notebook(as_notebook(text.encode(), "trees.Rmd"), "trees.Rmd")
+    monkeypatch.setattr(Param, "__eq__", refuse)
+
+    assert [one.name for one in read_interface(read).inputs] == ["a", "d"]
 
 
 def test_the_name_of_a_kernel_is_read_in_time() -> None:

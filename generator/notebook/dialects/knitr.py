@@ -20,7 +20,7 @@ def refine(notebook: Notebook, cell: Cell) -> Dialect | None:
     remarks = tuple(
         Remark(line=one.line, message=f"{one.name!r} cannot be set: a parameter is a word of letters, digits and _")
         for one in params
-        if one not in usable
+        if not one.name.isidentifier()
     )
     parameters = tuple(one.as_parameter() for one in usable)
     mistakes = tuple(one.mistake for one in usable if one.mistake)

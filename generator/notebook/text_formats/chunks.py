@@ -13,8 +13,8 @@ from typing import Any
 from generator.notebook.text_formats.header import load_yaml
 from generator.shared.errors import NotebookError
 
-_FENCE = re.compile(r"(?P<prefix>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
-_CHUNK = re.compile(r"\{(?P<language>[A-Za-z][\w+#-]*)(?:[ ,]+(?P<options>.*))?\}[ \t]*")
+_FENCE = re.compile(r"(?P<prefix>[ \t>]*)(?P<fence>`{3,}|~{3,}(?!~))(?P<info>[^`]*)")
+_CHUNK = re.compile(r"\{(?P<language>[A-Za-z][\w+#-]*)(?:[ ,](?P<options>.*))?\}[ \t]*")
 _OPTION = re.compile(
     r"""(?P<name>[A-Za-z][\w.-]*)\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|c\([^)]*\)|[^,\s]+)"""
 )
@@ -68,7 +68,7 @@ def split(text: str, name: str, *, before: int) -> Iterator[Text | Chunk]:
             at += 1
             continue
         end = _closing(lines, at, opening)
-        chunk = _CHUNK.fullmatch(opening["info"]) if opening["fence"][0] == "`" else None
+        chunk = _CHUNK.fullmatch(opening["info"].lstrip(" \t")) if opening["fence"][0] == "`" else None
         if chunk is None:
             passage += lines[at : end + 1]
         elif end == len(lines):
@@ -99,7 +99,7 @@ def _read(lines: list[str], prefix: str, chunk: re.Match[str], name: str, *, lin
     listed = [re.fullmatch(r"(?:#|//|--|%)\| ?(.*)", one) for one in code]
     count = next((index for index, one in enumerate(listed) if one is None), len(listed))
     written = "\n".join(one[1] for one in listed[:count] if one)
-    options = {**_of_fence(chunk["options"] or ""), **_of_lines(written, name, line=line)}
+    options = {**_of_fence((chunk["options"] or "").lstrip(" ,")), **_of_lines(written, name, line=line)}
     return Chunk(language=chunk["language"].lower(), options=options, source="\n".join(code), line=line)
 
 

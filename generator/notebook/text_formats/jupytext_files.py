@@ -18,6 +18,11 @@ from generator.shared.lean_imports import import_lean
 _FORMATS = {".py": ("percent", "light", "hydrogen", "nomarker", "sphinx"), ".md": ("markdown", "myst")}
 _FARTHEST = 2000
 """Lines between two cells."""
+_MOST_LINES = 10_000
+"""jupytext takes about a millisecond for a cell, which may be a line, and more with the square of their number."""
+_LONGEST_MARK = 4000
+"""Characters of a line that begins a cell; jupytext reads options in time with their square."""
+_MARK = re.compile(r"(?m)^[ \t]{0,40}(?:# ?%%|# ?\+|`{3}|~{3}|:{3}|<!--|\+{3})")
 _OF_JUPYTEXT = ("lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker")
 
 
@@ -25,9 +30,10 @@ def convert(text: str, name: str) -> dict[str, Any]:
     """Return the notebook as a dictionary of nbformat 4.
 
     Raises:
-        NotebookError: jupytext is missing, does not read the format, or cannot read the file.
+        NotebookError: jupytext is missing, does not read the format, or cannot read the file, or not in time.
     """
     ending = ending_of(name)
+    _check_size(text, name)
     header = read_header(text, name, script=ending == ".py")
     try:
         jupytext = import_lean("jupytext", "jupytext")  # __init__ imports Jupyter's server
@@ -41,6 +47,23 @@ def convert(text: str, name: str) -> dict[str, Any]:
         cause = cause.replace("'display_name' is a required property", "add a display_name to the header's kernelspec")
         raise NotebookError(f"{name}: jupytext cannot read it as {form['format_name']}: {cause}") from None
     return _as_document(notebook, text, ending, header)
+
+
+def _check_size(text: str, name: str) -> None:
+    """Refuse what jupytext reads for minutes.
+
+    Raises:
+        NotebookError: the text has too many lines, or too long a line that begins a cell.
+    """
+    if (lines := text.count("\n")) > _MOST_LINES:
+        raise NotebookError(f"{name}: a text notebook of {lines} lines; at most {_MOST_LINES} are read")
+    for mark in _MARK.finditer(text):
+        end = text.find("\n", mark.start())
+        if (length := (len(text) if end < 0 else end) - mark.start()) > _LONGEST_MARK:
+            line = text.count("\n", 0, mark.start()) + 1
+            raise NotebookError(
+                f"{name}:{line}: the line that begins a cell has {length} characters; at most {_LONGEST_MARK} are read"
+            )
 
 
 def _format_name(text: str, name: str, header: Header) -> str:
