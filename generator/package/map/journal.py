@@ -31,6 +31,8 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS unsynced (entry INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER, boot TEXT)",
 )
 """``unsynced``: rows whose files may be in memory alone, and the start of the machine (`durable_files.boot`)."""
+_STATES = ("succeeded", "failed")
+_MOST_DIGITS = 20
 SYNC_INTERVAL = 5.0
 """Seconds between two writes of all files to the disk, as long as rows end."""
 
@@ -70,11 +72,11 @@ class Journal:
         self._guard = threading.Lock()
 
     def ended(self, row: PlannedRow, folder: str) -> Ended | None:
-        """Return how a row ended; None for one that has not, or that had other values or another folder."""
+        """Return how a row ended; None for one that has not, that had other values or another folder, or is damaged."""
         found = self._database.execute(
             "SELECT ended FROM rows WHERE number = ? AND digest = ? AND folder = ?", (row.number, row.digest, folder)
         ).fetchone()
-        return Ended(**json.loads(found[0])) if found else None
+        return _read_ended(found[0]) if found else None
 
     def store(self, row: PlannedRow, folder: str, ended: Ended) -> None:
         """Store how a row ended."""
@@ -112,7 +114,8 @@ class Journal:
         if not self.numbers():
             self._database.execute("DELETE FROM facts WHERE name = 'digits'")
         self._database.execute("INSERT OR IGNORE INTO facts VALUES ('digits', ?)", (needed,))
-        return int(self._database.execute("SELECT value FROM facts WHERE name = 'digits'").fetchone()[0])
+        (found,) = self._database.execute("SELECT value FROM facts WHERE name = 'digits'").fetchone()
+        return found if isinstance(found, int) and 0 < found < _MOST_DIGITS else needed
 
     def forget(self, numbers: Sequence[int]) -> None:
         """Forget rows that the table no longer has."""
@@ -143,7 +146,7 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
             raise UsageError(f"{outdir}: another packmill map writes here; wait, or choose another --outdir") from None
         with closing(_connect(folder / _FILE)) as database:
             journal = Journal(database, outdir)
-            if journal.numbers() and not resume:
+            if _has_rows(journal, folder / _FILE) and not resume:
                 raise UsageError(
                     f"{outdir}: has the results of a map; add --resume to run what is missing or failed, "
                     "or choose another --outdir"
@@ -151,6 +154,23 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
             yield journal
     finally:
         os.close(lock)
+
+
+def _read_ended(text: Any) -> Ended | None:
+    """Return what `Journal.store` wrote; None for anything else, also of another version."""
+    try:
+        ended = Ended(**json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    is_whole = isinstance(ended.scraps, dict) and isinstance(ended.outputs, dict) and ended.state in _STATES
+    return ended if is_whole else None
+
+
+def _has_rows(journal: Journal, path: Path) -> bool:
+    try:
+        return bool(journal.numbers())
+    except sqlite3.Error as error:
+        raise UsageError(f"{path}: the journal cannot be read: {error}; choose another --outdir") from None
 
 
 def _connect(path: Path) -> sqlite3.Connection:

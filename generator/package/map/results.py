@@ -1,8 +1,8 @@
 """``results.csv`` and ``results.parquet``: a row for each row of the table, in its order.
 
 Columns: ``row``, the columns of the table, ``state``, ``reason``, ``message``, ``cell``, ``attempts``, ``seconds``,
-``peak_memory`` (bytes), ``folder``, the paths of the outputs, and every scrap. A scrap or an output whose name is
-taken gets the prefix ``scrap_`` or ``output_``.
+``peak_memory`` (bytes), ``folder``, the paths of the outputs, and every scrap. A column of the table, an output or a
+scrap whose name is taken gets the prefix ``input_``, ``output_`` or ``scrap_``.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def tabulate(results: Sequence[Result]) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the names of the columns, and the records."""
-    given = _names(row.given for row, _, _ in results)
     ended = [one for _, _, one in results if one]
-    taken = {"row", *given, *_OWN, "folder"}
+    taken = {"row", *_OWN, "folder"}
+    given = _columns(_names(row.given for row, _, _ in results), taken, "input_")
     outputs = _columns(_names(one.outputs for one in ended), taken, "output_")
     scraps = _columns(_names(one.scraps for one in ended), taken, "scrap_")
-    records = [_record(result, outputs, scraps) for result in results]
-    return ["row", *given, *_OWN, "folder", *outputs.values(), *scraps.values()], records
+    records = [_record(result, given, outputs, scraps) for result in results]
+    return ["row", *given.values(), *_OWN, "folder", *outputs.values(), *scraps.values()], records
 
 
 def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -78,9 +78,11 @@ def _columns(names: Sequence[str], taken: set[str], prefix: str) -> dict[str, st
     return columns
 
 
-def _record(result: Result, outputs: Mapping[str, str], scraps: Mapping[str, str]) -> dict[str, Any]:
+def _record(
+    result: Result, given: Mapping[str, str], outputs: Mapping[str, str], scraps: Mapping[str, str]
+) -> dict[str, Any]:
     row, folder, ended = result
-    record: dict[str, Any] = {"row": row.number, **{name: _value(row, name) for name in row.given}}
+    record: dict[str, Any] = {"row": row.number, **{given[name]: _value(row, name) for name in row.given}}
     if ended is None:
         return {**record, "state": "missing"}
     place = f"{rows_folder}/{folder}"

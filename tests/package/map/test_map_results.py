@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +241,55 @@ def test_a_full_disk_ends_a_map_with_advice(error: Exception, tmp_path: Path) ->
     advice = "results cannot be written: .*; the same command with --resume"
     with pytest.raises(RunError, match=advice), _written_to(tmp_path):
         raise error
+
+
+def test_an_input_with_the_name_of_another_column_keeps_its_values(tmp_path: Path) -> None:
+    ended = Ended(state="failed", outputs={"input_state": "a.txt"})
+    write_results(tmp_path, [(row(1, row="north", state="Ohio"), "1", ended)])
+
+    with (tmp_path / "results.csv").open(newline="") as file:
+        names, cells = list(csv.reader(file))
+    assert len(set(names)) == len(names)
+    found = dict(zip(names, cells, strict=True))
+    assert (found["row"], found["state"], found["input_row"], found["input_state"]) == ("1", "failed", "north", "Ohio")
+    assert found["output_input_state"] == "rows/1/a.txt"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"state": "other"}',
+        '{"state": "succeeded", "of_another_version": 1}',
+        '{"state": "succeeded", "outputs": 7}',
+        "[" * 100_000,
+        b"\xff",
+        None,
+    ],
+    ids=lambda stored: str(stored)[:30],
+)
+def test_a_row_whose_entry_is_damaged_runs_again(stored: str | bytes | None, tmp_path: Path) -> None:
+    with open_journal(tmp_path, resume=False) as journal:
+        journal.store(row(1), "1", Ended(state="succeeded"))
+        journal.digits(3)
+    with closing(sqlite3.connect(tmp_path / ".packmill-map" / "rows.sqlite")) as database, database:
+        database.execute("UPDATE rows SET ended = ?", (stored,))
+        database.execute("UPDATE facts SET value = 'three'")
+
+    with open_journal(tmp_path, resume=True) as journal:
+        assert (journal.ended(row(1), "1"), journal.digits(2)) == (None, 2)
+
+
+def test_a_damaged_journal_is_an_error(tmp_path: Path) -> None:
+    with open_journal(tmp_path, resume=False) as journal:
+        for number in range(1, 200):
+            journal.store(row(number), "1", Ended(state="succeeded", message="a" * 1000))
+    file = tmp_path / ".packmill-map" / "rows.sqlite"
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"x" * (len(content) - 4096)
+    file.write_bytes(content)
+
+    with pytest.raises(UsageError, match="journal cannot be read"), open_journal(tmp_path, resume=True):
+        pass
