@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from waiting import wait_until
 
 from generator.service.jobs import conclusion as conclusion_module
 from generator.service.jobs.cleaning import Cleaning
 from generator.service.jobs.conclusion import Conclusion
 from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
+from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
 from generator.service.project.project import Project
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
@@ -32,8 +35,10 @@ _JOB = {"name": "one", "stage": "first", "stage_index": 0, "lane": "", "when": "
 class Ended:
     """A job that has ended well, and is still to be concluded."""
 
-    def __init__(self, data: DataFolder, rows: Pipelines, conclusion: Conclusion) -> None:
-        self.rows, self.folder, self._conclusion = rows, data.job(1), conclusion
+    def __init__(self, data: DataFolder, rows: Pipelines, context: JobContext) -> None:
+        self.rows, self.folder = rows, data.job(1)
+        self._conclusion = Conclusion(rows, context, data, Limits(), Cleaning(rows, data, Isolation()))
+        self.scheduler = Scheduler(rows, context, data, Limits(), isolation=Isolation())
         with rows.database.transaction() as connection:
             common = {"id": 1, "status": "running", "created_at": 0.0}
             connection.execute(sa.insert(pipelines).values(_ROW | common))
@@ -42,8 +47,12 @@ class Ended:
         (self.folder.path / "result.json").write_text(json.dumps(_RESULT))
 
     def conclude(self) -> tuple[Any, Any]:
-        """Return the status and the reason of a failure that are stored."""
+        """Store how the job ended, and return what is stored."""
         self._conclusion.conclude(1)
+        return self.state()
+
+    def state(self) -> tuple[Any, Any]:
+        """Return the status and the reason of a failure that are stored."""
         job = self.rows.job(1)
         assert job is not None
         return job["status"], job["failure_reason"]
@@ -56,7 +65,7 @@ def ended(tmp_path: Path, project: Path, pauses: list[float]) -> Iterator[Ended]
     rows = Pipelines(Database(sqlite_url(data.database)), data.hidden)
     checkout = Project(project, number=1, path="ada/toy", timeout=60.0, snapshots=tmp_path / "snapshots")
     context = JobContext(project=checkout, address="", inside="", own={}, local_repositories=True)
-    yield Ended(data, rows, Conclusion(rows, context, data, Limits(), Cleaning(rows, data, Isolation())))
+    yield Ended(data, rows, context)
     rows.database.close()
 
 
@@ -140,3 +149,14 @@ def test_a_job_whose_process_was_killed_runs_again(ended: Ended, monkeypatch: py
     monkeypatch.setattr(Cleaning, "end_orphans", lambda *_: None)
 
     assert ended.conclude() == ("pending", None)
+
+
+def test_a_job_of_an_earlier_service_is_concluded_after_a_moment_in_which_no_thread_could_start(
+    ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = threading.Thread.start
+    of_job = _failing(begin, RuntimeError("can't start new thread"), 1)
+    monkeypatch.setattr(threading.Thread, "start", lambda self: (of_job if self.name == "job 1" else begin)(self))
+    ended.scheduler.start()
+    wait_until(lambda: ended.state() == ("success", None), message="the job is concluded")
+    ended.scheduler.stop()

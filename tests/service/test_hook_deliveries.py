@@ -71,6 +71,35 @@ def test_a_restarted_service_delivers_what_an_earlier_one_could_not(
     second.stop()
 
 
+def test_a_hook_is_served_after_a_moment_in_which_no_thread_could_start(
+    hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = _failing_thread_starts(monkeypatch, "hook ", times=2)
+    monkeypatch.setattr(dispatcher_module, "send", lambda *_, **__: Outcome(headers={}, status=204))
+    hook = hooks.create(url="http://example.org/", token="", events=[PIPELINE], verify=True)
+    assert hook is not None
+    hooks.add_delivery(hook, PIPELINE, _happened())
+    running = _dispatcher(hooks, project)
+    running.start()
+    wait_until(lambda: hooks.count_deliveries()["delivered"] == 1, message="the event is delivered")
+    running.stop()
+
+    assert sent == []
+
+
+def _failing_thread_starts(monkeypatch: pytest.MonkeyPatch, name: str, *, times: int) -> list[RuntimeError]:
+    """Let the first starts of threads fail whose name begins with ``name``; return the errors that are left."""
+    left, start = [RuntimeError("can't start new thread")] * times, threading.Thread.start
+
+    def fail_first(self: threading.Thread) -> None:
+        if self.name.startswith(name) and left:
+            raise left.pop()
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_first)
+    return left
+
+
 def test_attempts_end(hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher_module, "_PAUSES", (0.0,))
     monkeypatch.setattr(dispatcher_module, "send", lambda *_, **__: Outcome(headers={}, status=502))

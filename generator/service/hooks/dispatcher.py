@@ -107,7 +107,12 @@ class Dispatcher:
                 if hook in busy_before or len(self._busy) >= _AT_ONCE or self._stopping:
                     continue
                 self._busy.add(hook)
-            threading.Thread(target=self._work, args=(hook, number), name=f"hook {hook}", daemon=True).start()
+            try:
+                threading.Thread(target=self._work, args=(hook, number), name=f"hook {hook}", daemon=True).start()
+            except RuntimeError:  # the machine allows no more threads now
+                with self._guard:
+                    self._busy.discard(hook)
+                raise
 
     def _work(self, hook: int, number: int) -> None:
         try:

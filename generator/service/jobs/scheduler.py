@@ -197,7 +197,13 @@ class Scheduler:
     def _watch(self, number: int, lane: str) -> None:
         with self._guard:
             self._running[number] = lane
-        threading.Thread(target=self._wait, args=(number,), name=f"job {number}", daemon=True).start()
+        while not self._stopping:
+            try:
+                threading.Thread(target=self._wait, args=(number,), name=f"job {number}", daemon=True).start()
+                return
+            except RuntimeError as error:  # the machine allows no more threads now; no other job could start either
+                print(f"packmill: job {number}: {error}; retrying", file=sys.stderr, flush=True)
+                time.sleep(1)
 
     def _wait(self, number: int) -> None:
         try:

@@ -86,20 +86,20 @@ class NotebookPages:
         with self._guard:
             name = f"{folder.path}/{key}"
             if name not in self._rendering:
+                self._start_thread()
                 try:
                     self._queue.put_nowait((key, folder, notebook))
                 except queue.Full:
                     raise BusyError from None
                 self._rendering[name] = Future()
-                self._start_thread()
             return self._rendering[name]
 
     def _start_thread(self) -> None:
         """Start another worker thread; as daemons they do not delay the service's exit."""
         if len(self._threads) < self._at_once:
             thread = threading.Thread(target=self._render_queued, name="notebooks", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def _render_queued(self) -> None:
         while True:
