@@ -299,3 +299,16 @@ def test_a_hook_or_a_schedule_that_was_deleted_meanwhile_leaves_no_secret(hooks:
 
     assert hooks.notifications(schedule=7) == []
     assert list((tmp_path / "hooks").iterdir()) == []
+
+
+def test_hooks_of_the_project_do_not_wait_for_notifications_of_runs(hooks: Hooks) -> None:
+    """Every token that may start a pipeline can name a slow address with it."""
+    with hooks._database.transaction() as connection:
+        for pipeline in (1, 2):
+            hooks.add_notification(connection, url="https://slow.example/", token="", pipeline=pipeline)
+    own = hooks.create(url="https://own.example/", token="", events=[PIPELINE], verify=True)
+    assert own is not None
+    for hook in (2, 1, own):
+        hooks.add_delivery(hook, PIPELINE, _happened())
+
+    assert [hook for hook, _ in hooks.due()] == [own, 2, 1]

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from pathlib import Path
+from typing import Any
 
+import pytest
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from generator.service.api.growing_file import growing_file_response
 from generator.service.pages.log import lines
 
 
@@ -54,3 +61,20 @@ def test_only_whole_lines_are_taken() -> None:
 
 def test_bytes_that_are_no_text_do_no_harm() -> None:
     assert lines(b"\xff\xfe\x80ok\n")[0][0]["html"].endswith("ok")
+
+
+def test_a_log_that_is_removed_while_it_is_opened_is_shown(tmp_path: Path) -> None:
+    class Removed(type(tmp_path)):  # type: ignore[misc]
+        def open(self, *options: Any) -> Any:
+            opened = super().open(*options)
+            self.unlink()
+            return opened
+
+    (tmp_path / "trace").write_bytes(b"log")
+    response = growing_file_response(Removed(tmp_path / "trace"), Request({"type": "http", "headers": []}))
+
+    async def body() -> bytes:
+        assert isinstance(response, StreamingResponse)
+        return b"".join([bytes(chunk) async for chunk in response.body_iterator])  # type: ignore[arg-type]
+
+    assert (response.headers["content-length"], asyncio.run(body())) == ("3", b"log")

@@ -15,6 +15,7 @@ from ci_service import ACCESS, TRIGGER, Service
 from prometheus_client.parser import text_string_to_metric_families
 from waiting import wait_until
 
+from generator.service.retention.ended import remove_artifacts
 from generator.service.retention.images import ImageReport, prune_images
 from generator.service.retention.keeper import Keeper
 from generator.service.retention.policy import Policy
@@ -91,6 +92,22 @@ def test_then_the_oldest_pipelines_go_with_their_logs(stored: Stored) -> None:
     assert list(left) == [1, 2, 3, 4][-len(left) :]
     assert set(left.values()) == {"log"}
     assert keeper.usage.total <= 4_000_000
+
+
+def test_artifacts_stay_if_their_pipeline_runs_again_meanwhile(stored: Stored) -> None:
+    with stored.rows.database.transaction() as connection:
+        connection.execute(sa.update(pipelines).where(pipelines.c.id == 1).values(status="running"))
+
+    assert not remove_artifacts(stored.data, stored.rows.database, 1)
+    assert remove_artifacts(stored.data, stored.rows.database, 2)
+    assert stored.state() == {1: "artifacts", 2: "log", 3: "artifacts", 4: "artifacts"}
+
+
+def test_artifacts_that_were_removed_meanwhile_are_not_reported_as_kept(stored: Stored) -> None:
+    remove_artifacts(stored.data, stored.rows.database, 1)
+
+    assert [stored.rows.keep_artifacts(number) for number in (1, 2)] == [False, True]
+    assert not remove_artifacts(stored.data, stored.rows.database, 2)
 
 
 def test_what_is_kept_or_running_stays_and_a_quota_that_it_exceeds_refuses_pipelines(stored: Stored) -> None:

@@ -77,9 +77,9 @@ def keep(request: Request, number: int) -> Response:
     """Keep a job's artifacts instead of removing them when they expire."""
     here = context(request)
     here.access.require_writer(request)
-    if find_job(request, number)["artifacts_size"] is None:
+    find_job(request, number)
+    if not here.pipelines.keep_artifacts(number):
         raise_not_found()
-    here.pipelines.update_job(number, {"artifacts_expire_at": None}, event=Event.ARTIFACTS_KEPT)
     return job_response(request, number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ def growing_file_response(file: Path, request: Request, headers: dict[str, str] 
         opened = file.open("rb")
     except FileNotFoundError:
         return PlainTextResponse("", headers=headers)
-    size = file.stat().st_size
+    size = os.fstat(opened.fileno()).st_size  # the log may be removed meanwhile
     requested = re.fullmatch(r"bytes=(\d{1,18})-", request.headers.get("range", ""))
     start = int(requested[1]) if requested else 0
     if start and start >= size:

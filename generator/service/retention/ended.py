@@ -60,9 +60,10 @@ def expiring_artifacts(database: Database) -> Sequence[Row]:
 
 
 def remove_artifacts(data: DataFolder, database: Database, number: int) -> bool:
-    """Remove a job's artifacts, unless they are kept by now; return whether they went."""
+    """Remove a job's artifacts, unless they are kept or their pipeline runs again by now; return whether they went."""
     with database.transaction() as connection:  # excludes that they are kept meanwhile
-        this = sa.update(jobs).where(jobs.c.id == number, jobs.c.artifacts_expire_at.is_not(None))
+        over = jobs.c.pipeline_id.in_(sa.select(pipelines.c.id).where(_is_over))
+        this = sa.update(jobs).where(jobs.c.id == number, jobs.c.artifacts_expire_at.is_not(None), over)
         removed = connection.execute(this.values(artifacts_size=None, artifacts_expire_at=None)).rowcount
         if removed:
             data.job(number).remove_artifacts()

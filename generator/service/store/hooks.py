@@ -163,16 +163,21 @@ class Hooks:
     def due(self) -> list[tuple[int, int]]:
         """Return the hooks with due deliveries, each with the number of the first one.
 
+        Hooks of the project come first, then those of schedules: every token that may start pipelines adds others.
+
         A time that is further away than any pause was set by a clock that was ahead: the delivery is due.
         """
-        statement = sa.select(deliveries.c.hook_id, sa.func.min(deliveries.c.id)).group_by(deliveries.c.hook_id)
+        first = sa.func.min(deliveries.c.id)
+        statement = sa.select(deliveries.c.hook_id, first).outerjoin(hooks, hooks.c.id == deliveries.c.hook_id)
+        statement = statement.group_by(deliveries.c.hook_id, hooks.c.pipeline_id, hooks.c.schedule_id)
+        statement = statement.order_by(hooks.c.pipeline_id.is_not(None), hooks.c.schedule_id.is_not(None), first)
         now = time.time()
         is_due = sa.or_(
             deliveries.c.next_attempt_at <= now, deliveries.c.next_attempt_at > now + LONGEST_PAUSE + _SLACK
         )
         pending = (deliveries.c.status == "pending", is_due)
         with self._database.connection() as connection:
-            return [(int(hook), int(first)) for hook, first in connection.execute(statement.where(*pending))]
+            return [(int(hook), int(number)) for hook, number in connection.execute(statement.where(*pending))]
 
     def next_attempt_at(self, *, without: Collection[int]) -> float | None:
         """Return when the next delivery of other hooks is due, None if none is pending."""

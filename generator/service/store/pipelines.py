@@ -154,6 +154,16 @@ class Pipelines:
         self._forget_secrets([pipeline])
         self.on_change()
 
+    def keep_artifacts(self, number: int) -> bool:
+        """Keep the artifacts of a job until they are deleted; return False if it has none, or they have expired."""
+        with self.database.transaction() as connection:  # excludes that they are removed meanwhile
+            this = sa.update(jobs).where(jobs.c.id == number, jobs.c.artifacts_size.is_not(None))
+            done = connection.execute(this.values(artifacts_expire_at=None)).rowcount
+            if done:
+                record(connection, Event.ARTIFACTS_KEPT, number)
+        self.on_change()
+        return bool(done)
+
     def requeue(self, number: int) -> bool:
         """Let a running job run again; return False if it has been canceled."""
         with self.database.transaction() as connection:
