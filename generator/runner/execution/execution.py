@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,8 +15,8 @@ from generator.runner.document.placing import place
 from generator.runner.execution.progress import Progress, explain
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.execution.watching import ignore_signals, oom_kills
-from generator.runner.kernels.process import KernelProcess, new_connection, transport_of
-from generator.runner.kernels.runtime import kernel_log, private_path
+from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.runtime import KernelLog, private_path
 from generator.runner.results.result import RunRecord
 from generator.shared.failures import (
     BadInputsError,
@@ -48,8 +48,8 @@ class StartedKernel(Protocol):
         """Return a session; its modules are imported while the process starts."""
 
 
-Start = Callable[[Task, "int | None", Path], StartedKernel]
-"""Starts a kernel: the task, a file descriptor for output outside its channels, a path for a private folder."""
+Start = Callable[[Task, KernelLog, Path], StartedKernel]
+"""Starts a kernel: the task, the log for output outside its channels, a path for a private folder."""
 
 
 def execute(task: Task, record: RunRecord, console: ProgressOutput, *, start: Start | None = None) -> None:
@@ -174,7 +174,7 @@ def _write_metadata(document: Document, info: Mapping[str, Any], widgets: dict[s
 def _start_kernel(task: Task, secrets: Secrets, record: RunRecord, start: Start) -> Iterator[StartedKernel]:
     """Start the kernel before further imports, and end it on exit."""
     hide = secrets.hide if secrets.placeholders else None
-    with private_path() as runtime, kernel_log(hide, transport=transport_of(task.kernel, runtime)) as log:
+    with private_path() as runtime, closing(KernelLog(hide)) as log:
         try:
             kernel = start(task, log, runtime)
         except OSError as error:
@@ -198,7 +198,7 @@ class _ColdKernel:
         return Session(self.process)
 
 
-def start_cold(task: Task, log: int | None, runtime: Path, *, ends_with_parent: bool = False) -> StartedKernel:
+def start_cold(task: Task, log: KernelLog, runtime: Path, *, ends_with_parent: bool = False) -> StartedKernel:
     """Start a kernel in a process of its own; with ``ends_with_parent``, it is killed when this thread ends.
 
     Raises:
@@ -212,7 +212,7 @@ def start_cold(task: Task, log: int | None, runtime: Path, *, ends_with_parent: 
             connection=connection,
             runtime=runtime,
             cwd=task.directory,
-            log=log,
+            log=log.descriptor(transport=connection.transport),
             ends_with_parent=ends_with_parent,
         )
     )

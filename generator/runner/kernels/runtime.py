@@ -75,26 +75,39 @@ _NOISE = "Kernel is running over TCP without encryption."
 """ipykernel 7.4 warns about every such kernel; packmill's messages are signed and stay on the machine."""
 
 
-@contextmanager
-def kernel_log(hide: Callable[[str], str] | None, *, transport: str) -> Iterator[int | None]:
-    """Open a file descriptor for a kernel's output outside its channels; None for stderr itself, as it is."""
-    if hide is None and transport != "tcp":
-        yield None
-        return
-    reading, writing = os.pipe()
+class KernelLog:
+    """Where a kernel's output outside of its channels goes: stderr, through a filter if it needs one."""
 
-    def pump() -> None:
+    def __init__(self, hide: Callable[[str], str] | None = None) -> None:
+        """``hide`` returns a line without secrets."""
+        self._hide = hide
+        self._writing: int | None = None
+        self._thread: threading.Thread | None = None
+
+    def descriptor(self, *, transport: str = "") -> int | None:
+        """Return a file descriptor for a kernel with a transport, if it has one; None for stderr itself, as it is.
+
+        It is closed by `close`.
+        """
+        if self._hide is None and transport != "tcp":
+            return None
+        if self._writing is None:
+            reading, self._writing = os.pipe()
+            self._thread = threading.Thread(target=self._pump, args=(reading,), daemon=True)
+            self._thread.start()
+        return self._writing
+
+    def _pump(self, reading: int) -> None:
         with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
             for line in stream:
                 if _NOISE in line:
                     continue
                 with suppress(OSError, ValueError):  # stderr is closed; the kernel must not wait
-                    sys.stderr.write(hide(line) if hide else line)
+                    sys.stderr.write(self._hide(line) if self._hide else line)
 
-    thread = threading.Thread(target=pump, daemon=True)
-    thread.start()
-    try:
-        yield writing
-    finally:
-        os.close(writing)
-        thread.join(timeout=1)
+    def close(self) -> None:
+        """Write what a kernel has left, after its end."""
+        if self._writing is not None and self._thread is not None:
+            os.close(self._writing)
+            self._thread.join(timeout=1)
+            self._writing = None

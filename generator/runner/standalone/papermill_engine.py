@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,7 +27,7 @@ from generator.runner.document.translators import register
 from generator.runner.execution.cells import CellRunner
 from generator.runner.kernels.endings import CellTooLongError, KernelGoneError, NotReadyError, OutputLostError
 from generator.runner.kernels.process import KernelProcess, new_connection
-from generator.runner.kernels.runtime import kernel_log, private_folder
+from generator.runner.kernels.runtime import KernelLog, private_folder
 from generator.runner.kernels.session import Session
 from generator.runner.kernels.sos import front_end
 from generator.runner.kernels.specs import choose_kernel, find_kernels
@@ -105,7 +105,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
             logger.warning(warning)
         with private_folder() as folder, ExitStack() as stack:
             connection = new_connection(kernel, folder)
-            log = stack.enter_context(kernel_log(None, transport=connection.transport))
+            log = stack.enter_context(closing(KernelLog())).descriptor(transport=connection.transport)
             process = KernelProcess(kernel, connection=connection, runtime=folder, cwd=Path.cwd(), log=log)
             session = Session(process)
             try:

@@ -18,7 +18,8 @@ from generator.runner.execution.execution import StartedKernel, start_cold
 from generator.runner.execution.task import Task
 from generator.runner.image_note import read_image_note
 from generator.runner.kernels.interfaces import KernelSession
-from generator.runner.kernels.process import KernelProcess, build_environment, new_connection
+from generator.runner.kernels.process import KernelProcess, build_environment, new_connection, transport_of
+from generator.runner.kernels.runtime import KernelLog
 from generator.runner.kernels.specs import Kernel
 from generator.runner.packaged.home import find_image_home, prepare_home
 
@@ -36,7 +37,7 @@ class ColdPool:
         self._folder = folder or Path()
         self._waiting: OrderedDict[Kernel, WaitingKernel | None] = OrderedDict()
 
-    def start(self, task: Task, log: int | None, runtime: Path) -> StartedKernel:
+    def start(self, task: Task, log: KernelLog, runtime: Path) -> StartedKernel:
         """Return a kernel in the task's directory: one that was started ahead, or a new one.
 
         Raises:
@@ -46,7 +47,7 @@ class ColdPool:
             waiting = self._waiting.get(task.kernel)
             self._waiting[task.kernel] = None
             self._waiting.move_to_end(task.kernel)
-            if waiting and waiting.move(task.directory, log):
+            if waiting and waiting.move(task.directory, log.descriptor(transport=transport_of(task.kernel, runtime))):
                 return waiting
             if waiting:
                 waiting.end()

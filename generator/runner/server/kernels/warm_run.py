@@ -22,7 +22,8 @@ from generator.runner.execution.watching import deferred_signals
 from generator.runner.kernels.forked import RunPlace
 from generator.runner.kernels.interfaces import KernelSession, Process
 from generator.runner.kernels.prepared import Kind, PreparedProcessDiedError, UnfitError
-from generator.runner.kernels.process import build_environment
+from generator.runner.kernels.process import build_environment, transport_of
+from generator.runner.kernels.runtime import KernelLog
 from generator.runner.kernels.specs import Kernel
 from generator.runner.server.kernels.notebook_record import NotebookRecord
 from generator.runner.server.kernels.reading import needing_modules
@@ -61,7 +62,7 @@ class WarmRun:
         self.suits_direct = False
         """Whether the notebook can take the way *direct*; known after `finish` of a run that was forked."""
 
-    def start(self, task: Task, log: int | None, runtime: Path) -> StartedKernel:
+    def start(self, task: Task, log: KernelLog, runtime: Path) -> StartedKernel:
         """Start the kernel (`generator.runner.execution.execution.Start`)."""
         if self._requested != "cold" and not self._kernels.why_cold(task.kernel):
             self._notebook = self._kernels.notebook(task)
@@ -71,7 +72,7 @@ class WarmRun:
                 reason = self._kernels.why_cold(task.kernel)
                 try:
                     if not reason:
-                        return self._fork(task, log)
+                        return self._fork(task, log, runtime)
                 except UnfitError as error:
                     reason = str(error)
                     self._kernels.set_unforkable(task.kernel, reason)
@@ -88,17 +89,18 @@ class WarmRun:
         if recipe := self._recipe(task, self._choose_kind(notebook), notebook):
             self._kernels.pool.await_ready(recipe, min(2 * notebook.seconds, _MOST_WAITING))
 
-    def _fork(self, task: Task, log: int | None) -> StartedKernel:
+    def _fork(self, task: Task, log: KernelLog, runtime: Path) -> StartedKernel:
         notebook = self._notebook or self._kernels.notebook(task)
         kind = self._choose_kind(notebook)
         stock, child = self._take_child(task, kind, notebook)
         self.way = "direct" if kind == "shell" else "kernel"
         self._child, self._stock, self._started = child, stock, time.monotonic()
+        transport = "" if kind == "shell" else transport_of(task.kernel, runtime)
         child.begin(
             RunPlace(
                 directory=task.directory,
                 environment=stock.changes(build_environment(task.kernel)),
-                log=log,
+                log=log.descriptor(transport=transport),
                 report=notebook.modules is None,
             )
         )
