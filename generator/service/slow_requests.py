@@ -6,9 +6,9 @@ threads, a few dozen of them would keep the service from answering anything else
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
@@ -24,6 +24,19 @@ async def run_slowly(
 ) -> Result:
     """Call a function that may take long, in one of a few threads."""
     return await run_sync(partial(call, *arguments, **named), limiter=_threads())
+
+
+async def run_with_names(
+    given: Mapping[str, Any],
+    name: str,
+    call: Callable[Arguments, Result],
+    *arguments: Arguments.args,
+    **named: Arguments.kwargs,
+) -> Result:
+    """Call a function that resolves a host if a parameter is given: the servers of its name may answer slowly."""
+    if given.get(name):
+        return await run_slowly(call, *arguments, **named)
+    return await run_sync(partial(call, *arguments, **named))
 
 
 @lru_cache(maxsize=1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import gitlab
 import pytest
+import requests
 import sqlalchemy as sa
 from ci_service import ACCESS, Service
 from test_hooks import Receiver, receiver  # noqa: F401 - a fixture
@@ -20,6 +23,26 @@ from generator.service.store.database import Database, sqlite_url
 from generator.service.store.schedule_tables import schedules as table
 
 _NEVER = {"ref": "main", "cron": "0 0 1 1 *"}
+_SLOW_NAMES = """
+import pathlib
+import socket
+import time
+
+resolve = socket.getaddrinfo
+
+
+def resolve_slowly(host, *given, **named):
+    if host == "slow.invalid":
+        pathlib.Path({asked!r}).touch()
+        while not pathlib.Path({over!r}).exists():
+            time.sleep(0.05)
+        raise socket.gaierror("unknown")
+    return resolve(host, *given, **named)
+
+
+socket.getaddrinfo = resolve_slowly
+"""
+"""A module that Python imports at its start."""
 
 
 @pytest.fixture
@@ -267,3 +290,31 @@ def test_variables_that_are_set_at_the_same_moment_are_all_kept(service: Service
     assert (set(statuses), changed.result().status_code) == ({201}, 200)
     assert sorted(kept) == sorted(["changed", *(f"v{number}" for number in range(24))])
     assert kept["changed"] == "after"
+
+
+def test_names_that_resolve_slowly_keep_no_other_request_waiting(project: Path, tmp_path: Path) -> None:
+    """There are more of them than threads that answer requests; their servers of names may be the caller's own."""
+    (tmp_path / "sitecustomize.py").write_text(
+        _SLOW_NAMES.format(asked=str(tmp_path / "asked"), over=str(tmp_path / "over"))
+    )
+    service = Service(project, tmp_path / "data", fresh=True)
+    path = os.pathsep.join(filter(None, (str(tmp_path), service.environment.get("PYTHONPATH"))))
+    service.environment |= {"PYTHONPATH": path, "PACKMILL_STAGE_GUARD": "yes"}
+    service.start()
+
+    def create(number: int) -> int:
+        given = {**_NEVER, "description": str(number), "notify_url": "https://slow.invalid/"}
+        return service.ask("POST", "/pipeline_schedules", json=given).status_code
+
+    try:
+        with ThreadPoolExecutor(45) as threads:
+            waiting = [threads.submit(create, number) for number in range(45)]
+            wait_until((tmp_path / "asked").exists, message="a name is resolved")
+            answers = [requests.get(f"{service.url}/-/sign-in", timeout=60) for _ in range(3)]
+            assert not any(one.done() for one in waiting)
+            (tmp_path / "over").touch()
+            assert {one.result() for one in waiting} == {400}
+    finally:
+        (tmp_path / "over").touch()
+        service.stop()
+    assert {one.status_code for one in answers} == {200}

@@ -11,7 +11,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.concurrency import run_in_threadpool
 
 from generator.service.api.descriptions import PAGES, queried, sent
 from generator.service.api.hook_entities import delivery_entity, hook_entity
@@ -20,7 +19,7 @@ from generator.service.api.parameters import read_parameters, text
 from generator.service.context import context
 from generator.service.hooks.sending import Outcome, check_address
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
-from generator.service.slow_requests import run_slowly
+from generator.service.slow_requests import run_slowly, run_with_names
 from generator.service.store.database import Row
 from generator.service.store.outbox import JOB, PIPELINE, snapshot
 from generator.shared.errors import UsageError
@@ -49,7 +48,7 @@ def hooks_list(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """Create a hook."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_create, request, given)
+    return await run_with_names(given, "url", _create, request, given)
 
 
 def _create(request: Request, given: dict[str, Any]) -> Response:
@@ -85,7 +84,7 @@ def show(request: Request, hook: int) -> Response:
 async def change(request: Request, hook: int) -> Response:
     """Change a hook; fields that are not given stay as they are."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_change, request, hook, given)
+    return await run_with_names(given, "url", _change, request, hook, given)
 
 
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:

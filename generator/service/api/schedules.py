@@ -23,6 +23,7 @@ from generator.service.http_errors import HttpError, raise_bad_parameter, raise_
 from generator.service.schedules.checks import FieldError, check_fields, package_job
 from generator.service.schedules.notification import checked_target, set_notification, shown_url
 from generator.service.schedules.starter import start_now
+from generator.service.slow_requests import run_with_names
 from generator.service.store.database import Row, pipelines
 from generator.shared.errors import UsageError
 from generator.shared.setting_text import is_yes
@@ -52,7 +53,7 @@ def schedules_list(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """Create a schedule."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_create, request, given)
+    return await run_with_names(given, "notify_url", _create, request, given)
 
 
 def _create(request: Request, given: dict[str, Any]) -> Response:
@@ -83,7 +84,7 @@ def show(request: Request, schedule: int) -> Response:
 async def change(request: Request, schedule: int) -> Response:
     """Change a schedule; fields that are not given stay as they are."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_change, request, schedule, given)
+    return await run_with_names(given, "notify_url", _change, request, schedule, given)
 
 
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:

@@ -8,7 +8,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.concurrency import run_in_threadpool
 
 from generator.service.api.hook_entities import delivery_entity, hook_entity
 from generator.service.api.hooks import create_hook, find_hook, resend_event, send_test
@@ -17,7 +16,7 @@ from generator.service.context import context
 from generator.service.http_errors import HttpError, error_text
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import Session, check_form, require_admin
-from generator.service.slow_requests import run_slowly
+from generator.service.slow_requests import run_slowly, run_with_names
 from generator.service.store.database import Row
 from generator.service.store.outbox import JOB, PIPELINE
 
@@ -36,7 +35,7 @@ def hooks_page(request: Request) -> Response:
 async def add(request: Request) -> Response:
     """Add a hook."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_add, request, given)
+    return await run_with_names(given, "url", _add, request, given)
 
 
 @router.get("/{hook:int}")

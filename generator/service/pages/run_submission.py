@@ -23,6 +23,7 @@ from generator.service.pages.run_uploads import RunForm, read_run_form
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.schedules.checks import FieldError, check_fields
 from generator.service.schedules.notification import checked_target
+from generator.service.slow_requests import run_with_names
 from generator.service.store.run_files import SameNameError, add_file, add_link
 from generator.service.store.tokens import Identity
 from generator.shared.safe_text import printable
@@ -45,7 +46,7 @@ async def submit(request: Request, number: int, folder: str) -> Response:
     await run_in_threadpool(_check_writer, request)  # before files are read; the form's token follows
     form = await read_run_form(request)
     try:
-        return await run_in_threadpool(_submit, request, number, folder, form)
+        return await run_with_names(form.texts, "notify_url", _submit, request, number, folder, form)
     finally:
         await form.close()
 

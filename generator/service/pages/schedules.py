@@ -25,6 +25,7 @@ from generator.service.runs.recording import run_record
 from generator.service.schedules.checks import FieldError, check_fields, package_job
 from generator.service.schedules.notification import set_notification, shown_url
 from generator.service.schedules.starter import start_now
+from generator.service.slow_requests import run_with_names
 from generator.service.store import states
 from generator.service.store.database import Row, pipelines, rows
 from generator.service.store.runs import RunRecord
@@ -59,7 +60,7 @@ def new_page(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """Make a schedule."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_create, request, given)
+    return await run_with_names(given, "notify_url", _create, request, given)
 
 
 def _create(request: Request, given: dict[str, Any]) -> Response:
@@ -140,7 +141,7 @@ def _with_word(here: Context, pipeline: Row) -> dict[str, Any]:
 async def change(request: Request, number: int) -> Response:
     """Change a schedule's times, description and notification."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_change, request, number, given)
+    return await run_with_names(given, "notify_url", _change, request, number, given)
 
 
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
