@@ -7,6 +7,7 @@ are valid ones in which some values have another type or another content.
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -254,18 +255,21 @@ _MARKS = (
 )
 
 
+@functools.cache  # Hypothesis takes as long to examine a new strategy as to draw from it
+def _yaml_values(words: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        st.one_of(_SCALARS, st.sampled_from(words), st.sampled_from(_FRAGMENTS)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(words), inner, max_size=5)
+        ),
+        max_leaves=12,
+    )
+
+
 @st.composite
 def yaml_texts(draw: st.DrawFn, words: tuple[str, ...]) -> bytes:
     """The bytes of YAML, or of nearly YAML, with these words as keys."""
-    value = draw(
-        st.recursive(
-            st.one_of(_SCALARS, st.sampled_from(words), st.sampled_from(_FRAGMENTS)),
-            lambda inner: st.one_of(
-                st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(words), inner, max_size=5)
-            ),
-            max_leaves=12,
-        )
-    )
+    value = draw(_yaml_values(words))
     text = json.dumps(value, ensure_ascii=draw(st.booleans()))
     return (
         draw(st.sampled_from(["{}", "{}", "{}", "a: {}", "- {}\n-", "!!set {}", "%YAML 1.1\n---\n{}", "{}{{"]))
