@@ -188,6 +188,7 @@ _HEADER = "---\njupyter: {}\n---\n"
     ("name", "text", "what"),
     [
         ("trees.py", "# %%\n" * 200_000, "of 200000 lines; at most 10000 are read"),
+        ("trees.py", "# %%\n" + "\f" * 100_000, "of 100001 lines"),
         ("trees.md", _HEADER + "\na\n" * 100_000, "of 200003 lines"),
         ("trees.md", _HEADER + "```python " + "a=" * LONGEST_READ_CELL + "\n```\n", "trees.md:4: the line that begins"),
         ("trees.py", "# %% " + "a=" * LONGEST_READ_CELL, "has 400005 characters; at most 4000"),

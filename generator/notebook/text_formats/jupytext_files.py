@@ -22,7 +22,7 @@ _MOST_LINES = 10_000
 """jupytext takes about a millisecond for a cell, which may be a line, and more with the square of their number."""
 _LONGEST_MARK = 4000
 """Characters of a line that begins a cell; jupytext reads options in time with their square."""
-_MARK = re.compile(r"(?m)^[ \t]{0,40}(?:# ?%%|# ?\+|`{3}|~{3}|:{3}|<!--|\+{3})")
+_MARK = re.compile(r"[ \t]{0,40}(?:# ?%%|# ?\+|`{3}|~{3}|:{3}|<!--|\+{3})")
 _OF_JUPYTEXT = ("lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker")
 
 
@@ -55,15 +55,13 @@ def _check_size(text: str, name: str) -> None:
     Raises:
         NotebookError: the text has too many lines, or too long a line that begins a cell.
     """
-    if (lines := text.count("\n")) > _MOST_LINES:
-        raise NotebookError(f"{name}: a text notebook of {lines} lines; at most {_MOST_LINES} are read")
-    for mark in _MARK.finditer(text):
-        end = text.find("\n", mark.start())
-        if (length := (len(text) if end < 0 else end) - mark.start()) > _LONGEST_MARK:
-            line = text.count("\n", 0, mark.start()) + 1
-            raise NotebookError(
-                f"{name}:{line}: the line that begins a cell has {length} characters; at most {_LONGEST_MARK} are read"
-            )
+    lines = text.splitlines()  # as jupytext does, at more characters than line breaks
+    if len(lines) > _MOST_LINES:
+        raise NotebookError(f"{name}: a text notebook of {len(lines)} lines; at most {_MOST_LINES} are read")
+    for number, line in enumerate(lines, 1):
+        if len(line) > _LONGEST_MARK and _MARK.match(line):
+            problem = f"the line that begins a cell has {len(line)} characters; at most {_LONGEST_MARK} are read"
+            raise NotebookError(f"{name}:{number}: {problem}")
 
 
 def _format_name(text: str, name: str, header: Header) -> str:
