@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import jsonschema
 import papermill
@@ -233,3 +235,107 @@ def test_a_dag_asks_for_the_resources_that_are_known() -> None:
     assert "        cpus=1.5,\n" in docker
     assert 'device_requests=[DeviceRequest(count=2, capabilities=[["gpu"]])],' in docker
     assert "mem_limit" not in docker
+
+
+class _Operator:
+    """Airflow's operator, which starts no container here."""
+
+    template_fields = ()
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def execute(self, _: object) -> None:
+        pass
+
+    def __rshift__(self, _: object) -> None:
+        pass
+
+
+@pytest.fixture
+def dag(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the DAG of an image defines, without Airflow."""
+
+    for name in ("airflow.providers.docker.operators.docker", "airflow.sdk", "airflow.sdk.exceptions", "docker.types"):
+        module = MagicMock()
+        module.DockerOperator, module.Variable.get.return_value = _Operator, None
+        monkeypatch.setitem(sys.modules, name, module)
+    text = (cases / "packages" / "airflow" / "expected" / "airflow" / "ada_trees_main_docker.py").read_text()
+    defined: dict[str, Any] = {"__name__": "dag"}
+    exec(compile(text, "dag.py", "exec"), defined)
+    return defined
+
+
+@pytest.fixture
+def run(tmp_path: Path, dag: dict[str, Any]) -> Path:
+    """The folder of a run, as the container leaves it; next to it is a file of the worker."""
+    (tmp_path / "worker.cfg").write_text("secret")
+    output = tmp_path / "run" / "output"
+    output.mkdir(parents=True)
+    (output / "made.csv").write_text("a")
+    (output / "result.json").write_text('{"duration": 1}')
+    (output / "scraps.json").write_text("{}")
+    objects = {name: {"class": "File", "path": "output/made.csv"} for name in ("output_nb", *dag["OUTPUTS"])}
+    (output.parent / "cwl.output.json").write_text(json.dumps(objects))
+    return output.parent
+
+
+def _name_elsewhere(run: Path, place: str) -> None:
+    objects = json.loads((run / "cwl.output.json").read_text())
+    objects[next(reversed(objects))] = [{"class": "File", "path": place}]
+    (run / "cwl.output.json").write_text(json.dumps(objects))
+
+
+def _link_output(run: Path) -> None:
+    (run / "output" / "made.csv").unlink()
+    (run / "output" / "made.csv").symlink_to(run.parent / "worker.cfg")
+
+
+def _link_in_folder(run: Path) -> None:
+    (run / "output" / "tiles").mkdir()
+    (run / "output" / "tiles" / "b.csv").symlink_to("../../../worker.cfg")
+
+
+def _make_pipe(run: Path) -> None:
+    (run / "output" / "result.json").unlink()
+    os.mkfifo(run / "output" / "result.json")
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda run: _name_elsewhere(run, str(run.parent / "worker.cfg")),
+        lambda run: _name_elsewhere(run, "../worker.cfg"),
+        _link_output,
+        _link_in_folder,
+        _make_pipe,
+    ],
+    ids=["absolute", "parents", "link", "link-in-folder", "pipe"],
+)
+def test_a_container_gives_airflow_no_file_of_its_worker_and_no_pipe(
+    run: Path, dag: dict[str, Any], leave: Callable[[Path], None]
+) -> None:
+    """Other tasks take the results for files of the run; a pipe would be waited for without end."""
+    assert dag["run_results"](run)["notebook"] == str(run / "output" / "made.csv")
+    (run / "output" / "own.csv").symlink_to("/work/output/made.csv")  # leads nowhere here
+    assert dag["run_results"](run)["notebook"] == str(run / "output" / "made.csv")
+    leave(run)
+
+    with pytest.raises(ValueError, match=r"leads out of the run.s folder|not a file"):
+        dag["run_results"](run)
+
+
+def test_a_link_that_a_container_left_does_not_lead_the_next_stage_in_out_of_the_run(
+    run: Path, dag: dict[str, Any]
+) -> None:
+    elsewhere = run.parent / "scene"
+    elsewhere.mkdir()
+    (run / "stage_in").symlink_to(run.parent)
+    dag["run_folder"] = lambda _: run
+    dag["data_folder"] = lambda: run
+
+    dag["StageInOperator"](folder="run", templates={}).fetch("scene", ["https://a.org/b"], {})
+
+    assert elsewhere.exists()
+    assert (run / "stage_in" / "scene").is_dir()
+    assert not (run / "stage_in").is_symlink()

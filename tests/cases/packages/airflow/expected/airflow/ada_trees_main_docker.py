@@ -224,10 +224,17 @@ def write_json(path: Path, value: object) -> None:
         json.dump(value, file)
 
 
+def inside(path: Path, folder: Path) -> Path:
+    """Return a path that a container left or named; it must not lead out of its folder."""
+    if not path.resolve().is_relative_to(folder):
+        raise ValueError(f"{path}: leads out of the run's folder")
+    return path
+
+
 def read_json(path: Path, top: Path) -> dict:
-    """Read a file that a container wrote; a link must not lead out of its folder."""
-    if not path.resolve().is_relative_to(top) or path.stat().st_size > 64 * 1024**2:
-        raise ValueError(f"{path}: leads out of the run's folder, or is too large")
+    """Read a file that a container wrote."""
+    if not inside(path, top).is_file() or path.stat().st_size > 64 * 1024**2:
+        raise ValueError(f"{path}: not a file, or too large")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -305,6 +312,9 @@ class RunOperator(DockerOperator):
 def run_results(folder: Path) -> dict:
     """Return the results of a run: its scraps, and the paths of its outputs by name."""
     output = folder / "output"
+    for path in output.rglob("*"):
+        if path.is_symlink() and path.exists():
+            inside(path, folder)
     result = read_json(output / "result.json", folder)
     results = {"folder": str(output), "duration": result["duration"]}
     scraps = output / "scraps.json"
@@ -320,7 +330,7 @@ def paths(value: dict | list | None, folder: Path) -> str | list | None:
     """Return the path of a CWL object, or the paths of a list of them."""
     if isinstance(value, list):
         return [paths(item, folder) for item in value]
-    return str(folder / value["path"]) if value else None
+    return str(inside(folder / value["path"], folder)) if value else None
 
 
 class StageInOperator(RunOperator):
@@ -339,7 +349,10 @@ class StageInOperator(RunOperator):
 
     def fetch(self, name: str, places: list[str], context) -> None:
         """Run the container for one parameter; it gets its request as a file."""
-        folder = run_folder(self.folder) / "stage_in" / name
+        top = run_folder(self.folder) / "stage_in"
+        if top.is_symlink():  # the container of an earlier try left it
+            top.unlink()
+        folder = top / name
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
         folder.mkdir(parents=True)
         data = str(data_folder())
