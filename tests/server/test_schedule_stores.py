@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from postgresql import needs_postgresql
 
+from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.schedules.model import Schedule, new_schedule_id
 from generator.runner.server.schedules.store import ScheduleMissingError, ScheduleStore
 from generator.runner.server.schedules.stores import open_schedule_store
@@ -83,3 +84,14 @@ def test_the_first_server_to_advance_a_schedule_sets_its_time(store: ScheduleSto
     assert store.first_due() is None
     store.advance(store.get(read_by_both.id), due=NOON, problem=None)
     assert store.first_due() == NOON
+
+
+def test_a_file_that_cannot_be_written_is_a_database_that_does_not_answer(tmp_path: Path) -> None:
+    """As on a full disk: the scheduler tries again, and a request is answered with 503."""
+    store = open_schedule_store(tmp_path, None)
+    (tmp_path / "runs.sqlite").unlink()
+    (tmp_path / "runs.sqlite").mkdir()
+
+    for call in (lambda: store.add(schedule()), store.list, store.first_due):
+        with pytest.raises(StoreUnavailableError):
+            call()

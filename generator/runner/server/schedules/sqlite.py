@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.schedules.model import Schedule
 from generator.runner.server.schedules.rows import COLUMNS, NAMES, REPLACED
 from generator.runner.server.schedules.store import ScheduleMissingError
@@ -38,7 +39,7 @@ class SqliteScheduleStore:
         try:
             with self._open() as database:
                 database.execute(_SCHEMA)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, StoreUnavailableError) as error:
             raise BadInputsError(f"{self._path}: cannot be opened: {error}") from None
 
     def add(self, schedule: Schedule) -> None:
@@ -102,8 +103,11 @@ class SqliteScheduleStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
-            yield database
+        try:
+            with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
+                yield database
+        except sqlite3.OperationalError as error:  # a full disk, or a lock that is held for too long
+            raise StoreUnavailableError(str(error)) from None
 
 
 def _row(schedule: Schedule) -> dict[str, Any]:
