@@ -229,7 +229,7 @@ def test_a_run_fails_when_another_kernel_dropped_output(then: str, here: Here) -
 
 def test_a_run_fails_when_a_bash_kernel_dropped_output(bash: Here) -> None:
     runner = "$(ps -o ppid= $PPID)"
-    cell = f"kill -STOP {runner}; seq 20000; kill -CONT {runner}"
+    cell = f"kill -STOP {runner}; seq 8000; kill -CONT {runner}"
     write_notebook(bash.folder / "in.ipynb", cell, language="bash", kernel="bash")
 
     done = bash.run()

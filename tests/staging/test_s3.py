@@ -298,9 +298,9 @@ class TestStageOut:
 
 
 def test_peak_memory_stays_small(s3: S3, tmp_path: Path) -> None:
-    """A file of 300 MB, in and out, in less than 150 MB."""
+    """A file of 200 MB, in and out, in less than 150 MB."""
     with (s3.folder / "data" / "large.bin").open("wb") as file:
-        for _ in range(300):
+        for _ in range(200):
             file.write(os.urandom(1024**2))
     script = (
         "import re, sys\nfrom generator.runner.cli import main\ncode = main(sys.argv[1:])\n"
