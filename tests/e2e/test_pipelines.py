@@ -158,8 +158,10 @@ def _see_by_glab(service: Service, algorithm: Path, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def packaged(service: Service, algorithm: Path) -> dict[str, dict[str, Any]]:
-    """The jobs of a pipeline with the original's payload, whose package several tests use."""
-    return _wait(service, _send_by_curl(service, _payload(algorithm)))
+    """The jobs of a pipeline with the original's payload, whose package several tests use; it pushes to no registry."""
+    number = _send_by_curl(service, {**_payload(algorithm), "registry": "127.0.0.1:9/group"})
+    service.wait(number, "success", "failed", "canceled", seconds=600, interval=0.5)
+    return service.jobs(number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,14 +248,17 @@ def test_two_pipelines_publish_at_once_and_the_second_time_nothing_changes(
     assert ": replaced" in again
 
 
-def test_a_push_that_fails_fails_the_pipeline_by_its_exit_code(service: Service, algorithm: Path) -> None:
-    number = service.trigger(**_payload(algorithm), registry="127.0.0.1:9/group")
-    service.wait(number, "success", "failed", seconds=600, interval=0.5)
+def test_a_push_that_fails_fails_the_pipeline_by_its_exit_code(
+    service: Service, packaged: dict[str, dict[str, Any]]
+) -> None:
+    traces = {name: service.trace(job["id"]) for name, job in packaged.items()}
 
-    assert {name: job["status"] for name, job in service.jobs(number).items()} == {
+    assert {name: job["status"] for name, job in packaged.items()} == {
         "build": "success", "check": "success", "publish": "failed",
-    }  # fmt: skip
-    assert "exit code 18" in service.trace(service.jobs(number)["publish"]["id"])
+    }, traces  # fmt: skip
+    assert "exit code 18" in traces["publish"]
+    number = packaged["publish"]["pipeline"]["id"]
+    assert service.get(f"/pipelines/{number}")["status"] == "failed"
 
 
 _FAILURES = {
