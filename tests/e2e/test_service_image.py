@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from ruamel.yaml import YAML
 from support import Finished, commit_all, here, write_notebook
 from waiting import wait_until
 
+from generator.cli import main
+
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
@@ -27,13 +31,14 @@ def docker(*words: str, check: bool = True) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture
-def image(base_image: str, packmill: Callable[..., Finished]) -> Iterator[str]:
-    """The image, under a name of this test; its layers are cached from run to run."""
+@pytest.fixture(scope="module")
+def image(base_image: str) -> Iterator[str]:
+    """The image, under a name of these tests; its layers are cached from run to run."""
     service_base()
-    name = f"localhost/packmill-service:test-{os.getpid()}"
-    built = packmill("service", "image", "--image", name)
-    assert built.out.strip() == name, built.err
+    name, printed = f"localhost/packmill-service:test-{os.getpid()}", io.StringIO()
+    with redirect_stdout(printed):
+        assert main(["service", "image", "--image", name]) == 0
+    assert printed.getvalue().strip() == name
     yield name
     docker("rmi", name)
 
