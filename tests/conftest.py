@@ -6,14 +6,17 @@ import gc
 import os
 import secrets
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bytecode import bytecode_written, compile_packmill, import_share
 from crash_trials import Trials
+from forked_programs import start_engine
 from parallel import GroupScheduling, arrange
 from postgresql import Cluster, running_cluster
 from process_state import same_state_afterwards
@@ -154,6 +157,14 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
         assert actual == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture
+def forked_cwltool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the cwltool of `packmill run` in this process: a new interpreter takes two seconds to load it."""
+    from generator import subprocesses
+
+    monkeypatch.setattr(subprocesses, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": start_engine}))
 
 
 @pytest.fixture

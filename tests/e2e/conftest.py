@@ -40,6 +40,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
 
+@pytest.fixture(autouse=True)
+def quick_runs(forked_cwltool: None) -> None:
+    """Fork cwltool in all tests of the folder."""
+
+
 @pytest.fixture(scope="session")
 def engine() -> None:
     """A container engine that answers; the run's end stops it and removes its store, if a worker started it."""

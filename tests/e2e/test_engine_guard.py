@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from waiting import wait_until
 
+from generator import subprocesses
 from generator.containers.limits import container_limits
 from generator.package.engines import cwltool, toil
 from generator.package.engines.execution import execute
@@ -229,6 +230,7 @@ def test_modules_of_the_present_folder_are_not_imported(
     (tmp_path / "cwltool").mkdir()
     (tmp_path / "cwltool" / "__init__.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocesses, "subprocess", subprocess)  # a new interpreter: the forked one has cwltool already
 
     run("mkdir output")
 

@@ -30,6 +30,7 @@ _IMPORTED = (
 )
 """What the commands of the tests import; a command imports the rest itself."""
 _CWLTOOL = "cwltool.main"
+_ENGINE = "generator.package.engines.checked_cwltool.program"
 
 
 def serve(requests: socket.socket) -> tuple[str, list[str]]:
@@ -50,7 +51,7 @@ def serve(requests: socket.socket) -> tuple[str, list[str]]:
         if not text:
             sys.exit()
         request = json.loads(text)
-        if request["module"] == _CWLTOOL:
+        if request["module"] in (_CWLTOOL, _ENGINE):
             _load_cwltool()
         process = os.fork()
         if not process:
@@ -75,6 +76,7 @@ def _load_cwltool() -> None:
     for version in ("v1.0", "v1.2", import_module("cwltool.update").INTERNAL_VERSION):
         process.get_schema(version)
     main.__dict__["setup_schema"] = lambda *_: None  # it would have each command read them again
+    import_module(_ENGINE)
     _freeze()
 
 
@@ -118,4 +120,9 @@ if __name__ == "__main__":
     sys.argv[1:] = words
     if module == _CWLTOOL:
         sys.exit(import_module(_CWLTOOL).run(words))
+    if module == _ENGINE:
+        del sys.path[0]  # the program imports nothing from the current folder
+        program = import_module(_ENGINE)
+        program._prepare_schemas()
+        sys.exit(program.main(words))
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -16,6 +16,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,16 @@ from typing import Any
 import pytest
 
 PACKMILL, RUNNER, CWLTOOL = _IMPORTED = ("generator", "generator.runner", "cwltool.main")
+_ENGINE = "generator.package.engines.checked_cwltool.program"
+"""The program in which `packmill run` starts cwltool."""
 _TOP = str(Path(__file__).parents[2])
 _SERVER = Path(__file__).with_name("fork_server.py")
 _AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_")
 """Beginnings of variables that an interpreter reads when it starts."""
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": _TOP}
+_WITHOUT_EFFECT = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+"""Variables that `packmill run` removes, and cwltool works without."""
+_STARTING = threading.Lock()
 _POSSIBLE = {"cwd", "env", "stdin", "stdout", "stderr", "text"}
 
 
@@ -39,6 +45,16 @@ def start(module: str, *words: object, fresh: bool = False, **options: Any) -> s
     forks = not fresh and module in _IMPORTED and _POSSIBLE.issuperset(options) and _limits() == _LIMITS
     forks = forks and _read_at_start(options.get("env") or os.environ) == _read_at_start(_ENVIRONMENT)
     return (_Forked if forks else subprocess.Popen)([sys.executable, "-m", module, *map(str, words)], **options)
+
+
+def start_engine(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    """Start a command as `subprocess.Popen` does, but fork cwltool if `packmill run` starts it."""
+    is_engine = command[:2] == (sys.executable, "-c") and "import program; sys.exit(program.main(" in command[2]
+    read = _read_at_start(options.get("env") or os.environ)
+    same = {name: value for name, value in _read_at_start(_ENVIRONMENT).items() if name not in _WITHOUT_EFFECT}
+    if is_engine and _POSSIBLE.issuperset(options) and _limits() == _LIMITS and read == same:
+        return _Forked([sys.executable, "-m", _ENGINE, *command[3:]], **options)
+    return subprocess.Popen(command, **options)
 
 
 def run(module: str, *words: object, input: str | None = None, **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: A002
@@ -82,7 +98,9 @@ class _Forked(subprocess.Popen[Any]):
         }
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            socket.send_fds(_server(), [json.dumps(request).encode()], [*given, theirs.fileno()])
+            with _STARTING:  # rows of a map start at once
+                server = _server()
+            socket.send_fds(server, [json.dumps(request).encode()], [*given, theirs.fileno()])
         self.pid = int(self._channel.recv(64) or pytest.fail("the process that forks has ended"))
         self._child_created = True
         self._close_pipe_fds(*streams)

@@ -163,6 +163,7 @@ def test_validate_loads_nothing_that_a_stranger_s_document_names(package: Path, 
     assert [one.document for one in verdicts if one.problem.startswith("not loaded")] == ["process.cwl", "workflow.cwl"]
 
 
+@pytest.mark.usefixtures("forked_cwltool")
 class TestTrust:
     """A tool without a container, run by the real engine: its mark says whether it ran."""
 
