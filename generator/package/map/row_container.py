@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ GRACE = 120.0
 """Seconds that a row may take beyond its time limit, and a container for its end after the last row."""
 START = 3600.0
 """Seconds that a container may take for its start: the image may have to be pulled."""
+_HINT = re.compile(r"(Run|See) 'docker [a-z ]*--help'.*")
+"""What Docker prints after its error."""
 _LAST_BYTES = 4096
 """How much of a container's log is read for a message."""
 
@@ -150,11 +153,19 @@ class Container:
 
     def last_words(self) -> str:
         """Return the last line that the container printed, for a message."""
+        lines = [line.strip() for line in self._last_text().splitlines()]
+        said = [line for line in lines if line and not _HINT.fullmatch(line)]
+        return f"its last line: {said[-1][:500]}" if said else "it printed nothing"
+
+    @property
+    def lacks_image(self) -> bool:
+        """Whether Docker reported that the image is not on this machine, and nothing after it has started."""
+        return "Unable to find image" in self._last_text()
+
+    def _last_text(self) -> str:
         with self._log.open("rb") as log:
             log.seek(max(0, self._log.stat().st_size - _LAST_BYTES))
-            text = log.read(_LAST_BYTES).decode(errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return f"its last line: {lines[-1][:500]}" if lines else "it printed nothing"
+            return log.read(_LAST_BYTES).decode(errors="replace")
 
     def remove(self) -> None:
         """Remove the folder of a container that has ended."""

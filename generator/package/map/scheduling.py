@@ -234,7 +234,7 @@ class Scheduler:
             RunError: the container was never ready, and not killed for what it wrote.
         """
         if not container.is_ready and not container.excess:
-            raise RunError(_why_not_started(code, container.last_words()))
+            raise RunError(_why_not_started(code, container.last_words(), lacks_image=container.lacks_image))
         attempt, left = container.row, container.take()
         self._collect(attempt, left, container.failure(code), container.excess, has_ended=_has_ended(code))
 
@@ -251,8 +251,9 @@ def _has_ended(code: int) -> bool:
     return code >= 0 and code != _DOCKER_FAILED
 
 
-def _why_not_started(code: int, last_words: str) -> str:
+def _why_not_started(code: int, last_words: str, *, lacks_image: bool) -> str:
     if code == _DOCKER_FAILED:
-        return f"Docker did not start a container; {last_words}"
+        advice = "; build the package again, or push its image to a registry" if lacks_image else ""
+        return f"Docker did not start a container; {last_words}{advice}"
     advice = "an image of an older packmill cannot run rows: build the package again"
     return f"the runner did not start (exit code {code}); {last_words}; {advice}"

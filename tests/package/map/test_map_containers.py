@@ -452,6 +452,14 @@ def test_docker_that_starts_no_container_is_not_blamed_on_the_image(docker: Path
         run_rows(tmp_path, "")
 
 
+def test_a_missing_image_is_named_with_what_to_do(docker: Path, tmp_path: Path) -> None:
+    said = "Unable to find image 'a:b' locally\ndocker: Error: pull access denied.\n\nRun 'docker run --help' for more"
+    docker.write_text(f'#!/bin/sh\necho "{said} information" >&2\nexit 125\n')
+
+    with pytest.raises(RunError, match=r"its last line: docker: Error: pull access denied\.; build the package again"):
+        run_rows(tmp_path, "")
+
+
 def test_a_folder_of_any_name_can_be_mounted() -> None:
     option = mount_option(Path('/a, "b"'), "/in", readonly=True)
 
