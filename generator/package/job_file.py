@@ -124,10 +124,11 @@ def _keys(value: Any) -> Iterator[str]:
             yield from _keys(item)
 
 
-def read_yaml(text: str, *, finite: bool = True) -> Any:
+def read_yaml(text: str, *, finite: bool = True, longest: int = yaml_limits.largest_text) -> Any:
     """Parse YAML into values that JSON also has; a date stays text.
 
-    Without ``finite``, numbers may be infinite or NaN (YAML's ``.inf`` and ``.nan``).
+    Without ``finite``, numbers may be infinite or NaN (YAML's ``.inf`` and ``.nan``). ``longest`` is how many
+    characters a text that is not JSON may have: to parse YAML takes a second for some ten thousand.
 
     Raises:
         MisfitError: text is not YAML, has values unknown to JSON, or exceeds a limit of `generator.shared.yaml_limits`.
@@ -136,7 +137,7 @@ def read_yaml(text: str, *, finite: bool = True) -> Any:
 
     try:
         yaml_limits.check_size(text)
-        value = _json_or_yaml(text, finite=finite)
+        value = _json_or_yaml(text, finite=finite, longest=longest)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be encoded
         return value
     except yaml_limits.YamlLimitError as error:
@@ -145,11 +146,13 @@ def read_yaml(text: str, *, finite: bool = True) -> Any:
         raise YamlMistakeError(error) from None
 
 
-def _json_or_yaml(text: str, *, finite: bool) -> Any:
+def _json_or_yaml(text: str, *, finite: bool, longest: int) -> Any:
     """Parse JSON with its own parser, which is faster and has no aliases; anything else as YAML."""
     try:
         value = json.loads(text, object_pairs_hook=refuse_doubles, parse_float=_finite, parse_constant=_finite)
     except ValueError:
+        if len(text) > longest:
+            raise yaml_limits.YamlLimitError(f"more than {longest} characters that are not JSON") from None
         return _yaml(text, finite=finite)
     yaml_limits.check_depth(value)
     return value

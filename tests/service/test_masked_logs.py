@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.service.jobs.trace_writer import Trace
-from generator.service.store.masking import maskable_forms, query_texts
+from generator.service.store.masking import maskable_forms, query_texts, secret_texts
 
 _MARK = "[MASKED]"
 
@@ -67,3 +67,10 @@ def test_no_byte_of_a_secret_is_shown_wherever_the_output_is_cut(secrets: list[s
     shown = log_of(*chunks, secrets=secrets)
 
     assert shown.replace(_MARK, "") == "".join(one for at, one in enumerate(text) if at not in hidden)
+
+
+def test_inputs_of_very_many_levels_are_not_composed() -> None:
+    """All of their lines are secret."""
+    text = "a: " + "[" * 150 + "word" + "]" * 150
+
+    assert secret_texts(text, ["b"]) == [text]

@@ -29,7 +29,7 @@ from generator.shared.safe_text import redacted
 
 _OF_MAPS = ("table", "product", "resume")
 """Variables of pipelines that run a package for every row of a table, which have pages of their own."""
-_LONGEST_TEXT, _LONGEST_VALUE, _MOST_VALUES = 1 << 18, 1 << 14, 500
+_LONGEST_TEXT, _LONGEST_YAML, _LONGEST_VALUE, _MOST_VALUES = 1 << 18, 1 << 13, 1 << 14, 500
 _Interface = Mapping[str, Any]
 
 
@@ -84,7 +84,7 @@ def split_values(text: str, interface: _Interface) -> tuple[dict[str, Any], tupl
     """Return the readable values of the text of a job, the names of the others, and whether a secret is among them."""
     declared = dict(_declared(interface))
     try:
-        job = read_yaml(text) if len(text) <= _LONGEST_TEXT else None
+        job = read_yaml(text, longest=_LONGEST_YAML) if len(text) <= _LONGEST_TEXT else None
     except MisfitError:
         job = None
     if not isinstance(job, dict):

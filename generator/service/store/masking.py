@@ -10,6 +10,7 @@ import yaml
 
 from generator.shared.safe_text import redacted
 from generator.shared.staging_records import secret_fields
+from generator.shared.yaml_limits import check_events
 from generator.shared.yaml_problems import unfit_values
 
 _SECRET_NAME = re.compile(r"(token|passw(or)?d|passphrase|secret|key|credentials?)$", re.IGNORECASE)
@@ -37,11 +38,12 @@ def mask_value(name: str, value: str) -> str:
 def secret_texts(document: str, names: Collection[str]) -> list[str]:
     """Return the secrets in a job's inputs (YAML or JSON): values of inputs in ``names`` and of secret-sounding keys.
 
-    Every line of a document that cannot be parsed is secret.
+    Every line of a document that cannot be parsed, or that exceeds the limits of YAML, is secret.
     """
     if len(document) > _LONGEST:
         return maskable_forms(document.splitlines())
     try:
+        check_events(yaml.parse(document, Loader=_LOADER))  # to compose very deep documents crashes libyaml's binding
         found = list(_secret_scalars(yaml.compose(document, Loader=_LOADER), names))
     except (yaml.YAMLError, *unfit_values, RecursionError):
         found = document.splitlines()
