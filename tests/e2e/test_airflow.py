@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -268,9 +269,13 @@ def runs(images: Airflow) -> Iterator[dict[str, Run]]:
 
 
 def _bridge_address() -> str:
-    """Return the address of this machine on Docker's default network."""
-    words = ["network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
-    return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.strip()
+    """Return the address of this machine on Docker's default network.
+
+    Docker does not state it where the bridge was there before the engine; it is the first one of the subnet.
+    """
+    words = ["network", "inspect", "bridge", "--format", "{{json (index .IPAM.Config 0)}}"]
+    found = json.loads(subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout)
+    return str(found.get("Gateway") or ip_network(found["Subnet"])[1])
 
 
 @pytest.mark.engine
