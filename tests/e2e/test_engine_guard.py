@@ -314,6 +314,7 @@ def test_folders_that_are_too_deep_end_the_run_and_leave_nothing(
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(subprocesses, "subprocess", subprocess)  # a new interpreter: cwltool keeps the first TMPDIR
 
     with pytest.raises(RunError):
         run("mkdir output; i=0; cd output; while [ $i -lt 1200 ]; do mkdir d; cd d; i=$((i+1)); done")

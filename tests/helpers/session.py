@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -23,6 +22,8 @@ import docker
 from docker.errors import APIError, DockerException
 from engine_store import has_store, remove_store
 from power_loss import unmount_below
+
+from generator.shared.removal import remove_tree
 
 VARIABLE = "TESTS_OF_PACKMILL"
 """An environment variable that every process of a run inherits: the run's folder."""
@@ -85,7 +86,7 @@ def note_engine(daemon: int | None) -> None:
         return
     for folder in _dead_sessions():
         _clean_engine(folder / "engine.json", Seconds())
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
     with _engine() as engine:
         tags = [tag for image in engine.images() for tag in image["RepoTags"] or ()]
     note.write_text(json.dumps({"begin": time.time(), "tags": tags}))
@@ -113,7 +114,7 @@ def end_session() -> dict[str, float]:
             _end_processes(folder)
             remove_store(folder)
     with seconds.of("files"):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
     return seconds
 
 
@@ -131,7 +132,7 @@ class Seconds(dict[str, float]):
 def _remove_unless_engine_used(folder: Path) -> None:
     """The images of a killed run can be removed only once an engine answers."""
     if not (folder / "engine.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 def _dead_sessions() -> list[Path]:

@@ -66,9 +66,9 @@ def remove_private_folder(folder: Path) -> None:
                 Path(entry).unlink()
         folder.rmdir()
     except OSError:
-        from shutil import rmtree
+        from generator.shared.removal import remove_tree
 
-        rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 _NOISE = "Kernel is running over TCP without encryption."

@@ -9,7 +9,6 @@ the content is compared, too.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from generator.shared.removal import remove_tree
 
 _CLOCK_STEP = 20_000_000
 """Nanoseconds; more than the longest step of the clock of file times (10 ms, time(7))."""
@@ -163,7 +164,7 @@ def _clear(folder: Path, *, but: str = "") -> None:
             if entry.name == but:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                remove_tree(entry.path)
             else:
                 Path(entry.path).unlink()
 
@@ -207,7 +208,7 @@ class KeptHome:
     def remove(self) -> None:
         """Remove the folder."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_tree(self._folder)
             self._folder = None
 
     def _is_unchanged(self, folder: Path) -> bool:

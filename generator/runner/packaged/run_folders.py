@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from generator.runner.packaged.home import plan_home, prepare_home
 from generator.runner.packaged.in_place import prepare_own_home
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
+from generator.shared.removal import remove_tree
 
 _PREFIX = "packmill-"
 
@@ -29,7 +29,7 @@ def scratch_folder(kept: KeptCopy | None) -> Iterator[Path]:
     try:
         yield scratch
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def home_folder(image_home: Path | None, kept: KeptHome | None, *, in_place: boo
             prepare_home(homes, image_home, os.environ)
         yield homes
     finally:
-        shutil.rmtree(homes, ignore_errors=True)
+        remove_tree(homes)
 
 
 @contextmanager

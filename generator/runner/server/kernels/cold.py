@@ -6,7 +6,6 @@ A kernel that runs already is moved to its run: its working directory takes the 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from generator.runner.kernels.process import KernelProcess, build_environment, n
 from generator.runner.kernels.runtime import KernelLog
 from generator.runner.kernels.specs import Kernel
 from generator.runner.packaged.home import find_image_home, prepare_home
+from generator.shared.removal import remove_tree
 
 _MOVABLE = frozenset(("python", "r", "julia"))
 """Languages that ask the operating system for their working directory; others remember it from their start."""
@@ -144,7 +144,7 @@ class WaitingKernel:
 
     def _remove(self) -> None:
         self._log.end()
-        shutil.rmtree(self._place, ignore_errors=True)
+        remove_tree(self._place)
 
 
 class _Process(KernelProcess):

@@ -18,7 +18,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from generator.runner.results.folder import write_result
 from generator.shared import contract, durable_files
 from generator.shared.file_digest import file_sha256
 from generator.shared.json_text import json_text
+from generator.shared.removal import remove_tree
 
 _ATTEMPTS = 5
 _DIGITS = 7
@@ -105,7 +105,7 @@ class RunFolder:
         """Remove the input object and the uploads."""
         self.inputs_file.unlink(missing_ok=True)
         if self.uploads.is_dir():
-            shutil.rmtree(self.uploads, ignore_errors=True)
+            remove_tree(self.uploads)
 
     def sync_request(self) -> None:
         """Write to the disk what the request of the run brought, and the folder's name."""
@@ -116,12 +116,12 @@ class RunFolder:
 
     def clear_output(self) -> None:
         """Remove what a run wrote, before it is repeated."""
-        shutil.rmtree(self.output, ignore_errors=True)
+        remove_tree(self.output)
         (self.path / contract.output_object_file).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
         with suppress(OSError):
             self.path.parent.rmdir()
 
