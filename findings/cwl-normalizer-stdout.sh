@@ -29,8 +29,8 @@ CWL
 
 outcome() { # document
     local code=0
-    environment/bin/cwltool --quiet --outdir "$folder/out" "$1" --unit celsius > said 2>&1 || code=$?
-    if grep --quiet "the 'shown' field is not valid" said; then
+    environment/bin/cwltool --quiet --outdir "$folder/out" "$1" --unit celsius > messages 2>&1 || code=$?
+    if grep --quiet "the 'shown' field is not valid" messages; then
         echo "exit code $code, no result 'shown'"
     else
         echo "exit code $code"

@@ -154,8 +154,8 @@ class Container:
     def last_words(self) -> str:
         """Return the last line that the container printed, for a message."""
         lines = [line.strip() for line in self._last_text().splitlines()]
-        said = [line for line in lines if line and not _HINT.fullmatch(line)]
-        return f"its last line: {said[-1][:500]}" if said else "it printed nothing"
+        printed = [line for line in lines if line and not _HINT.fullmatch(line)]
+        return f"its last line: {printed[-1][:500]}" if printed else "it printed nothing"
 
     @property
     def lacks_image(self) -> bool:

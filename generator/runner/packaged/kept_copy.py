@@ -1,4 +1,4 @@
-"""A working copy that a run left as it was, kept for the next run of the same repository by one process.
+"""A working copy or a home that a run left as it was, kept for the next run of the same repository by one process.
 
 Copying and deleting files takes a fifth of a short run. A copy is used again only if nothing in it changed: the kernel
 sets a file's ctime with every change of content, mode, links or times, and no program can set it (inode(7)). Its clock
