@@ -325,6 +325,28 @@ def test_a_container_gives_airflow_no_file_of_its_worker_and_no_pipe(
         dag["run_results"](run)
 
 
+@pytest.mark.parametrize(
+    "scraps",
+    [
+        {"__type": "airflow.sdk.definitions.connection.Connection", "__var": {"conn_id": "a", "conn_type": "http"}},
+        {"table": [{"__classname__": "builtins.tuple", "__version__": 1, "__data__": []}]},
+        {"model": {"__id__": "1"}},
+    ],
+    ids=["earlier-object", "object", "schema"],
+)
+def test_no_scrap_becomes_an_object_of_airflow_in_later_tasks(
+    run: Path, dag: dict[str, Any], capsys: pytest.CaptureFixture[str], scraps: dict[str, Any]
+) -> None:
+    """XCom takes some keys for its own (``airflow.sdk.serde``): the task would fail, or a later one get an object."""
+    (run / "output" / "scraps.json").write_text(json.dumps({"a": [{"b": 1}], "_c": None}))
+    assert dag["run_results"](run)["scraps"] == {"a": [{"b": 1}], "_c": None}
+    (run / "output" / "scraps.json").write_text(json.dumps(scraps))
+    (run / "output" / "result.json").write_text(json.dumps({"duration": scraps}))
+
+    assert dag["run_results"](run).keys() == {"folder", "notebook", "outputs"}
+    assert "scraps: not returned" in capsys.readouterr().out
+
+
 def test_a_link_that_a_container_left_does_not_lead_the_next_stage_in_out_of_the_run(
     run: Path, dag: dict[str, Any]
 ) -> None:

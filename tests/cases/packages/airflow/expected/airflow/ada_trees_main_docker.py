@@ -323,7 +323,31 @@ def run_results(folder: Path) -> dict:
     objects = read_json(folder / "cwl.output.json", folder)
     results["notebook"] = paths(objects["output_nb"], folder)
     results["outputs"] = {name: paths(objects[name], folder) for name in OUTPUTS}
-    return results
+    return for_tasks(results)
+
+
+def for_tasks(results: dict) -> dict:
+    """Return the results that other tasks get as they are (XCom).
+
+    Airflow takes a value with keys such as "__type" for an object of one of its classes.
+    """
+    kept = {name: value for name, value in results.items() if is_plain(value)}
+    for name in results.keys() - kept.keys():
+        print(f"{name}: not returned, since a key in it begins with two underscores")
+    return kept
+
+
+def is_plain(value: object) -> bool:
+    """Whether no key in a value begins with two underscores."""
+    waiting = [value]
+    for one in waiting:
+        if isinstance(one, dict):
+            if any(key.startswith("__") for key in one):
+                return False
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+    return True
 
 
 def paths(value: dict | list | None, folder: Path) -> str | list | None:

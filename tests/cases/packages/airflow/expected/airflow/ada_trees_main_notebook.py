@@ -346,6 +346,30 @@ def copy_file(path: Path, target: Path) -> str:
     return str(target)
 
 
+def for_tasks(results: dict) -> dict:
+    """Return the results that other tasks get as they are (XCom).
+
+    Airflow takes a value with keys such as "__type" for an object of one of its classes.
+    """
+    kept = {name: value for name, value in results.items() if is_plain(value)}
+    for name in results.keys() - kept.keys():
+        print(f"{name}: not returned, since a key in it begins with two underscores")
+    return kept
+
+
+def is_plain(value: object) -> bool:
+    """Whether no key in a value begins with two underscores."""
+    waiting = [value]
+    for one in waiting:
+        if isinstance(one, dict):
+            if any(key.startswith("__") for key in one):
+                return False
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+    return True
+
+
 def without_fields(path: Path) -> str:
     """Return a path in which papermill fills in no parameters."""
     return str(path).replace("{", "{{").replace("}", "}}")
@@ -391,7 +415,7 @@ def run_notebook(folder: str, templates: dict[str, str]) -> dict:
     if scraps.stat().st_size <= 64 * 1024:  # larger ones stay in the file
         results["scraps"] = json.loads(scraps.read_text(encoding="utf-8"))
     results["outputs"] = collect_outputs(notebook.parent, place, started)
-    return results
+    return for_tasks(results)
 
 
 def make_place(folder: Path, name: str) -> str:
