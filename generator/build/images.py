@@ -29,7 +29,8 @@ def build_image(job: BuildJob, progress: Progress) -> BuiltImage:
     """
     if not job.request.build_image:
         return BuiltImage(reference=job.reference, built=False, digest=None)
-    ensure_build_wall(job.settings, job.environment, job.folder, progress.say)
+    base = job.request.base_image
+    ensure_build_wall(job.settings, job.environment, job.folder, progress.say, base_image=base)
     return ensure_image(_image_spec(job, progress), progress)
 
 

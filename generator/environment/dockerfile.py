@@ -14,7 +14,17 @@ _FRONT_END = re.compile(r"(docker\.io/)?docker/dockerfile(:[\w.-]+)?(@sha256:[0-
 _SYNTAX = re.compile(r"^[ \t]*(?:#|//)[ \t]*syntax[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)
 _ADD = re.compile(r"\s*(?:ONBUILD\s+)*ADD\s+(.*)", re.IGNORECASE | re.DOTALL)
 _ARG = re.compile(r"\s*ARG\s+(.*)", re.IGNORECASE | re.DOTALL)
-_FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*", re.IGNORECASE)
+_FROM = re.compile(
+    r"\s*FROM\s+(?:--[a-z-]+=(?:[^\s\\`\"']|\"[^\s\\`\"]*\"|'[^\s\\`']*')*\s+)*"
+    r"(?!-)(\S+)(?:\s+AS\s+(\S+))?\s*",
+    re.IGNORECASE,
+)
+_FROM_WITH_FLAG = re.compile(r"\s*FROM\s+-", re.IGNORECASE)
+_GIVEN = re.compile(
+    r"NB_USER|NB_UID|REPO_DIR|SOURCE_DATE_EPOCH|BUILDKIT_\w+"
+    r"|(?:BUILD|TARGET)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT|STAGE)|(?:[A-Z]+_PROXY|[a-z]+_proxy)"
+)
+"""ARGs to which a build gives values of its own, in place of their defaults."""
 _FLAGGED = re.compile(r"\s*(?:ONBUILD\s+)*(?:COPY|ADD|RUN)\s+(?=--)(.*)", re.IGNORECASE | re.DOTALL)
 _IMAGE_FLAG = re.compile(r"(?:^|[\s,])(?:--)?from\s*=([^\s,]*)", re.IGNORECASE)
 _REFERENCE = re.compile(r"[\w./:@-]+")
@@ -53,8 +63,9 @@ def base_images(text: str) -> tuple[str, ...]:
                 raise EnvironmentSpecError(f"Dockerfile: {' '.join(line.split())}: name the image or the stage plainly")
             if source.lower() not in stages and not source.isdecimal():
                 found.append(source)
-        if named := _FROM.fullmatch(line):
-            reference = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda one: defaults.get(one[1] or one[2], "$"), named[1])
+        named = _FROM.fullmatch(line)
+        if named or _FROM_WITH_FLAG.match(line):  # a flag that is not understood may have the image in it, or behind it
+            reference = _filled_in(named[1], defaults) if named else ""
             if not _REFERENCE.fullmatch(reference):
                 raise EnvironmentSpecError(
                     f"Dockerfile: {' '.join(line.split())}: the base image is unknown before the build; "
@@ -63,7 +74,7 @@ def base_images(text: str) -> tuple[str, ...]:
             if reference.lower() not in stages:
                 found.append(reference)
             # a name with other characters could also be an image
-            stages |= {named[2].lower()} if named[2] and re.fullmatch(r"[\w.-]+", named[2]) else set()
+            stages |= {named[2].lower()} if named and re.fullmatch(r"[\w.-]+", named[2] or "") else set()
     return tuple(dict.fromkeys(found))
 
 
@@ -79,8 +90,16 @@ def _list_copy_sources(line: str) -> list[str]:
     return _IMAGE_FLAG.findall(flags)
 
 
+def _filled_in(reference: str, defaults: Mapping[str, str]) -> str:
+    """Return the name of an image with the defaults of its variables; an unknown one leaves a ``$``."""
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda one: defaults.get(one[1] or one[2], "$"), reference)
+
+
 def _defaults(text: str) -> Mapping[str, str]:
-    """Map each ARG with exactly one default to it; empty if a quoted name may hide another default."""
+    """Map each ARG with exactly one default to it; empty if a quoted name may hide another default.
+
+    ARGs that a build gives values of its own have none.
+    """
     given: dict[str, set[str]] = {}
     for line in _instructions(text):
         for word in found[1].split() if (found := _ARG.fullmatch(line)) else ():
@@ -89,7 +108,7 @@ def _defaults(text: str) -> Mapping[str, str]:
                 return {}
             if equals:
                 given.setdefault(name, set()).add(re.sub(r"^(['\"])(.*)\1$", r"\2", value))
-    return {name: values.pop() for name, values in given.items() if len(values) == 1}
+    return {name: values.pop() for name, values in given.items() if len(values) == 1 and not _GIVEN.fullmatch(name)}
 
 
 def _may_name_source(line: str) -> bool:

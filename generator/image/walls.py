@@ -12,6 +12,7 @@ from generator.containers.networks import HelperImage, guard_builds, remove_wall
 from generator.containers.unreachable import explain_pull
 from generator.environment.dockerfile import base_images, engine_sources
 from generator.environment.environment import BuildPack, Environment
+from generator.image.base import debian
 from generator.image.base.find import ensure_base_image
 from generator.repository.checkout import read_bytes
 from generator.request.settings import Settings
@@ -30,18 +31,22 @@ def network_for_steps(settings: Settings, say: Say) -> str | None:
     return step_network(settings, helper_image=_helper_image(settings, say))
 
 
-def ensure_build_wall(settings: Settings, environment: Environment, folder: Path, say: Say) -> None:
-    """Put the wall around builds in force, and refuse a Dockerfile that bypasses it.
+def ensure_build_wall(
+    settings: Settings, environment: Environment, folder: Path, say: Say, *, base_image: str | None = None
+) -> None:
+    """Put the wall around builds in force, and refuse a Dockerfile or a ``base_image`` of a package that bypasses it.
 
     Raises:
         EngineMissingError: the wall cannot be created.
         UsageError: PACKMILL_NETWORK_ALLOW names an unknown host.
-        EnvironmentSpecError: the engine itself would fetch an address in the Dockerfile.
+        EnvironmentSpecError: the engine itself would fetch an address in the Dockerfile, or for the base image.
     """
     if not settings.walled:
         return
     if environment.buildpack is BuildPack.DOCKERFILE:
         check_dockerfile(folder / environment.folder / "Dockerfile", settings, say)
+    elif base_image and all(base_image != release.reference for release in debian.releases):
+        _check_base_image(base_image, settings, say)
     guard_builds(settings, helper_image=_helper_image(settings, say))
 
 
@@ -55,10 +60,15 @@ def check_dockerfile(path: Path, settings: Settings, say: Say) -> None:
     text = read_bytes(path, path.name, EnvironmentSpecError).decode("utf-8", "replace")
     _check_sources("Dockerfile", text)
     for reference in base_images(text):
-        added = "\n".join(_pull_base_image(reference, settings, say).config.get("OnBuild") or ())
-        _check_sources(f"base image {reference}", added)
-        for copied in base_images(added):
-            _pull_base_image(copied, settings, say)
+        _check_base_image(reference, settings, say)
+
+
+def _check_base_image(reference: str, settings: Settings, say: Say) -> None:
+    """Check the ONBUILD steps of a base image, which is pulled for that."""
+    added = "\n".join(_pull_base_image(reference, settings, say).config.get("OnBuild") or ())
+    _check_sources(f"base image {reference}", added)
+    for copied in base_images(added):
+        _pull_base_image(copied, settings, say)
 
 
 def _pull_base_image(reference: str, settings: Settings, say: Say) -> Image:

@@ -75,6 +75,7 @@ def test_files_of_the_repository_are_no_matter(text: str) -> None:
         ("FROM a\nONBUILD copy --chown=1 --from=ada/b /x /y", ("a", "ada/b")),
         ("FROM a\nCOPY --fr\\om=ada/b /x /y", ("a", "ada/b")),
         ("FROM a\nRUN --mount=type=bind,from=ada/b,target=/m cat /m/x", ("a", "ada/b")),
+        ("FROM --platform=$BUILDPLATFORM --platform='linux/amd64' ada/trees", ("ada/trees",)),
         ('FROM a\nRUN --mount="type=bind,target=/m n,from=ada/b" cat', ("a", "ada/b")),
         ('FROM a\nRUN --mount=type=bind,\\\n"From=ada/b" cat', ("a", "ada/b")),
         ("FROM a\nRUN --mount=type=cache,target=/root/.cache pip install --from=x y", ("a",)),
@@ -97,6 +98,14 @@ def test_base_images_are_known_before_the_build(text: str, images: tuple[str, ..
         "ARG B=$A\nFROM $B",
         'FROM "python"',
         "FROM [::1]:5000/python",
+        "FROM -- ada/trees",
+        "FROM python\nFROM --platform=linux/amd64 -- ada/trees",
+        r"FROM --platform=${X:+\ }linux/amd64 ada/trees",
+        "# escape=`\nFROM --platform=${X:+` }linux/amd64 ada/trees",
+        'FROM --platform="${X:+ }linux/amd64" ada/trees',
+        "ARG NB_UID=12\nFROM ada/trees:$NB_UID",
+        "ARG TARGETARCH=plain\nFROM ada/trees:${TARGETARCH}",
+        "ARG http_proxy=ada\nFROM $http_proxy/trees",
     ],
 )
 def test_a_base_image_that_is_not_is_refused(text: str) -> None:
