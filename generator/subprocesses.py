@@ -12,8 +12,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -79,6 +79,16 @@ def run(
 def _inherited() -> dict[str, str]:
     """Return the variables that programs inherit."""
     return {name: value for name, value in os.environ.items() if name not in signing_variables}
+
+
+@contextmanager
+def without_variables(names: Iterable[str]) -> Iterator[None]:
+    """Hide environment variables from all programs that start within this context, those of libraries included."""
+    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def stream(

@@ -18,6 +18,7 @@ from generator.containers.podman import check_engine
 from generator.progress import Progress
 from generator.request.build import BuildRequest, check_localities
 from generator.request.settings import Settings
+from generator.subprocesses import signing_variables, without_variables
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +63,8 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
     check_addresses(request, settings)
     if request.build_image:
         check_engine()
-    with TemporaryDirectory(prefix="packmill-") as temporary:
+    # libraries start programs, too: repo2docker the builder, those of registries the helpers that know passwords
+    with without_variables(signing_variables), TemporaryDirectory(prefix="packmill-") as temporary:
         checkout = fetch_commit(request, settings, Path(temporary, "repository"), progress)
         job = read_commit(request, settings, checkout, progress)
         check_room(job)

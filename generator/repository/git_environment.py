@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 from generator.network.address_policy import Access
 from generator.network.guarded_proxy import GuardedProxy
 from generator.repository.address import Repository
-from generator.subprocesses import run, signing_variables
+from generator.subprocesses import run, signing_variables, without_variables
 
 _ASKPASS = """#!/bin/sh
 # The prompt is compared whole: a part of it could be a hostile submodule's address. git 2.48 began to encode its parts.
@@ -84,7 +84,7 @@ def git_environment(
     """
     leave_hook()
     with ExitStack() as stack:
-        stack.enter_context(_without_variables(signing_variables))  # GitPython's git inherits all others
+        stack.enter_context(without_variables(signing_variables))  # GitPython's git inherits all others
         temporary = stack.enter_context(TemporaryDirectory(prefix="packmill-git-"))
         password = token or repository.password
         settings = [*_secret_settings(password), ("http.followRedirects", "initial" if redirects else "false")]
@@ -95,7 +95,7 @@ def git_environment(
         if access is not Access.FULL:
             settings = [*_connection_settings(proxied=proxy is not None), *settings]
             account, included = _no_account(temporary), ()
-            stack.enter_context(_without_variables(_ACCOUNT_VARIABLES))
+            stack.enter_context(without_variables(_ACCOUNT_VARIABLES))
         askpass, config = Path(temporary, "askpass"), Path(temporary, "config")
         askpass.write_text(_ASKPASS)
         askpass.chmod(0o700)
@@ -139,16 +139,6 @@ def _no_account(home: str) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_SSH_COMMAND": _NO_KEYS,
     }
-
-
-@contextmanager
-def _without_variables(names: Iterable[str]) -> Iterator[None]:
-    """Hide environment variables from programs that start within this context."""
-    hidden = {name: os.environ.pop(name) for name in names if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)
 
 
 def _own_configuration() -> tuple[str, ...]:

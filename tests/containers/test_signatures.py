@@ -19,15 +19,18 @@ from oci_registry import oci_registry
 from waiting import wait_until
 
 from generator import subprocesses
+from generator.build import pipeline
 from generator.cli import main
 from generator.containers.registry import look_up
 from generator.containers.registry_session import anonymous
 from generator.containers.signatures import sign_image, verify_image
 from generator.documents.slsa import predicate_type, slsa_predicate
 from generator.network.address_policy import Access
+from generator.progress import Progress
 from generator.repository.address import parse_repository
 from generator.repository.git_environment import git_environment
-from generator.request.settings import read_settings
+from generator.request.build import build_request
+from generator.request.settings import Settings, read_settings
 from generator.shared.errors import SignatureError, UsageError
 from generator.signing.formats import envelope, open_envelope, payload_type, statement
 from generator.signing.keys import SigningKey, VerifyingKey, parse_signing_key, parse_verifying_key
@@ -408,6 +411,24 @@ def test_programs_that_packmill_starts_do_not_inherit_the_key(way: str, tmp_path
     wait_until(seen.exists, message="the program has printed its environment")
     assert "PATH=" in seen.read_text()
     assert "PACKMILL_SIGN" not in seen.read_text()
+
+
+@pytest.mark.usefixtures("key_in_the_environment")
+def test_no_program_of_a_build_inherits_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries start some: repo2docker the builder, docker-py and oras the helpers of ``docker login``."""
+    seen = dict[str, str]()
+
+    def fetch(*_: object) -> None:
+        seen.update(os.environ)
+        raise InterruptedError
+
+    monkeypatch.setattr(pipeline, "fetch_commit", fetch)
+    with pytest.raises(InterruptedError):
+        pipeline.build(build_request(str(tmp_path), build_image=False), Settings(), Progress())
+
+    assert "PATH" in seen
+    assert not [name for name in seen if name.startswith("PACKMILL_SIGN")]
+    assert os.environ["PACKMILL_SIGN_KEY"]
 
 
 @pytest.mark.usefixtures("key_in_the_environment")
