@@ -76,6 +76,57 @@ def run(
     return Finished(command=command, code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
 
+def run_within(command: tuple[str, ...], *, timeout: float, most: int) -> Finished:
+    """Run a command whose output is of others; ``timeout`` is in seconds, ``most`` in bytes of stdout and stderr.
+
+    The code is 127 and 124 as of `run`, and 137 for a command that prints more and is killed; stderr states why.
+    """
+    try:
+        process = subprocess.Popen(
+            command, env=_inherited(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    except FileNotFoundError:
+        return Finished(command=command, code=127, stdout="", stderr=f"{command[0]}: not installed")
+    with process:
+        try:
+            printed, problem = _read_within(process, deadline=time.monotonic() + timeout, most=most)
+            if problem:
+                process.kill()
+        except BaseException:
+            process.kill()
+            raise
+    if problem:
+        reason = f"timed out after {timeout:.0f} s" if problem == 124 else f"printed more than {most >> 20} MiB"
+        return Finished(command=command, code=problem, stdout="", stderr=f"{command[0]}: {reason}")
+    out, err = (text.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n") for text in printed)
+    return Finished(command=command, code=process.returncode, stdout=out, stderr=err)
+
+
+def _read_within(process: subprocess.Popen[bytes], *, deadline: float, most: int) -> tuple[list[bytearray], int]:
+    """Read stdout and stderr of a command until it ends; return them, with 124 or 137 if it exceeds a limit."""
+    pipes = [cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)]
+    printed = [bytearray(), bytearray()]
+    with selectors.DefaultSelector() as selector:
+        for number, pipe in enumerate(pipes):
+            selector.register(pipe, selectors.EVENT_READ, number)
+        while selector.get_map():
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return printed, 124
+            for key, _ in ready:
+                chunk = os.read(key.fd, 1 << 16)
+                printed[key.data] += chunk
+                if not chunk:
+                    selector.unregister(key.fileobj)
+            if sum(map(len, printed)) > most:
+                return printed, 137
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return printed, 124
+    return printed, 0
+
+
 def _inherited() -> dict[str, str]:
     """Return the variables that programs inherit."""
     return {name: value for name, value in os.environ.items() if name not in signing_variables}

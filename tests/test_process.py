@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from generator.subprocesses import stream
+import pytest
+
+from generator.containers.engine import run_in
+from generator.subprocesses import run_within, stream
 
 
 def test_a_long_line_comes_in_pieces() -> None:
@@ -48,3 +51,47 @@ def test_a_program_that_was_left_behind_and_prints_on_is_not_waited_for(tmp_path
 
     assert not killed
     os.kill(int(left.read_text()), signal.SIGKILL)
+
+
+def test_a_command_within_its_limits_is_read_whole() -> None:
+    command = ("sh", "-c", r"printf 'a\r\nb\377'; echo c >&2; exit 3")
+
+    done = run_within(command, timeout=60, most=1 << 20)
+
+    assert (done.code, done.stdout, done.stderr) == (3, "a\nb\ufffd", "c\n")
+    assert run_within(("no-such-program",), timeout=60, most=1).code == 127
+
+
+@pytest.mark.parametrize("output", ["", " >&2"], ids=["stdout", "stderr"])
+def test_a_command_that_prints_without_end_is_killed(output: str) -> None:
+    done = run_within(("sh", "-c", f"exec yes{output}"), timeout=120, most=2 << 20)
+
+    assert (done.code, done.stdout, done.stderr) == (137, "", "sh: printed more than 2 MiB")
+
+
+@pytest.mark.parametrize("words", ["exec sleep 60", "exec sleep 60 >&- 2>&-"], ids=["silent", "closed"])
+def test_a_command_that_does_not_end_is_killed(words: str) -> None:
+    begin = time.monotonic()
+
+    done = run_within(("sh", "-c", words), timeout=1, most=1 << 20)
+
+    assert (done.code, done.stderr) == (124, "sh: timed out after 1 s")
+    assert time.monotonic() - begin < 30
+
+
+def test_an_image_that_prints_without_end_is_ended_with_its_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image is the repository's; what it prints is neither collected nor logged by the engine."""
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/log\n[ "$1" = rm ] || exec yes\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    code, out, err = run_in("ada/trees", ("packmill-runner", "check"))
+
+    begun, removed = (tmp_path / "log").read_text().splitlines()
+    name = next(word for word in begun.split() if word.startswith("--name="))
+    assert (code, out, err) == (137, "", "docker: printed more than 16 MiB")
+    assert "--log-driver=none" in begun.split()
+    assert removed.split() == ["rm", "--force", "--", name.removeprefix("--name=")]

@@ -17,10 +17,12 @@ import docker.errors
 from generator.containers.limits import container_limits
 from generator.request.settings import read_settings
 from generator.shared.errors import EngineMissingError, ImageBuildError, UsageError
-from generator.subprocesses import run
+from generator.subprocesses import run, run_within
 
 _RUN_LIMIT = 300.0
 """Time limit of a command in a container, in seconds."""
+_MOST_OUTPUT = 16 << 20
+"""Bytes that a command in a container may print; lists of packages have a few MiB."""
 _CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -206,19 +208,21 @@ def run_in(
     """Run a command in a container as CWL runners do, and return its exit code, stdout and stderr.
 
     The container has an arbitrary uid, a read-only root, no network, and the limits of a run. ``hidden`` is a folder of
-    the image that is empty for the command. After five minutes the command is stopped, with code 124.
+    the image that is empty for the command. After five minutes the command is stopped, with code 124, and with code 137
+    once it has printed more than 16 MiB.
     """
     limits = container_limits(read_settings(os.environ)).options(ram=0, cores=0)
     name = f"packmill-{secrets.token_hex(8)}"
     variables = [word for key, value in (environment or {}).items() for word in ("--env", f"{key}={value}")]
     program = (f"--entrypoint={entrypoint}",) if entrypoint is not None else ()
     emptied = (f"--tmpfs={hidden}:mode=0755",) if hidden else ()
-    done = run(
+    done = run_within(
         ("docker", "run", "--rm", f"--name={name}", "--read-only", "--network=none", f"--user={user}", *limits,
-         "--tmpfs=/tmp:mode=1777,exec", *emptied, "--workdir=/tmp", "--env=HOME=/tmp", *variables, *program, "--",
-         image, *command),
+         "--log-driver=none", "--tmpfs=/tmp:mode=1777,exec", *emptied, "--workdir=/tmp", "--env=HOME=/tmp",
+         *variables, *program, "--", image, *command),
         timeout=_RUN_LIMIT,
+        most=_MOST_OUTPUT,
     )  # fmt: skip
-    if done.code == 124:  # only the docker command was stopped, not the container
+    if done.code in (124, 137):  # maybe only the docker command was stopped, not the container
         run(("docker", "rm", "--force", "--", name), timeout=60)
     return done.code, done.stdout, done.stderr
