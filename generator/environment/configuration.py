@@ -87,13 +87,19 @@ class ConfigurationFiles:
         return any(re.search(rf"(?<![\w.-]){re.escape(file)}(?![\w-])", text) for text in texts)
 
     def runtime_name(self, *, strict: bool) -> str:
-        """Return ``python``, ``r`` or ``r with a date`` from ``runtime.txt``; empty if it is missing or not read."""
+        """Return ``python``, ``r`` or ``r with a date`` from ``runtime.txt``; empty if it is missing or not read.
+
+        Raises:
+            EnvironmentSpecError: the file cannot be read as text, or has several lines, of which repo2docker would make
+                lines of a Dockerfile; if ``strict``, also for any other text that is not understood.
+        """
         if "runtime.txt" not in self.here or self.read is None:
             return ""
+        text = self.text("runtime.txt")
         try:
-            runtime = read_runtime(self.text("runtime.txt"), self.folder + "runtime.txt")
+            runtime = read_runtime(text, self.folder + "runtime.txt")
         except EnvironmentSpecError:
-            if strict:
+            if strict or len(text.strip().splitlines()) > 1:
                 raise
             return ""
         return "r with a date" if runtime.name == "r" and runtime.date else runtime.name

@@ -167,7 +167,7 @@ def _remarks(
             verb = "it is read" if len(misplaced) == 1 else "they are read"
             yield f"{_are_not_read(misplaced)}: {verb} only at the top"
     yield from _unread(found, pack, used, mentioned, ours=ours)
-    if found.runtime_name(strict=False) == "r" and not pack.main:
+    if not pack.main and found.runtime_name(strict=False) == "r":
         yield f"{folder}runtime.txt requests R without a date; repo2docker needs one: write r-4.4-2025-06-02"
     if pack.main == "Pipfile" and buildpack is BuildPack.REPO2DOCKER:
         yield f"{folder}Pipfile without Pipfile.lock needs pipenv: repo2docker's own build pack is used"

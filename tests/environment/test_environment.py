@@ -195,6 +195,21 @@ def test_everything_can_be_left_to_repo2docker(files: dict[str, str], buildpack:
 
 
 @pytest.mark.parametrize(
+    "files",
+    [
+        {"runtime.txt": "r-4.1.0\nADD http:x /x\n-2025-06-02"},
+        {"runtime.txt": "python-4.1.0\rADD http:x /x", "DESCRIPTION": ""},
+        {"binder/runtime.txt": "r-4.1.0\nADD http:x /x\n-2025-06-02", "binder/environment.yml": "{}"},
+    ],
+)
+@pytest.mark.parametrize("standard", [False, True])
+def test_no_line_of_a_runtime_becomes_one_of_a_dockerfile(files: dict[str, str], standard: bool) -> None:
+    """repo2docker's build pack for R writes the version of any runtime to its Dockerfile, and comes before conda's."""
+    with pytest.raises(EnvironmentSpecError, match=r"runtime\.txt line 1: .* not understood"):
+        find_environment(files, files.get, standard=standard)
+
+
+@pytest.mark.parametrize(
     ("files", "python", "asked_by", "remarks"),
     [
         ({"requirements.txt": ""}, "", "", ()),
