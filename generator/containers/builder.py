@@ -16,6 +16,8 @@ from generator.subprocesses import stream
 
 _KEPT_LINES = 400
 """Number of output lines of a build that are kept for its error message."""
+_LONGEST = 2000
+"""Characters of each of them; some of the patterns that search them take time with the square of a line's length."""
 _BUILDER_NOISE = re.compile(
     r"#\d+ (\[internal\]|transferring|DONE|exporting|writing image|naming to|sha256:|resolve|extracting|building with)"
     r"|#\d+$|(Picked|Using) .*(content provider|local repo|builder)"
@@ -33,12 +35,14 @@ def repo2docker_app(
     from repo2docker.app import Repo2Docker
     from traitlets.config import Config
 
+    from generator.containers.build_packs import with_context_on_disk
+
     settings = Config()
     if fresh:
         settings.DockerEngine.extra_buildx_build_args = ["--no-cache"]
     app = Repo2Docker(config=settings)
     app.repo = str(folder)
-    app.buildpacks = [*packs, *app.buildpacks]
+    app.buildpacks = [*packs, *map(with_context_on_disk, app.buildpacks)]
     if base_image:
         app.base_image = base_image
     app.output_image_spec = image
@@ -101,7 +105,7 @@ class _LineHandler(logging.Handler):
         *lines, self.rest = (self.rest + record.getMessage().replace("\r", "\n")).split("\n")
         for line in filter(str.strip, lines):
             shown = _hide_mounts(line)
-            self.tail.append(shown)
+            self.tail.append(shown[:_LONGEST])
             if not _BUILDER_NOISE.match(shown):
                 self.on_line(shown)
 
@@ -120,7 +124,7 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
     def keep(line: str) -> None:
         shown = _hide_mounts(line)
         if shown.strip():
-            tail.append(shown)
+            tail.append(shown[:_LONGEST])
             if not _BUILDER_NOISE.match(shown):
                 on_line(shown)
 
@@ -135,7 +139,7 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
 
 def _hide_mounts(line: str) -> str:
     """Remove the mounts from a line, because they contain names of caches (`generator.containers.caches`)."""
-    return re.sub(r"--mount=\S+( +\\?|$)", "", line)
+    return re.sub(r"--mount=\S+(?: +\\?)?", "", line)
 
 
 def summarize_failure(lines: deque[str]) -> str:

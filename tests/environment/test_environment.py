@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import json
+import os
+import re
 import ssl
 import subprocess
 import threading
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 from repo2docker.app import Repo2Docker
 
+from generator.environment.checkout import read_environment, write_readably
 from generator.environment.environment import BuildPack, configuration_name, find_environment
 from generator.environment.project import Project, is_package_project, packaged_notebooks, read_project
 from generator.environment.requested import place
@@ -496,6 +500,75 @@ def test_repo2docker_would_build(
 
     dockerfile = capsys.readouterr().out
     assert all(part in dockerfile for part in expected), dockerfile
+
+
+@pytest.mark.parametrize(
+    ("file", "others"),
+    [
+        ("requirements3.txt", ("Project.toml",)),
+        ("binder/requirements3.txt", ("binder/Project.toml",)),
+        ("Dockerfile", ("binder/environment.yml",)),
+        ("Dockerfile", ("binder/Dockerfile",)),
+    ],
+)
+def test_a_file_that_repo2docker_reads_unasked_is_no_link_out_of_the_repository(
+    file: str, others: tuple[str, ...], tmp_path: Path
+) -> None:
+    """repo2docker reads it on this machine, to its end, which a device does not have."""
+    (tmp_path / "elsewhere").touch()
+    folder = tmp_path / "checkout"
+    for name in (*others, file):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    read_environment(folder)
+    (folder / file).unlink()
+    (folder / file).symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(EnvironmentSpecError, match=f"^{re.escape(file)}: a link that leaves the repository"):
+        read_environment(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "size", "others"),
+    [
+        ("Project.toml", 1 << 19, ()),
+        ("Pipfile", 1 << 19, ()),
+        ("DESCRIPTION", 1 << 25, ()),
+        ("Dockerfile", 1 << 25, ("binder/Dockerfile",)),
+    ],
+)
+def test_a_file_that_is_too_large_for_repo2docker_is_refused(
+    file: str, size: int, others: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in (*others, file):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    read_environment(tmp_path)
+    os.truncate(tmp_path / file, size)
+
+    with pytest.raises(EnvironmentSpecError, match=rf"{file}: larger than \d+ KiB, and not read"):
+        read_environment(tmp_path)
+
+
+def test_a_project_of_julia_that_is_not_toml_is_refused_before_repo2docker_reads_it(tmp_path: Path) -> None:
+    """Its parser takes time with the square of the depth."""
+    (tmp_path / "Project.toml").write_text(f"a = {'[' * 5000}")
+
+    with pytest.raises(EnvironmentSpecError, match=r"Project\.toml: invalid TOML"):
+        read_environment(tmp_path)
+
+
+def test_a_lock_of_conda_takes_the_place_of_no_folder(tmp_path: Path) -> None:
+    package = {"name": "a", "manager": "conda", "version": "1", "url": "https://example.org/a-1-b_0.conda"}
+    packages = [{**package, "platform": one} for one in ("linux-64", "linux-aarch64", "linux-ppc64le")]
+    (tmp_path / "conda-lock.yml").write_text(json.dumps({"version": 1, "package": packages}))
+    write_readably(tmp_path, read_environment(tmp_path))
+    assert "a=1=b_0" in (tmp_path / "environment.yml").read_text()
+    (tmp_path / "environment.yml").unlink()
+    (tmp_path / "environment.yml").mkdir()
+
+    with pytest.raises(EnvironmentSpecError, match=r"environment\.yml next to it is not a file"):
+        write_readably(tmp_path, read_environment(tmp_path))
 
 
 @pytest.mark.parametrize("file", [".dockerignore", ".containerignore"])
