@@ -35,7 +35,8 @@ def describe_layer(layer: Layer) -> str:
     for pattern, title in _TITLES:
         if re.search(pattern, layer.made_by):
             return title
-    step = re.sub(r"^.*?/bin/sh -c |\s*# buildkit$|^\|\d+ ", "", layer.made_by).strip()
+    # a run of spaces is matched only from its start: from each space, it would take quadratic time
+    step = re.sub(r"^.*?/bin/sh -c |(?<!\s)\s*# buildkit$|^\|\d+ ", "", layer.made_by).strip()
     return " ".join(step.split())[:60] or "imported"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from notebook_texts import write_repository
 from support import notebook
 
+from generator.build.record import _parse_contents
+from generator.containers.builder import _hide_mounts, build_context
+from generator.containers.engine import Layer
 from generator.documents.text import yaml_text
 from generator.environment.conda_lock import environment_of_lock
 from generator.environment.project import read_toml
@@ -18,17 +22,19 @@ from generator.environment.requirements import Requirements, is_local_requiremen
 from generator.environment.secret_addresses import holds_secret
 from generator.environment.versioning import version_variables
 from generator.image.environment import plan
+from generator.image.layers import describe_layer
 from generator.metadata.licenses import license_of_text
 from generator.metadata.metadata import Person
 from generator.metadata.words import read_people
 from generator.notebook.notebook import LONGEST_READ_CELL
+from generator.package.engines.log import PlainLog
 from generator.process.process import read_process
 from generator.runner.document.document import read_document
 from generator.runner.server.kernels.reading import read_code
 from generator.runner.server.papermill_api.requests import read_body
 from generator.runner.server.problems import ProblemError
 from generator.service.jobs.cell_progress import CellProgress, cell_progress
-from generator.shared.errors import EnvironmentSpecError
+from generator.shared.errors import EnvironmentSpecError, ImageBuildError, RunnerCheckError
 from generator.shared.safe_text import redacted
 
 _SECONDS = 10
@@ -40,6 +46,10 @@ _SCM = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_A"
 
 def _installs_itself(text: str) -> bool:
     return plan._installs_itself(Requirements(files=(("requirements.txt", text),)))
+
+
+def _describe_step(text: str) -> str:
+    return describe_layer(Layer(made_by=text, size=1))
 
 
 def _versions(text: str) -> dict[str, str]:
@@ -69,6 +79,46 @@ def test_a_text_is_read_in_time(read: Callable[[str], object], text: str, expect
 
     assert read(text) == expected
     assert time.process_time() - begin < _SECONDS
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "expected"),
+    [
+        pytest.param(_hide_mounts, "--mount=" * 20_000 + "\t", "\t", id="mounts-in-the-output-of-a-build"),
+        pytest.param(_hide_mounts, "RUN --mount=type=cache,id=x  \\ a", "RUN  a", id="a-mount"),
+        pytest.param(PlainLog().pick, "WARNING " + "object id " * 50_000, ..., id="a-line-of-a-container"),
+        pytest.param(_describe_step, "RUN echo" + " " * 100_000 + "x", "RUN echo x", id="a-step-of-spaces"),
+        pytest.param(_describe_step, "RUN echo x   # buildkit", "RUN echo x", id="a-step"),
+    ],
+)
+def test_what_a_build_or_a_container_prints_is_read_in_time(
+    read: Callable[[str], object], text: str, expected: object
+) -> None:
+    begin = time.process_time()
+    found = read(text)
+
+    assert time.process_time() - begin < _SECONDS / 5
+    assert found == (text.rstrip() if expected is ... else expected)
+
+
+def test_the_output_of_a_failed_build_is_summarized_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line may have a mebibyte, and some patterns take time with the square of its length."""
+    docker = tmp_path / "docker"
+    line = "> [" * 60_000
+    docker.write_text(f"#!/bin/sh\nfor _ in 1 2 3 4 5 6 7 8; do echo '#7 0.1 {line}'; done\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    begin = time.process_time()
+
+    with pytest.raises(ImageBuildError, match="image build failed"):
+        build_context(tmp_path, image="x:y", time=0, on_line=lambda _: None)
+    assert time.process_time() - begin < _SECONDS / 5
+
+
+def test_an_image_that_lists_very_many_packages_is_refused() -> None:
+    """The image makes the list itself, and a bill of materials of a million packages would take 20 GB of memory."""
+    with pytest.raises(RunnerCheckError, match="lists more than 50000 packages"):
+        _parse_contents({"contents": [{"name": "x", "version": "1"}] * 50_001}, "ada/trees")
 
 
 def test_the_progress_in_a_log_of_blank_lines_is_read_in_time(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+_LONGEST = 4000
+"""Characters of a line that decide about it: a container may print a line of a mebibyte."""
+
 
 class PlainLog:
     """A filter for cwltool's log that keeps the runner's lines and the errors, not command lines."""
@@ -35,4 +38,4 @@ def _is_noise(text: str) -> bool:
         "Warning: checking|--preserve-environment|object id .* previously defined"
     )
     docker = "WARNING: Your kernel does not support"
-    return re.match(rf"(INFO|DEBUG) |{docker}|WARNING .*({known})", text) is not None
+    return re.match(rf"(INFO|DEBUG) |{docker}|WARNING .*({known})", text[:_LONGEST]) is not None
