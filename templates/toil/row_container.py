@@ -50,11 +50,11 @@ class Container:
             folder.mkdir(mode=0o700, parents=True)
         self._began, self._is_ready, self._untold_start = time.monotonic(), False, 0.0
         self._oom_kills, self._has_run_out_of_memory = 0, False
-        replaced = {"@inputs@": mounts, "@gpus@": plan.gpu_options}
+        replaced = {"\0inputs\0": mounts, "\0gpus\0": plan.gpu_options}
         words = [word for given in plan.command for word in replaced.get(given, [given])]
         name = f"packmill-rows-{secrets.token_hex(8)}"
-        marks = {"@group@": f"{group.name}/{self._folder.name}", "@tmp@": temporary, "@name@": name}
-        marks["@devices@"] = devices(plan.gpus)
+        marks = {"\0group\0": f"{group.name}/{self._folder.name}", "\0tmp\0": temporary, "\0name\0": name}
+        marks["\0devices\0"] = devices(plan.gpus)
         self._kill = [_marked(word, marks) for word in plan.kill]
         with self._log.open("ab") as log:
             try:

@@ -13,9 +13,10 @@ class Plan:
     """What all jobs share; memory and disk in bytes, times in seconds."""
 
     command: list[str]
-    """Starts a container. @inputs@ and @gpus@ are replaced by options, and @group@, @tmp@ and @name@ within words."""
+    """Starts a container. Between null characters, which no word of a command has, it has the names of what a job
+    replaces: inputs and gpus by options, and group, tmp and name within words."""
     kill: list[str]
-    """Kills a container, with the word @name@; empty for one that ends with its process."""
+    """Kills a container, with its name to replace; empty for one that ends with its process."""
     writing: dict
     """What a row may write, as in `WriteLimits`: "size" and "files"; "advice" follows the limit in a message."""
     copied_at_most: int

@@ -5,6 +5,7 @@ A script stands in for Docker, and in most tests a module for Toil, which takes 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -171,6 +172,27 @@ def test_a_job_runs_its_rows_in_one_container_and_a_row_that_breaks_it_fails_alo
     assert ran(tmp_path) == [1, 2, 3, 4, 5, 6]
     assert (tmp_path / "rows" / "4" / "scraps.json").is_file()
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_job_replaces_no_word_of_a_package_and_no_folder_of_a_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--process", "@tmp@/@name@.ipynb", "--kernel", "@inputs@", "@gpus@", "@group@", "@devices@")
+    monkeypatch.setattr(sys.modules[__name__], "_TOOL", replace(_TOOL, arguments=words))
+    folder = tmp_path / "@tmp@" / "@group@"
+    file = folder / "@name@" / "x"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    noted = f"open({str(tmp_path / 'argv')!r}, 'w').write(json.dumps(sys.argv))"
+    values = {"n": 1, "code": noted, "file": {"class": "File", "location": file.as_uri()}}
+
+    ended = run(folder, [PlannedRow(number=1, values=values, given={})])
+
+    command = json.loads((tmp_path / "argv").read_text())
+    assert ended[1].has_succeeded
+    assert tuple(command[command.index("rows") + 1 :][: len(words)]) == words
+    assert f'--mount=type=bind,"source={file.parent}",target=/packmill/inputs/1,readonly' in command
 
 
 @pytest.mark.usefixtures("quick_toil")

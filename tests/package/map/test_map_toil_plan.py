@@ -58,9 +58,9 @@ def test_containers_are_confined_and_see_the_folders_of_their_group(container: s
     command = plan(container).shared(_GROUPS, rows=1, memory=1, isolated=False)["command"]
 
     assert command[:2] == [container, "run"]
-    assert {"--network=none", "--read-only", "--cap-drop=ALL", "@inputs@", "@gpus@"} <= set(command)
+    assert {"--network=none", "--read-only", "--cap-drop=ALL", "\0inputs\0", "\0gpus\0"} <= set(command)
     assert ("--init" in command) == (container == "docker")
-    assert '--mount=type=bind,"source=/shared/out/groups/@group@/rows",target=/packmill/rows' in command
+    assert '--mount=type=bind,"source=/shared/out/groups/\0group\0/rows",target=/packmill/rows' in command
 
 
 def test_singularity_gets_the_image_of_the_registry_or_a_file_of_the_cache(
@@ -74,7 +74,7 @@ def test_singularity_gets_the_image_of_the_registry_or_a_file_of_the_cache(
 
     assert command[:3] == ["singularity", "--quiet", "exec"]
     assert {"--contain", "--cleanenv", "--net", "--network=none"} <= set(command)
-    assert "--bind=/shared/out/groups/@group@/rows:/packmill/rows" in command
+    assert "--bind=/shared/out/groups/\0group\0/rows:/packmill/rows" in command
     assert command[command.index("packmill-runner") - 1] == "docker://ada/trees:1"
     assert cached[cached.index("packmill-runner") - 1] == f"{tmp_path}/ada_trees:1.sif"
 

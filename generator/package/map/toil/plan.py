@@ -27,11 +27,11 @@ _FIRST_ROWS = 4
 _JOBS = 16
 """Jobs among which rows are divided at least, unless ``--parallel`` gives their number."""
 _UNLIMITED = 1 << 40
-_INPUTS, _GPUS = "@inputs@", "@gpus@"
-"""Words that a job replaces by options."""
-_TEMPORARY_MARK = "@tmp@"
-_GROUP_MARK = "@group@"
-_NAME_MARK = "@name@"
+_INPUTS, _GPUS = "\0inputs\0", "\0gpus\0"
+"""Words that a job replaces by options. Neither a path nor a word of a command has a null character."""
+_TEMPORARY_MARK = "\0tmp\0"
+_GROUP_MARK = "\0group\0"
+_NAME_MARK = "\0name\0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +116,7 @@ class ToilPlan:
     def _gpu_options(self) -> tuple[str, ...]:
         if not self.containers.tool.gpus:
             return ()
-        options = {"docker": "--gpus=@devices@", "podman": "--device=nvidia.com/gpu=all", "singularity": "--nv"}
+        options = {"docker": "--gpus=\0devices\0", "podman": "--device=nvidia.com/gpu=all", "singularity": "--nv"}
         return (options[self.container],)
 
 
