@@ -108,10 +108,22 @@ def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
             _check_available(target, blob)
             if f"sha256:{hashlib.sha256(blob.content).hexdigest()}" != expected:
                 return None
-        labels = (json.loads(blob.content).get("config") or {}).get("Labels") or {}
+        labels = _read_labels(json.loads(blob.content))
     except (requests.RequestException, OSError, StopIteration, *UNFIT_ANSWERS):
         return None
     return RemoteImage(digest=digest, labels=labels)
+
+
+def _read_labels(config: Any) -> Mapping[str, str]:
+    """Return the labels in the configuration of an image.
+
+    Raises:
+        TypeError, AttributeError: they are not texts by their names.
+    """
+    labels = (config.get("config") or {}).get("Labels") or {}
+    if not all(isinstance(text, str) for text in labels.values()):
+        raise TypeError("a label is not a text")
+    return dict(labels)
 
 
 def _check_available(target: str, answer: Any) -> None:

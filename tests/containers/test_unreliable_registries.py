@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -119,6 +122,34 @@ def test_a_registry_that_fails_does_not_pass_for_an_empty_one(
         _check_registry(there.partition("@")[0] + ":x", own, anonymous)
 
     assert len([one for _, one in proxy.asked if path in one]) == 4
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param({"config": {"Labels": "text"}}, id="a text for labels"),
+        pytest.param({"config": {"Labels": ["a"]}}, id="a list"),
+        pytest.param({"config": {"Labels": {"org.opencontainers.image.source": 5}}}, id="a number for a label"),
+        pytest.param({"config": "text"}, id="no configuration"),
+        pytest.param([], id="no object"),
+    ],
+)
+def test_labels_that_are_not_texts_by_their_names_are_those_of_no_image(registry: str, config: Any) -> None:
+    name = f"http://{registry}/v2/ada/odd"
+    content = json.dumps(config).encode()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    place = requests.post(f"{name}/blobs/uploads/", timeout=60).headers["Location"]
+    place = f"{place}{'&' if '?' in place else '?'}digest={digest}"
+    requests.put(urljoin(name, place), data=content, timeout=60).raise_for_status()
+    kind = "application/vnd.oci.image.config.v1+json"
+    described = {"mediaType": kind, "digest": digest, "size": len(content)}
+    manifest = {"schemaVersion": 2, "mediaType": registry_module.manifest_type, "config": described, "layers": []}
+    headers = {"Content-Type": registry_module.manifest_type}
+    body = json.dumps(manifest)
+    requests.put(f"{name}/manifests/x", data=body, headers=headers, timeout=60).raise_for_status()
+
+    own = Holder(address="https://a.example.org/x", checkout="", place="")
+    _check_registry(f"{registry}/ada/odd:x", own, anonymous)
 
 
 def test_a_registry_decides_how_long_to_wait_up_to_a_minute(
