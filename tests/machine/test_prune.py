@@ -29,6 +29,7 @@ from generator.shared.errors import UsageError
 _KEY = "0123456789abcdef01234567"
 _COMMIT = "0a" * 20
 _FINAL = f"ada.trees:main-{_COMMIT[:12]}-{'b' * 16}"
+_STAGING = {"org.packmill.key": "k", "org.opencontainers.image.title": "packmill staging"}
 _LABELS = {"org.packmill.key": "k", "org.packmill.repository": "beside", "org.opencontainers.image.revision": _COMMIT}
 
 
@@ -52,8 +53,8 @@ def removed(*images: LocalImage, used: frozenset[str] = frozenset(), before: flo
         (f"cache.example.org/group/environment:{_KEY}", {"org.packmill.repository": "inside"}, "environment"),
         (f"localhost/packmill/runner:{_KEY}", {"org.packmill.holds": "runner"}, "layer"),
         (f"localhost/packmill/formats:{_KEY}", {"org.packmill.holds": "formats"}, "layer"),
-        ("localhost/packmill/staging:0.1.0-0123456789ab", {"org.packmill.key": "k"}, "layer"),
-        (f"registry.example.org/group/packmill-staging:0.1.0-{_KEY[:12]}", {"org.packmill.key": "k"}, "layer"),
+        ("localhost/packmill/staging:0.1.0-0123456789ab", _STAGING, "layer"),
+        (f"registry.example.org/group/packmill-staging:0.1.0-{_KEY[:12]}", _STAGING, "layer"),
         ("localhost/packmill/base:bookworm", {"org.packmill.base": "r"}, "layer"),
     ],
 )
@@ -72,7 +73,8 @@ def test_packmill_s_old_images_are_removed(name: str, labels: dict[str, str], ki
         (("postgres:16",), {}),
         (("me/environment:latest",), {"org.packmill.repository": "beside"}),
         (("localhost/packmill/environment:mine",), {"org.packmill.repository": "beside"}),
-        (("me/staging:latest",), {"org.packmill.key": "k"}),
+        (("me/staging:latest",), _STAGING),
+        ((f"registry.example.org/me/staging:release-{_COMMIT[:12]}",), _LABELS),
         (("someone/base:bookworm",), {"org.packmill.base": "r"}),
         ((f"localhost/packmill/runner:{_KEY}",), {}),
         ((f"localhost/packmill/runner:{_KEY}",), _LABELS),
@@ -139,8 +141,8 @@ def test_packages_and_artifacts_name_what_they_use(tmp_path: Path) -> None:
     for path in archives:
         path.parent.mkdir(parents=True)
     with zipfile.ZipFile(archives[0], "w") as archive:
+        archive.writestr("results/package.json", "{")  # of a run; it hides no package behind it
         archive.writestr("packages/ada/trees/main/package.json", record("c:d"))
-        archive.writestr("packages/broken/package.json", "{")
     archives[1].write_text("no archive")
 
     names = {"registry.example.org/a:b@sha256:c", "registry.example.org/a:b"}

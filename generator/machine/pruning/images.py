@@ -25,6 +25,8 @@ _INTERMEDIATE = re.compile(
 )
 _OF_PROCESS = re.compile(r"(?:[^@]+/)?[a-z0-9._-]+:(?:[\w.-]+-)?(?P<commit>[0-9a-f]{12})-[0-9a-f]{16}")
 _REVISION = "org.opencontainers.image.revision"
+_TITLE, _STAGING = "org.opencontainers.image.title", "packmill staging"
+"""The label of staging images alone (``templates/image/staging/Dockerfile``)."""
 _LABELS = {
     "environment": (repository_label,),
     "runner": (holds_label,),
@@ -87,6 +89,8 @@ def _kind_of_name(name: str, image: LocalImage) -> Kind | None:
     if intermediate:
         word = intermediate["kind"] or intermediate["staging"] or intermediate["base"]
         if not any(label in image.labels for label in _LABELS[word]) or (word == "base" and not name.startswith(_OWN)):
+            return None
+        if word == "staging" and image.labels.get(_TITLE) != _STAGING:  # an image built from a package's has its key
             return None
         return Kind.ENVIRONMENT if word == "environment" else Kind.LAYER
     final = _OF_PROCESS.fullmatch(name)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from generator.shared.errors import UsageError
 _RECORD = "package.json"
 _LARGEST = 16 * 1024**2
 """Bytes of a record in an archive that are read."""
+_BROKEN = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What reading an archive or a record in it raises; a RuntimeError for depth, encryption and unknown methods."""
 _DEEPEST = 8
 """Folders below the folder of packages: owner (with groups), name, checkout, process."""
 
@@ -36,22 +40,23 @@ def used_by_packages(folder: Path) -> frozenset[str]:
 
 
 def used_by_artifacts(data: Path) -> frozenset[str]:
-    """Return the names and layers that the packages in a service's artifacts use; broken archives hold none."""
+    """Return the names and layers that the packages in a service's artifacts use; broken archives hold none.
+
+    A run can leave a file that is named as the record of a package and is not one.
+    """
     used: set[str] = set()
     for archive in data.glob("jobs/[0-9]*/artifacts.zip"):
-        try:
-            used.update(_used_by_archive(archive))
-        except (OSError, ValueError, RecursionError, NotImplementedError, zipfile.BadZipFile):
-            continue
+        with suppress(*_BROKEN), zipfile.ZipFile(archive) as opened:
+            for name in opened.namelist():
+                if name.rpartition("/")[2] == _RECORD:
+                    with suppress(*_BROKEN):
+                        used.update(_used_by(_read_member(opened, name)))
     return frozenset(used)
 
 
-def _used_by_archive(archive: Path) -> Iterator[str]:
-    with zipfile.ZipFile(archive) as opened:
-        for name in opened.namelist():
-            if name.rpartition("/")[2] == _RECORD:
-                with opened.open(name) as file:
-                    yield from _used_by(json.loads(file.read(_LARGEST)))
+def _read_member(archive: zipfile.ZipFile, name: str) -> object:
+    with archive.open(name) as file:
+        return json.loads(file.read(_LARGEST))
 
 
 def _packages(folder: Path) -> Iterator[Path]:
