@@ -69,7 +69,8 @@ def write_compose(folder: Path, text: str) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         hidden = folder / "secrets"
         hidden.mkdir(exist_ok=True, mode=0o700)
-        missing = [hidden / name for name in _TOKENS if not (hidden / name).exists()]
+        hidden.chmod(0o700)
+        missing = [hidden / name for name in _TOKENS if _is_missing(hidden / name)]
         for file in missing:
             with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444), "w") as opened:
                 opened.write(secrets.token_urlsafe(32))
@@ -77,6 +78,13 @@ def write_compose(folder: Path, text: str) -> list[Path]:
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}; name another folder with --output") from None
     return [folder / "compose.yml", *missing]
+
+
+def _is_missing(token: Path) -> bool:
+    """Whether a token has to be written; an empty file, which a full disk or a kill left, is removed."""
+    if token.is_file() and not token.stat().st_size:
+        token.unlink()
+    return not token.exists()
 
 
 def _write_once(file: Path, text: str) -> None:

@@ -80,6 +80,25 @@ def test_tokens_are_made_once_and_are_in_no_other_file(packmill: Packmill, engin
     assert not any(token in written for token in tokens.values())
 
 
+def test_a_folder_of_tokens_is_closed_to_others_even_if_it_was_open(
+    packmill: Packmill, engine: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secrets").mkdir(mode=0o755)
+
+    assert packmill("service", "compose", "--output", tmp_path, "--engine", engine).code == 0
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_token_that_a_full_disk_left_empty_is_made_again(packmill: Packmill, engine: str, tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/access_token").touch(0o444)
+
+    made = packmill("service", "compose", "--output", tmp_path, "--engine", engine)
+
+    assert f"{tmp_path}/secrets/access_token" in made.out.splitlines()
+    assert (tmp_path / "secrets/access_token").read_text()
+
+
 def test_a_changed_compose_file_is_not_replaced(packmill: Packmill, engine: str, tmp_path: Path) -> None:
     (tmp_path / "compose.yml").write_text("mine")
 
