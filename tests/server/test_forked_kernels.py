@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
+import mmap
 import os
 import re
 import signal
@@ -684,6 +686,33 @@ def test_processes_for_the_first_run_can_be_prepared_before_it(tmp_path: Path) -
         }
     finally:
         warm.end()
+
+
+def can_collapse_pages() -> bool:
+    """Whether this Linux makes a large page of small ones on request (6.1, unless it is built without)."""
+    with mmap.mmap(-1, 4 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        memory[:] = b"x" * len(memory)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+        aligned = ctypes.c_void_p(address + -address % (2 << 20))
+        return ctypes.CDLL(None).madvise(aligned, ctypes.c_size_t(2 << 20), 25) == 0
+
+
+@pytest.mark.skipif(not can_collapse_pages(), reason="this Linux has no MADV_COLLAPSE")
+def test_what_was_imported_is_in_large_pages(tmp_path: Path) -> None:
+    warm = WarmRuns(tmp_path)
+    try:
+        write_package(warm, "large", "names = [f'name {number}' for number in range(300_000)]")
+        cell = "import large; large.names[7] += '!'; print(large.names[7], len(large.names))"
+        texts = [run_when_prepared(warm, cell).text for _ in range(2)]
+        preloaded = next(stock.process for stock in warm.kernels.pool.stocks if stock.recipe.modules)
+        memory = Path(f"/proc/{preloaded.process_id}/smaps_rollup").read_text()
+    finally:
+        warm.end()
+
+    assert texts == ["name 7! 300000\n"] * 2
+    large = re.search(r"AnonHugePages: *(\d+) kB", memory)
+    assert large
+    assert int(large[1]) > 4 << 10  # kB; forks and what runs then write split some
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ _LARGEST = 1 << 17
 """Bytes of one request."""
 _STRAYS_TIMEOUT = 2.0
 """Seconds in which processes that a run left behind have to end after SIGKILL."""
+_MADV_COLLAPSE = 25
+_LARGE_PAGE = 1 << 21
 _INLINE = "module://matplotlib_inline.backend_inline"
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -181,8 +183,36 @@ def import_modules(modules, local):
         refused[shadowed[0]] = "is also a module of the notebook's folder"
     gc.collect()
     gc.freeze()  # a collection in a child would copy the pages of every object
+    _use_large_pages()
     seconds = time.monotonic() - started
     return {"imported": seconds, "failed": failed, "refused": refused, "language": packmill_child.describe_language()}
+
+
+def _use_large_pages():
+    """Move the memory of this process to large pages: a fork copies one entry for 2 MB instead of 512.
+
+    Linux 6.1 and later can do so (madvise(2), MADV_COLLAPSE). Children copy small pages as before when they write.
+    Memory that is hardly used stays as it is: a large page is whole.
+    """
+    with contextlib.suppress(OSError):
+        for start, end in _used_memory():
+            for page in range(start + -start % _LARGE_PAGE, end - _LARGE_PAGE + 1, _LARGE_PAGE):
+                _libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(_LARGE_PAGE), _MADV_COLLAPSE)
+
+
+def _used_memory():
+    """Yield the ranges of this process's own memory that it uses almost whole (proc(5), smaps)."""
+    with open("/proc/self/smaps", encoding="ascii", errors="replace") as file:
+        lines = file.read().splitlines()
+    start = end = 0
+    for line in lines:
+        name, *words = line.split()
+        if name == "Rss:" and int(words[0]) << 10 > 0.9 * (end - start):
+            yield start, end
+        elif not name.endswith(":"):
+            start, end = (int(address, 16) for address in name.split("-"))
+            if words[0] != "rw-p" or words[3] != "0":  # shared, or of a file
+                start = end = 0
 
 
 @contextlib.contextmanager
