@@ -25,6 +25,11 @@ _COPY = "copy"
 """The folder of copies next to what a container's rows left; empty between two rows."""
 
 
+def load_checks() -> None:
+    """Import what checks the results of rows, before there are any: it takes a tenth of a second."""
+    from generator.package.engines.checked_cwltool import outputs  # noqa: F401
+
+
 def collect_row(
     left: Path, final: Path, answer: Mapping[str, Any], *, limits: WriteLimits = no_limits, has_ended: bool = False
 ) -> Ended:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.containers.limits import output_advice
-from generator.package.map.collecting import collect_row
+from generator.package.map.collecting import collect_row, load_checks
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.copying import is_large
 from generator.package.map.files import Mounts
@@ -122,6 +122,8 @@ class Scheduler:
         self._queue.extend(Attempt(row) for row in rows)
         self._mounts = Mounts(row.values for row in rows)
         try:
+            self._start_containers()
+            load_checks()  # while the containers start
             while self._queue or self._alone or self._containers:
                 self._start_containers()
                 for key, _ in self._selector.select(_WAIT):
