@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from generator.shared.errors import RunnerCheckError
 _LONGEST = 60
 """Lines of a failed command's output in a message."""
 _RUNNER = "/opt/packmill/bin/packmill-runner"
+_KERNEL = re.compile(r"[A-Za-z0-9._-]{1,200}")
+"""Names of kernels (jupyter_client, "Kernel specs"); the image prints its own, and documents have it."""
 
 
 def check_process(
@@ -62,7 +65,7 @@ def _ask_image(process: Process, reference: str, declared_in: str) -> tuple[str 
         kernel, warnings = found["kernel"], list(found["warnings"])
     except (KeyError, TypeError):
         kernel, warnings = found, []
-    if not isinstance(kernel, str | None):
+    if kernel is not None and not (isinstance(kernel, str) and _KERNEL.fullmatch(kernel)):
         raise RunnerCheckError(_describe_failure(process.path, reference, f"it printed {found!r}"[:200]))
     return kernel, [str(warning) for warning in warnings]
 
