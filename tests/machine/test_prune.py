@@ -50,6 +50,7 @@ def removed(*images: LocalImage, used: frozenset[str] = frozenset(), before: flo
         (_FINAL, _LABELS, "image"),
         (f"registry.example.org/group/{_FINAL}", _LABELS, "image"),
         (f"localhost/packmill/environment:{_KEY}", {"org.packmill.repository": "beside"}, "environment"),
+        (f"localhost/packmill/environment:{_KEY}-0123abcd", {"org.packmill.repository": "beside"}, "environment"),
         (f"cache.example.org/group/environment:{_KEY}", {"org.packmill.repository": "inside"}, "environment"),
         (f"localhost/packmill/runner:{_KEY}", {"org.packmill.holds": "runner"}, "layer"),
         (f"localhost/packmill/formats:{_KEY}", {"org.packmill.holds": "formats"}, "layer"),

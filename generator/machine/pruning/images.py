@@ -19,7 +19,7 @@ from generator.machine.pruning.removal import Kind, Removal
 
 _INTERMEDIATE = re.compile(
     r"(?:[^@]+/)?(?:"
-    r"(?P<kind>environment|runner|formats):[0-9a-f]{24}"
+    r"(?P<kind>environment|runner|formats):[0-9a-f]{24}(?:-[0-9a-f]{8})?"  # of a build that was killed
     r"|(?:packmill-)?(?P<staging>staging):(?:[0-9a-f]{24}|[\w.-]+-[0-9a-f]{12})"
     r"|(?P<base>base):[\w.-]+)"
 )
