@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from generator.package.job_file import read_job, refuse_address_keys
 from generator.package.record import read_record
 from generator.progress import Progress
 from generator.shared.errors import DocumentError, UsageError
+from generator.shared.removal import remove_tree
 
 _THIS_MACHINE = Cluster()
 _TOIL_FOLDER = ".packmill-toil"
@@ -124,7 +124,7 @@ def run_package(
                 limits=limits,
                 trust=trust,
             )
-        shutil.rmtree(outdir / _TOIL_FOLDER, ignore_errors=True)
+        remove_tree(outdir / _TOIL_FOLDER)
         return outputs
 
     if provenance is None:

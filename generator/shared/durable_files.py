@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-_NOT_OPENED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
-"""A file was removed, or is a link, a socket, or one that a notebook protected from being read."""
+_NOT_OPENED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
+"""A file was removed, or is a link, a socket, or one that a notebook protected or put where no path leads."""
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 """Of file systems that have no such call for folders, such as some in user space."""
 
@@ -51,10 +51,17 @@ def flush(file: BinaryIO) -> None:
 
 def sync_tree(top: Path) -> None:
     """Write a folder with all that is in it to the disk, except for what links lead to; see `sync`."""
-    for folder, _, names in os.walk(top):
-        for name in names:
-            _sync(Path(folder, name), os.O_NOFOLLOW)
-        _sync(Path(folder))
+    waiting = [Path(top)]  # not os.walk, which calls itself for each level before Python 3.12
+    while waiting:
+        folder, inside = waiting.pop(), list[os.DirEntry[str]]()
+        with suppress(OSError), os.scandir(folder) as entries:
+            inside = list(entries)
+        for entry in inside:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+            else:
+                _sync(Path(entry.path), os.O_NOFOLLOW)
+        _sync(folder)
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:

@@ -8,6 +8,7 @@ FOLDER is shared by all nodes. packmill writes, before it starts the leader:
     row_*.py            its modules: `row_plan`, `row_grouping`, `row_group` (what a job does), `row_container`
     write_limits.py     generator/shared/write_limits.py: it measures what rows write
     durable_files.py    generator/shared/durable_files.py: it writes what rows left to the disk
+    removal.py          generator/shared/removal.py: it removes what rows left
     plan.json           the fields of `Plan`
     rows.jsonl          a row a line: {"number": …, "inputs": {…}, "mounts": [options of the container, …]}
     stop                at any time: no further row starts

@@ -9,12 +9,12 @@ import json
 import math
 import os
 import secrets
-import shutil
 import subprocess
 import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+from removal import remove_tree
 from row_plan import Plan, parse_answer
 from write_limits import WriteLimits, watched
 
@@ -74,7 +74,7 @@ class Container:
             self._process.terminate()
         self.end(_CANCELED if kind else self._plan.grace)
         self._process.stdout.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
     def end(self, seconds: float) -> None:
         """Wait so many seconds for its end, and kill it after that."""

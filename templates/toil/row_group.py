@@ -6,14 +6,14 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 import durable_files
+from removal import remove_tree
 from row_container import Container, NotStartedError
 from row_plan import group_name, read_answers, read_plan, read_rows
 from write_limits import WriteLimits
@@ -46,10 +46,13 @@ class Group:
         answered = {answer["number"] for answer in read_answers(self.folder / "answers.jsonl")}
         left = deque(row for row in self.rows if row["number"] not in answered)
         while left and not self._stop.exists():
-            with TemporaryDirectory(dir=self.temporary, ignore_cleanup_errors=True) as temporary:
+            temporary = mkdtemp(dir=self.temporary)
+            try:
                 mounted = [left[0]] if self.plan.isolated else left
                 mounts = dict.fromkeys(mount for row in mounted for mount in row["mounts"])
                 self._fill(Container(self.plan, self.folder, temporary, list(mounts)), left)
+            finally:
+                remove_tree(temporary)
 
     def _fill(self, container: Container, left: deque) -> None:
         """Give rows to a container until all have ended, or the container has."""
@@ -64,7 +67,7 @@ class Group:
                 place = container.rows / name
                 if excess := container.excess or container.limits.problem((place,)):
                     answer = self._beyond_limits(excess)
-                    shutil.rmtree(place, ignore_errors=True)
+                    remove_tree(place)
                 is_large = bool(WriteLimits(size=self.plan.copied_at_most).problem((place,)))
                 if is_large and not has_died:
                     container.end(self.plan.grace)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from deep_folders import make_deep
 from waiting import wait_until
 
 from generator.runner.packaged import kept_copy
@@ -341,12 +340,6 @@ def test_a_change_at_the_time_of_the_copying_is_found(run_in_home: Run, kept_hom
 
 def test_without_an_image_the_empty_folder_is_kept(run_in_home: Run) -> None:
     assert run_in_home(image=None, given="/nowhere") == run_in_home(image=None, given="/nowhere")
-
-
-def make_deep(homes: Path) -> None:
-    """Make more folders in each other than Python's removal of a folder can follow."""
-    script = "import os\nfor _ in range(1200): os.mkdir('d'); os.chdir('d')"
-    subprocess.run([sys.executable, "-c", script], cwd=homes, check=True)
 
 
 def test_a_home_of_more_levels_than_python_follows_is_removed(run_in_home: Run, image_home: Path) -> None:

@@ -8,8 +8,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from deep_folders import make_deep
 
 from generator.shared import durable_files
+from generator.shared.removal import remove_tree
 
 
 @pytest.fixture
@@ -55,6 +57,14 @@ def test_a_tree_is_synced_without_what_links_lead_to(synced: list[str], tmp_path
 
     assert {"tree", "a", "file"} <= set(synced)
     assert "outside" not in synced
+
+
+def test_a_tree_of_any_depth_is_written_to_the_disk(tmp_path: Path) -> None:
+    make_deep(tmp_path, 2500)
+
+    durable_files.sync_tree(tmp_path)
+
+    remove_tree(tmp_path / "d")
 
 
 def test_a_file_that_was_removed_needs_nothing(tmp_path: Path) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import UsageError
 from generator.shared.path_templates import check_template, render_path
+from generator.shared.removal import remove_tree
 
 rows_folder = "rows"
 """The folder of all rows, in the output folder."""
@@ -61,26 +59,5 @@ def remove_folder(folder: Path) -> None:
     """
     if folder.is_symlink() or not folder.is_dir():
         folder.unlink(missing_ok=True)
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    if not folder.exists():
-        return
-    _make_accessible(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_accessible(folder: Path) -> None:
-    """Add the owner's permissions to folders, each by its descriptor: a process may put a link in the place of one."""
-    _allow_owner(str(folder))
-    for _, names, _, descriptor in os.fwalk(folder):
-        for name in names:
-            _allow_owner(name, descriptor)
-
-
-def _allow_owner(name: str, folder: int | None = None) -> None:
-    with suppress(OSError):
-        named = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-        try:
-            os.chmod(f"/proc/self/fd/{named}", 0o700)  # noqa: PTH101 - not the name of a folder
-        finally:
-            os.close(named)
+    else:
+        remove_tree(folder)

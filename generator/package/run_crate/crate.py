@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from datetime import datetime
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from generator.package.run_crate.run import Run
 from generator.shared import durable_files
 from generator.shared.errors import RunError, UsageError
 from generator.shared.json_text import json_text
+from generator.shared.removal import remove_tree
 from generator.shared.safe_text import printable, redacted
 
 _PROFILES = {
@@ -63,7 +63,7 @@ def write_run_crate(folder: Path, run: Run) -> None:
             temporary.rename(folder)
             durable_files.sync(folder.absolute().parent)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove_tree(temporary)
     except (OSError, ValueError, RecursionError) as error:  # the last for thousands of folders in each other
         problem = getattr(error, "strerror", None) or printable(str(error).splitlines()[0])
         ended = "failed" if run.error else "succeeded"

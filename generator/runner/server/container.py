@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from generator.runner.image_note import read_image_note
 from generator.runner.server.variable_options import variable_prefix
 from generator.shared.failures import BadInputsError
+from generator.shared.removal import remove_tree
 
 _volume = Path("/var/lib/packmill")
 """The image has this folder, writable for every user; a named volume that is mounted there becomes so, too."""
@@ -92,7 +92,7 @@ def ensure_temporary_folder(data: Path, environment: MutableMapping[str, str]) -
         parent.mkdir(mode=0o700, exist_ok=True)
         for left in parent.iterdir():
             if (descriptor := _lock(left)) is not None:
-                shutil.rmtree(left, ignore_errors=True)
+                remove_tree(left)
                 os.close(descriptor)
         folder = tempfile.mkdtemp(dir=parent)
         _lock(Path(folder))

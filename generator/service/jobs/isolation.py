@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import shutil
 import stat
 import sys
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from urllib.parse import unquote
 from generator.service.jobs.confinement import COMPLETE_ABI, OLDEST_ABI, landlock_abi
 from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
+from generator.shared.removal import remove_tree
 from generator.subprocesses import run
 
 _PROGRAM = Path(__file__).with_name("confinement.py")
@@ -164,7 +164,7 @@ def _find_problem(isolation: Isolation, data: DataFolder) -> str:
     """Run a confined process that writes to its folder and opens a file of the service; return the problem, if any."""
     data.identity()
     folder, secret = data.temporary(0), str(data.path / "instance")
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
     folder.mkdir()
     if isolation.user:
         account = pwd.getpwnam(isolation.user)
@@ -176,7 +176,7 @@ def _find_problem(isolation: Isolation, data: DataFolder) -> str:
         "files": isolation.files(data, 0, shared=(), read=()),
     }
     done = run((sys.executable, "-I", "-S", str(_PROGRAM), "1"), text=json.dumps(spec), cwd=folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
     if done.code == 3:
         return f"{secret} is readable"
     output = (done.stdout or done.stderr).strip().splitlines() or [f"exit code {done.code}"]

@@ -36,6 +36,7 @@ sys.path.append(str(Path(__file__).parents[3]))
 from generator.service.jobs.artifact_collector import ArtifactCollector
 from generator.service.jobs.trace_writer import GREEN, PLAIN, RED, Section, Trace
 from generator.shared import durable_files
+from generator.shared.removal import remove_tree
 
 _GRACE = 10.0
 _CHUNK = 1 << 16
@@ -84,7 +85,7 @@ class Shepherd:
                 collector.collect(self._spec["keep"], ended)
         except Exception as error:  # noqa: BLE001 - as above: a script can leave arbitrary files
             ended |= {"reason": ended["reason"] or "runner_system_failure", "message": f"artifacts: {error}"}
-        shutil.rmtree(self._work, ignore_errors=True)
+        remove_tree(self._work)
         with suppress(OSError):
             self._log_result(ended)
         return {**ended, "finished_at": time.time()}
@@ -94,7 +95,7 @@ class Shepherd:
 
     def _prepare(self) -> None:
         for folder in (self._work, self._temporary):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
             folder.parent.mkdir(parents=True, exist_ok=True)
         with Section(self._trace, "get_sources", "Getting source from the project"):
             self._git("clone", "--quiet", "--shared", "--no-checkout", "--", self._spec["project"], str(self._work))
@@ -269,7 +270,7 @@ class Shepherd:
                 _kill_children()
                 time.sleep(0.01)
         subprocess.run((sys.executable, "-I", "-S", str(_LEFTOVERS), self._spec["label"]), check=False)
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        remove_tree(self._temporary)
 
     def _log_result(self, ended: dict[str, Any]) -> None:
         if ended["reason"] is None:

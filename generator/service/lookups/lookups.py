@@ -10,7 +10,6 @@ import json
 import os
 import pwd
 import secrets
-import shutil
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ from generator.service.jobs.environment import JobContext, operator_variables
 from generator.service.jobs.isolation import Isolation, home_links
 from generator.service.lookups.answer import Answer, read_answer
 from generator.service.store.job_folders import DataFolder
+from generator.shared.removal import remove_tree
 from generator.subprocesses import feed
 
 _PROGRAM, _CODE = Path(confinement.__file__), Path(__file__).resolve().parents[3]
@@ -74,7 +74,7 @@ class Lookups:
         self._known: OrderedDict[tuple[tuple[str, str], ...], _Remembered] = OrderedDict()
         self._guard = threading.Lock()
         for left in data.temporaries.glob(f"{_FOLDERS}*"):
-            shutil.rmtree(left, ignore_errors=True)
+            remove_tree(left)
 
     def look_up(self, variables: Mapping[str, str]) -> Answer:
         """Return what the repository of the variables offers; wait for it.
@@ -126,7 +126,7 @@ class Lookups:
         except OSError as error:
             return Answer(problem=f"the repository could not be looked up: {error.strerror}")
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
         if code == _TIMED_OUT:
             return Answer(problem=f"the repository did not answer within {self._limits.seconds:.0f} seconds")
         return read_answer(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import queue
-import shutil
 import signal
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from generator.service.notebooks import program as notebook_program
 from generator.service.store.job_folders import JobFolder
+from generator.shared.removal import remove_tree
 from generator.subprocesses import feed
 
 _PROGRAM = Path(notebook_program.__file__)
@@ -131,7 +131,7 @@ class NotebookPages:
         finally:
             new.unlink(missing_ok=True)
         if not folder.artifacts.exists():  # deleted while the page was rendered
-            shutil.rmtree(folder.pages, ignore_errors=True)
+            remove_tree(folder.pages)
         if code == 0:
             return page
         reason = _REASONS.get(code, _REASONS[notebook_program.FAILED])

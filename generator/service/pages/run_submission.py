@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from generator.service.schedules.notification import checked_target
 from generator.service.slow_requests import run_with_names
 from generator.service.store.run_files import SameNameError, add_file, add_link
 from generator.service.store.tokens import Identity
+from generator.shared.removal import remove_tree
 from generator.shared.safe_text import printable
 
 router = APIRouter()
@@ -68,7 +68,7 @@ def _submit(request: Request, number: int, folder: str, form: RunForm) -> Respon
     except MALFORMED:
         raise HttpError(400, {"message": NOT_SHOWN}) from None
     finally:
-        shutil.rmtree(received, ignore_errors=True)
+        remove_tree(received)
 
 
 def _start(request: Request, place: tuple[int, str], form: RunForm, received: Path, user: Identity) -> Response:

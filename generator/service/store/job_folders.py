@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.run_files import RunFiles
 from generator.service.store.uploads import Uploads
 from generator.shared import durable_files
+from generator.shared.removal import remove_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class JobFolder:
     def remove_artifacts(self) -> None:
         """Remove the artifacts and the pages rendered from them."""
         self.artifacts.unlink(missing_ok=True)
-        shutil.rmtree(self.pages, ignore_errors=True)
+        remove_tree(self.pages)
 
     @property
     def lock(self) -> Path:
@@ -130,7 +130,7 @@ class JobFolder:
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_tree(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +211,8 @@ class DataFolder:
         """Remove the folders that a job's script wrote to, starting with those that may hold secrets."""
         temporary = self.temporary(number)
         for place in (*temporary.glob("packmill-git-*"), *temporary.glob("packmill-run-*"), temporary):
-            shutil.rmtree(place, ignore_errors=True)
-        shutil.rmtree(self.work(number), ignore_errors=True)
+            remove_tree(place)
+        remove_tree(self.work(number))
 
     def numbers(self) -> list[int]:
         """Return the jobs with a folder."""

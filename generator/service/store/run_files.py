@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from generator.shared import durable_files
+from generator.shared.removal import remove_tree
 from generator.shared.safe_names import safe_name
 
 FOLDER = "uploads"
@@ -58,7 +59,7 @@ class RunFiles:
 
     def remove(self, number: int) -> None:
         """Remove the files of a run."""
-        shutil.rmtree(self._of(number), ignore_errors=True)
+        remove_tree(self._of(number))
 
     def remove_stale(self, known: Iterable[int]) -> None:
         """Remove files of runs that do not exist, and those that were received for a run that never started."""
@@ -67,7 +68,7 @@ class RunFiles:
             with suppress(OSError):
                 old = place.stat().st_mtime < time.time() - _STALE
                 if old and place.name not in kept:
-                    shutil.rmtree(place, ignore_errors=True)
+                    remove_tree(place)
 
     def _of(self, number: int) -> Path:
         return self.folder / str(number)

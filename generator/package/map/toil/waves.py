@@ -22,7 +22,7 @@ from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt
 from generator.package.map.toil.plan import ToilPlan
 from generator.resources import data_folder
-from generator.shared import durable_files, write_limits
+from generator.shared import durable_files, removal, write_limits
 
 _PLAN, _ROWS, _PROGRAM, _STOP, _TAKEN = "plan.json", "rows.jsonl", "packmill_rows.py", "stop", "taken"
 _PERSISTENT = ("command", "writing", "isolated", "memory", "rows")
@@ -100,7 +100,7 @@ class Wave:
 
     def remove(self) -> None:
         """Remove everything of the wave."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        removal.remove_tree(self.folder)
 
     def _groups(self) -> Sequence[Path]:
         groups = self.folder / "groups"
@@ -126,7 +126,7 @@ def write_wave(plan: ToilPlan, attempts: Sequence[Attempt], *, isolated: bool) -
     numbers = [int(path.name) for path in plan.folder.glob("[0-9]*")]
     folder = plan.folder / str(max(numbers, default=0) + 1)
     folder.mkdir(mode=0o700, parents=True)
-    modules = map(Path, (write_limits.__file__, durable_files.__file__))
+    modules = map(Path, (write_limits.__file__, durable_files.__file__, removal.__file__))
     for file in (*sorted((data_folder("templates") / "toil").glob("*.py")), *modules):
         shutil.copyfile(file, folder / file.name)
     with _private(folder / _ROWS) as file:

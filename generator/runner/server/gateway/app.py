@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 import tempfile
 import traceback
@@ -35,6 +34,7 @@ from generator.runner.server.gateway.routes import Match, Routes, UndecodableErr
 from generator.runner.server.gateway.states.calls import BusyError, Call, CallTimeoutError, KernelEndedError, State
 from generator.runner.server.gateway.swagger import swagger_document
 from generator.runner.server.problems import ProblemError
+from generator.shared.removal import remove_tree
 
 _UNCHECKED_FORMS = 4
 """Bodies of the largest size that the server holds at once before it has checked their tokens."""
@@ -143,7 +143,7 @@ class GatewayApp:
             return await self._run(self._states[match.route.owner], call)
         finally:
             if uploads.exists():
-                await asyncio.to_thread(shutil.rmtree, uploads, ignore_errors=True)
+                await asyncio.to_thread(remove_tree, uploads)
 
     @staticmethod
     async def _run(state: State, call: Call) -> GatewayResponse:

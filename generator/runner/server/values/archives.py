@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 import secrets
-import shutil
 import stat
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ from typing import BinaryIO
 
 from generator.notebook.literals import MisfitError, shorten
 from generator.runner.server.values.names import plain_path
+from generator.shared.removal import remove_tree
 
 _MOST_FILES = 10_000
 _PIECE = 1024**2
@@ -81,7 +81,7 @@ def unpack_in_place(archive: Path, *, limit: int) -> None:
     try:
         unpack(packed, archive, limit=limit)
     except BaseException:
-        shutil.rmtree(archive, ignore_errors=True)
+        remove_tree(archive)
         raise
     finally:
         packed.unlink()
