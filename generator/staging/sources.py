@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from generator.shared.failures import BadInputsError, StagingError
+from generator.shared.folder_levels import paths_below, too_deep
 from generator.staging import checksums, cmr, urls
 from generator.staging.checksums import Checksum
 from generator.staging.documents import read_json
@@ -98,7 +99,7 @@ class SourceFinder:
                 raise BadInputsError(f"{address}: local files are not allowed here")
             path = Path(url2pathname(urlsplit(address).path) if urls.scheme(address) == "file" else str(address))
         if path.is_dir():
-            for one in sorted(path.rglob("*")):
+            for one in sorted(paths_below(path, on_deeper=_refuse)):
                 if one.is_file():
                     yield SourceFile(LocalSource(path=one, name=one.name), str(one.relative_to(path)))
         elif path.is_file():
@@ -116,6 +117,10 @@ class SourceFinder:
             answer = read_json(self.source(url, location), self.network)
             for href in cmr.read_data_urls(answer, url, collection, str(name)):
                 yield self.source(href, location)
+
+
+def _refuse(folder: Path) -> None:
+    raise StagingError(f"{str(folder)[:200]}: {too_deep}")
 
 
 def _read_checksum(location: Location) -> Checksum | None:

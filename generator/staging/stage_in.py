@@ -11,6 +11,7 @@ from typing import Any
 
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
+from generator.shared.folder_levels import is_too_deep, too_deep
 from generator.shared.json_text import json_text
 from generator.shared.safe_names import safe_name
 from generator.shared.safe_text import json_for_terminal
@@ -232,6 +233,8 @@ def _arrange_directory(
 def _relative_path(file: SourceFile, fetched: FetchedFile) -> str:
     """Return a file's safe path below the requested folder, else its name."""
     parts = [safe_name(part) for part in file.relative.split("/") if part not in ("", ".", "..")]
+    if is_too_deep(Path(*parts), Path()):
+        raise StagingError(f"{fetched.source.url[:200]}: {too_deep}")
     return "/".join(parts) or fetched.name
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
+from generator.shared.folder_levels import paths_below, too_deep
 from generator.shared.json_text import json_text
 from generator.shared.media_types import media_type
 from generator.shared.output_patterns import alternatives
@@ -112,7 +113,13 @@ def _match(top: Path, pattern: str) -> list[Path]:
         found = next(filter(None, (sorted(top.glob(reading)) for reading in alternatives(pattern))), [])
     except ValueError:
         raise wrong from None
-    return [path for one in found for path in (sorted(one.rglob("*")) if one.is_dir() else [one])]
+    except RecursionError:
+        _refuse(top)
+    return [path for one in found for path in (sorted(paths_below(one, on_deeper=_refuse)) if one.is_dir() else [one])]
+
+
+def _refuse(folder: Path) -> NoReturn:
+    raise StagingError(f"{str(folder)[:200]}: {too_deep}")
 
 
 def _notebook_pattern(results: Path) -> tuple[str, ...]:

@@ -129,6 +129,28 @@ def test_whatever_a_notebook_leaves_is_delivered_or_named(run: BareRunner) -> No
         assert f"warning: {warning}" in done.log
 
 
+_DEEP = """import os
+open('a.txt', 'w').close()
+here = os.getcwd()
+output = next(path for path in ('../output', '../../output') if os.path.isdir(path))
+for folder in (here, os.path.abspath(output)):
+    os.chdir(folder)
+    for _ in range(1200): os.mkdir('d'); os.chdir('d')
+    open('file', 'w').close()
+os.chdir(here)
+"""
+
+
+def test_folders_that_are_too_deep_are_named_and_other_results_delivered(run: BareRunner) -> None:
+    done = run("n = 1", _DEEP)
+
+    assert done.code == 0, done.log
+    assert "a.txt" in done.files
+    assert max(path.count("/") for path in done.files) == 199
+    for said in ("not collected", "removed"):
+        assert f"{said}: too many folders in each other" in done.log
+
+
 @pytest.mark.parametrize(
     ("declared", "problem"),
     [

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deep_folders import make_deep
 from staging_servers import HttpServer, Runner, Staged, http_server, start
 from waiting import wait_until
+
+from generator.shared.removal import remove_tree
 
 big = bytes(range(256)) * 4096 * 4  # 4 MiB
 
@@ -21,6 +24,18 @@ big = bytes(range(256)) * 4096 * 4  # 4 MiB
 def staged_files(result: Staged) -> list[dict[str, object]]:
     assert result.code == 0, result.err
     return list(result.json())
+
+
+@pytest.mark.parametrize("step", ["stage-in", "stage-out"])
+def test_a_local_folder_that_is_too_deep_is_refused(step: str, runner: Runner, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    make_deep(tmp_path / "folder", then="open('file', 'w').close()")
+
+    result = runner(step, tmp_path / "folder", *(["delivered"] if step == "stage-out" else []))
+
+    assert (result.code, "Traceback" in result.err) == (12, False), result.err
+    assert "too many folders in each other, or too long names of folders" in result.err
+    remove_tree(tmp_path / "folder")
 
 
 class TestNames:

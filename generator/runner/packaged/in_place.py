@@ -19,6 +19,7 @@ from pathlib import Path
 from generator.runner.packaged.kept_copy import KeptCopy
 from generator.runner.packaged.workspace import RepositoryLocation
 from generator.shared.file_names import shown_name
+from generator.shared.folder_levels import walk
 from generator.shared.output_patterns import alternatives
 
 _MOST_MATCHES = 10_000
@@ -111,10 +112,10 @@ def _glob(pattern: str, folder: Path) -> Iterator[str]:
         yield from glob.iglob(pattern, root_dir=folder)  # noqa: PTH207
         return
     for start in glob.iglob(head, root_dir=folder) if head else ("",):  # noqa: PTH207
-        for root, folders, _ in os.walk(folder / start):
+        for root, folders, _ in walk(folder / start):
             folders[:] = [name for name in folders if not name.startswith(".")]
             inside = os.path.relpath(root, folder)
-            yield from (posixpath.join(inside, found) for found in _glob(tail.lstrip("/") or "*", Path(root)))
+            yield from (posixpath.join(inside, found) for found in _glob(tail.lstrip("/") or "*", root))
 
 
 def _regular_files(base: Path, path: str) -> Iterator[str]:
@@ -123,8 +124,8 @@ def _regular_files(base: Path, path: str) -> Iterator[str]:
         return
     if (base / path).is_file():
         yield path
-    for root, _, names in os.walk(base / path):
-        for file in (Path(root, name) for name in names):
+    for root, _, names in walk(base / path):
+        for file in (root / name for name in names):
             if file.is_file() and not file.is_symlink():
                 yield file.relative_to(base).as_posix()
 

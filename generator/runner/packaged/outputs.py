@@ -14,6 +14,7 @@ from generator.notebook.interface import Output
 from generator.notebook.parameters import CwlType
 from generator.shared.failures import OutputMissingError
 from generator.shared.file_names import portable_name, shown_name
+from generator.shared.folder_levels import paths_below
 from generator.shared.output_patterns import alternatives
 from generator.shared.suggestions import list_some
 
@@ -51,7 +52,7 @@ def _same_letters(name: str, folder: Path) -> tuple[str, ...]:
     if name.isascii():
         return ()
     wanted = unicodedata.normalize("NFC", name)
-    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    paths = (path.relative_to(folder).as_posix() for path in paths_below(folder))
     return tuple(sorted(path for path in paths if unicodedata.normalize("NFC", path) == wanted))
 
 
@@ -111,5 +112,5 @@ def check_outputs(found: Iterable[Found], expected: Mapping[str, str], folder: P
 
 
 def _list_files(folder: Path) -> str:
-    written = sorted(shown_name(path.relative_to(folder).as_posix()) for path in folder.rglob("*") if path.is_file())
+    written = sorted(shown_name(path.relative_to(folder).as_posix()) for path in paths_below(folder) if path.is_file())
     return list_some(written, limit=20)

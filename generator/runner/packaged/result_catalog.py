@@ -11,6 +11,7 @@ from pathlib import Path
 
 from generator.shared import contract
 from generator.shared.failures import BadInputsError
+from generator.shared.folder_levels import paths_below
 from generator.shared.json_text import json_text
 from generator.staging.stac.results import result_roles
 
@@ -36,7 +37,7 @@ def write_result_catalog(output: Path, *, name: str, time: datetime, say: Callab
     from generator.staging.stac.catalog import CatalogFile, write_catalog
 
     own = _own_catalogs(output)
-    paths = [path.relative_to(output).as_posix() for path in sorted(output.rglob("*")) if path.is_file()]
+    paths = [path.relative_to(output).as_posix() for path in sorted(paths_below(output)) if path.is_file()]
     folders = tuple(f"{posixpath.dirname(path)}/" for path in own)
     members = [CatalogFile(path=path, roles=result_roles(path)) for path in paths if not path.startswith(folders)]
     write_catalog(output, members, name=name, description=f"results of {name}", time=time, say=say)
@@ -47,7 +48,8 @@ def write_result_catalog(output: Path, *, name: str, time: datetime, say: Callab
 def _own_catalogs(output: Path) -> list[str]:
     """Return the topmost catalogs below the output directory."""
     found: list[str] = []
-    for path in sorted(output.rglob(contract.catalog_file), key=lambda one: len(one.parts)):
+    named = (path for path in paths_below(output) if path.name == contract.catalog_file)
+    for path in sorted(named, key=lambda one: len(one.parts)):
         relative = path.relative_to(output).as_posix()
         if path.is_file() and not any(relative.startswith(f"{posixpath.dirname(one)}/") for one in found):
             found.append(relative)

@@ -32,6 +32,8 @@ from generator.shared.failures import (
     OutputLimitError,
     ProcessMissingError,
 )
+from generator.shared.folder_levels import paths_below
+from generator.shared.removal import remove_tree
 
 
 def run(request: PackagedRun) -> None:
@@ -55,7 +57,7 @@ def run(request: PackagedRun) -> None:
 
 
 def _written(output: Path) -> Iterator[Path]:
-    return (path for path in output.rglob("*") if path != output / contract.result_file)
+    return (path for path in paths_below(output) if path != output / contract.result_file)
 
 
 def _run(
@@ -97,9 +99,16 @@ def _run(
 def _discard(run: ProcessRun) -> None:
     """Remove what a run beyond its limits wrote, but for the executed notebook."""
     own = {run.executed, run.executed.with_suffix(".html")} if run.executed else set[Path]()
-    for path in run.output.rglob("*"):
-        if path not in own and (path.is_symlink() or not path.is_dir()):
-            path.unlink()
+    above = {folder for path in own for folder in path.parents}
+    waiting = [run.output]
+    while waiting:
+        for path in waiting.pop().iterdir():
+            if path in above:
+                waiting.append(path)
+            elif path.is_dir() and not path.is_symlink():
+                remove_tree(path)
+            elif path not in own:
+                path.unlink()
 
 
 def _collect(run: ProcessRun) -> tuple[Found, ...]:

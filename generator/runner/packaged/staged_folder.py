@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from generator.notebook.literals import shorten
 from generator.shared import contract
 from generator.shared.failures import BadInputsError
+from generator.shared.folder_levels import paths_below, too_deep
 
 _SIDE_ROLES = frozenset(("metadata", "overview", "thumbnail"))
 _MOST_DOCUMENTS = 10_000
@@ -30,13 +32,18 @@ def staged_files(folder: Path) -> list[dict[str, Any]]:
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - links keep their names
     if not (folder / contract.catalog_file).is_file():
-        return [_file_object(path) for path in sorted(folder.rglob("*")) if _is_visible_file(path, folder)]
+        found = sorted(paths_below(folder, on_deeper=_refuse))
+        return [_file_object(path) for path in found if _is_visible_file(path, folder)]
     assets = [asset for item, place in _items(folder) for asset in _assets(item, place)]
     data = [asset for asset in assets if "data" in asset[0]]
     main = [asset for asset in assets if not asset[0] & _SIDE_ROLES]
     if chosen := data or main or assets:
         return [_file_object(_inside(folder, place, href)) for _, href, place in chosen]
     raise BadInputsError(f"{folder / contract.catalog_file}: no Item with an asset")
+
+
+def _refuse(folder: Path) -> None:
+    raise BadInputsError(f"{shorten(str(folder))}: {too_deep}")
 
 
 def _is_visible_file(path: Path, folder: Path) -> bool:

@@ -7,8 +7,11 @@ import os
 import stat
 from pathlib import Path
 
+from generator.notebook.literals import shorten
 from generator.runner.packaged.links import copy_link_target
 from generator.shared.file_names import free_portable_path, is_portable, shown_name
+from generator.shared.folder_levels import is_too_deep, too_deep
+from generator.shared.removal import remove_tree
 
 _USABLE = {stat.S_IFDIR: stat.S_IRWXU, stat.S_IFREG: stat.S_IRUSR | stat.S_IWUSR}
 
@@ -22,6 +25,11 @@ def tidy(folder: Path) -> list[str]:
     waiting = [folder]
     while waiting:
         current = waiting.pop()
+        if is_too_deep(current, folder):
+            remove_tree(current)
+            shown = shorten(shown_name(current.relative_to(folder).as_posix()))
+            warnings.append(f"{shown}: removed: {too_deep}")
+            continue
         make_usable(current)
         for path in sorted(current.iterdir()):
             shown = shown_name(path.relative_to(folder).as_posix())

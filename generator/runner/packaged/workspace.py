@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator.notebook.literals import MisfitError
+from generator.notebook.literals import MisfitError, shorten
 from generator.notebook.stage_outs import output_path
 from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
 from generator.runner.packaged.home import find_image_home
@@ -25,6 +25,7 @@ from generator.runner.packaged.kept_copy import KeptCopy, Source, State, content
 from generator.runner.packaged.links import copy_link_target
 from generator.runner.packaged.tidying import make_usable
 from generator.shared.file_names import shown_name
+from generator.shared.folder_levels import too_deep, walk
 from generator.shared.output_patterns import alternatives
 
 _COPY_LIMIT = 8 * 1024**2
@@ -200,14 +201,19 @@ class Workspace:
     def _find_written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
         """Find new and changed links and files; create new folders in ``output``."""
         found: tuple[list[str], list[str]] = [], []
-        for root, folders, files in os.walk(self.top):
+
+        def warn(folder: Path) -> None:
+            shown = shown_name(folder.relative_to(self.top).as_posix())
+            warnings.append(f"{shorten(shown)}: not collected: {too_deep}")
+
+        for root, folders, files in walk(self.top, on_deeper=warn):
             folders[:] = sorted(name for name in folders if name not in _NEVER)
-            relative = os.path.relpath(root, self.top)
+            relative = root.relative_to(self.top).as_posix()
             for name in (*folders, *sorted(files)):
                 path = posixpath.normpath(posixpath.join(relative, name))
-                is_link = Path(root, name).is_symlink()
+                is_link = (root / name).is_symlink()
                 if name in folders and not is_link:
-                    make_usable(Path(root, name))
+                    make_usable(root / name)
                     if path not in self._folders:
                         self._make_folder(output / self._output_of(path), path, warnings)
                 elif self._before.get(path) != _fingerprint(self.top / path):

@@ -25,6 +25,7 @@ from schema_salad.ref_resolver import file_uri, uri_file_path
 from generator.package.engines.checked_cwltool.kinds import without_hidden
 from generator.shared import contract
 from generator.shared.file_names import free_portable_path, is_portable, shown_name
+from generator.shared.folder_levels import is_too_deep
 
 _logger = logging.getLogger("cwltool")
 
@@ -199,6 +200,8 @@ class OutputFolder(StdFsAccess):
     def _clear_tree(self, real: Path) -> None:
         if real in self._cleared:
             return
+        if is_too_deep(real, self._top / contract.output_folder):
+            raise RecursionError
         mode = real.lstat().st_mode
         if stat.S_ISDIR(mode):
             if (usable := (stat.S_IMODE(mode) | stat.S_IRWXU) & ~_SPECIAL_BITS) != stat.S_IMODE(mode):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from generator.runner.server.context import Context
 from generator.runner.server.runs.folder import RunFolder
 from generator.shared import media_types
+from generator.shared.folder_levels import walk
 
 _MOST_LISTED = 10_000
 
@@ -55,8 +56,8 @@ def _files_of(output: Path) -> Iterator[dict[str, Any]]:
 
 
 def _walk(output: Path) -> Iterator[dict[str, Any]]:
-    for top, folders, names in os.walk(output):
+    for top, folders, names in walk(output):
         folders.sort()
-        for file in (Path(top, name) for name in sorted(names)):
+        for file in (top / name for name in sorted(names)):
             if file.is_file() and not file.is_symlink():
                 yield {"path": file.relative_to(output).as_posix(), "size": file.stat().st_size}
