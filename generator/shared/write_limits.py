@@ -5,6 +5,7 @@ A thread measures the folders while the run writes, so that it ends before the d
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -17,6 +18,7 @@ from pathlib import Path
 _PAUSE = 0.5
 """Seconds between two measurements, or ten times as long as the last one took."""
 _MIB = 1 << 20
+_LIST = stat.S_IRUSR | stat.S_IXUSR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,16 +33,20 @@ class WriteLimits:
         """Whether there is a limit at all."""
         return bool(self.size or self.files)
 
-    def problem(self, folders: Iterable[Path]) -> str:
+    def problem(self, folders: Iterable[Path], *, has_ended: bool = False) -> str:
         """Return which limit the content of folders exceeds, empty if none.
 
-        Files count with their length, since copies and archives of a file with holes have no holes.
+        Files count with their length, since copies and archives of a file with holes have no holes. ``has_ended`` is
+        whether nothing writes any more: then folders that their owner may not read become readable, and count as well.
         """
         size = 0
-        for files, status in enumerate(_entries(folders) if self.are_set else (), start=1):
-            size += max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0
-            if problem := self.excess(size=size, files=files):
-                return problem
+        try:
+            for files, status in enumerate(_entries(folders, allow=has_ended) if self.are_set else (), start=1):
+                size += max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0
+                if problem := self.excess(size=size, files=files):
+                    return problem
+        except _PathTooLongError:
+            return "the run wrote folders in each other whose path is longer than the system takes"
         return ""
 
     def excess(self, *, size: int, files: int) -> str:
@@ -55,16 +61,49 @@ class WriteLimits:
 no_limits = WriteLimits()
 
 
-def _entries(folders: Iterable[Path]) -> Iterator[os.stat_result]:
-    """Yield the status of everything below folders, without following links; files may come and go meanwhile."""
+class _PathTooLongError(Exception):
+    """Something cannot be measured: a program reaches it from the folder that it is in."""
+
+
+def _entries(folders: Iterable[Path], *, allow: bool) -> Iterator[os.stat_result]:
+    """Yield the status of everything below folders, without following links; files may come and go meanwhile.
+
+    Raises:
+        _PathTooLongError: a path is longer than the system takes.
+    """
     waiting = [str(folder) for folder in folders if not os.path.islink(folder)]
     while waiting:
-        with suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                with suppress(OSError):
-                    yield entry.stat(follow_symlinks=False)
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+        folder = waiting.pop()
+        if allow:
+            _make_readable(folder)
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    try:
+                        yield entry.stat(follow_symlinks=False)
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                    except OSError as error:
+                        _refuse_long_path(error)
+        except OSError as error:
+            _refuse_long_path(error)
+
+
+def _refuse_long_path(error: OSError) -> None:
+    if error.errno == errno.ENAMETOOLONG:
+        raise _PathTooLongError from None
+
+
+def _make_readable(folder: str) -> None:
+    """Let the owner of a folder list it, but not what a link leads to."""
+    with suppress(OSError):
+        named = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            mode = stat.S_IMODE(os.fstat(named).st_mode)
+            if mode & _LIST != _LIST:
+                os.chmod(f"/proc/self/fd/{named}", mode | _LIST)  # noqa: PTH101 - not the name of a folder
+        finally:
+            os.close(named)
 
 
 @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
+from deep_folders import make_deep
 from waiting import wait_until
 
+from generator.shared.removal import remove_tree
 from generator.shared.write_limits import WriteLimits, no_limits, watched
 
 _SIZE = "the run wrote more than 1 MiB, which is the limit of its output"
@@ -49,6 +52,24 @@ def test_a_limit_that_is_exceeded_is_named(kind: str, problem: str, tmp_path: Pa
 
     assert WriteLimits(size=1 << 20, files=3).problem(folders) == problem
     assert no_limits.problem(folders) == ""
+
+
+@pytest.mark.parametrize("levels", [300, 2500], ids=["that a path reaches", "beyond what a path can name"])
+def test_what_is_in_folders_in_each_other_counts(levels: int, tmp_path: Path) -> None:
+    make_deep(tmp_path, levels, "open('large', 'wb').truncate(2 << 20)")
+
+    assert WriteLimits(size=1 << 20).problem([tmp_path]).startswith("the run wrote")
+    remove_tree(tmp_path / "d")
+
+
+@pytest.mark.parametrize("mode", [0, stat.S_IRUSR])
+def test_what_is_in_a_folder_without_permissions_counts_at_the_end(mode: int, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    _write(folder, "large")
+    folder.chmod(mode)
+
+    assert WriteLimits(size=1 << 20).problem([tmp_path], has_ended=True) == _SIZE
+    assert stat.S_IMODE(folder.stat().st_mode) == mode | stat.S_IRUSR | stat.S_IXUSR
 
 
 def test_folders_count_together(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ class Scheduler:
     def _collect(
         self, attempt: Attempt, left: Path, answer: Mapping[str, Any], excess: str = "", *, has_ended: bool = False
     ) -> None:
-        excess = excess or self.plan.writing.problem((left,))
+        excess = excess or self.plan.writing.problem((left,), has_ended=has_ended)
         if excess:
             message = f"{excess}; {output_advice}"
             ended = Ended(state="failed", reason=OutputLimitError.reason, message=message)

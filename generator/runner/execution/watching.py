@@ -93,7 +93,7 @@ def limited_writing(limits: WriteLimits, folders: Sequence[Path]) -> Iterator[No
 
     with watched(partial(limits.problem, folders), end) if limits.are_set else nullcontext():
         yield
-    if problem := limits.problem(folders):
+    if problem := limits.problem(folders, has_ended=True):
         raise OutputLimitError(problem)
 
 

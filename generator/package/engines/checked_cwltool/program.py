@@ -226,7 +226,7 @@ class _GuardedJob(DockerCommandLineJob):
 
         with watched(lambda: (problems or [limits.problem(folders)])[0], end) if limits.are_set else nullcontext():
             code = int(process.wait())
-        if problem := (problems or [limits.problem(folders)])[0]:
+        if problem := (problems or [limits.problem(folders, has_ended=True)])[0]:
             self.generatemapper = None
             raise OutputRefusedError(f"{problem}; {output_advice}")
         return code
