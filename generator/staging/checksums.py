@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from generator.staging.file_names import longest_header
+
 _MULTIHASHES = {0x11: "sha1", 0x12: "sha256", 0x13: "sha512", 0x14: "sha3_512", 0x16: "sha3_256", 0xD5: "md5"}
 """Codes of the multicodec table whose algorithms hashlib has."""
 _LENGTHS = {32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
@@ -84,6 +86,7 @@ def _parse_varint(raw: bytes) -> tuple[int, int]:
 
 def checksums_from_headers(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
     """Read the checksums of the whole file: Content-MD5, Repr-Digest (RFC 9530), and the stores' own headers."""
+    headers = {name: value for name, value in headers.items() if len(value) <= longest_header}
     found = []
     for name, algorithm in _HEADERS.items():
         if name in headers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,12 @@ from pathlib import Path
 import pytest
 from staging_servers import HttpServer, Runner, start
 from waiting import wait_until
+
+from generator.shared.failures import StagingError
+from generator.staging.network.credentials import Credentials
+from generator.staging.network.settings import NetworkSettings
+from generator.staging.stores.http import HttpStore
+from generator.staging.transfer.transfer import Transfer, Watch
 
 big = bytes(range(256)) * 4096 * 4
 
@@ -46,6 +53,34 @@ def test_without_a_validator_nothing_is_taken_from_it(web: HttpServer, runner: R
 
     assert runner("stage-in", url, "--cache-dir", "cache").content("0_a.bin") == b"new"
     assert statuses(web) == [200, 200]
+
+
+def test_what_another_user_s_interrupted_transfer_left_is_replaced(
+    web: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users who share a cache can remove each other's files in it, and may not write to them."""
+    url = web.put("/a.bin", big)
+    source = HttpStore(NetworkSettings(), Credentials()).source(url)
+    part = tmp_path / "part"
+
+    def interrupt(_count: int) -> None:
+        raise StagingError("interrupted")
+
+    with pytest.raises(StagingError):
+        Transfer(source, part, network=NetworkSettings(), watch=Watch(on_bytes=interrupt)).fetch()
+    access, left = os.access, part.stat().st_ino
+
+    def access_of_another_user(path: Path, mode: int) -> bool:
+        return not (path == part and mode & os.W_OK) and access(path, mode)
+
+    monkeypatch.setattr(os, "access", access_of_another_user)
+    (tmp_path / "inode").hardlink_to(part)  # keeps its number from being used again
+
+    Transfer(source, part, network=NetworkSettings(), watch=Watch()).fetch()
+
+    assert part.read_bytes() == big
+    assert part.stat().st_ino != left
+    assert "range" not in web.asked[-1].headers
 
 
 def test_two_urls_of_one_name_are_two_files(web: HttpServer, runner: Runner) -> None:

@@ -18,9 +18,12 @@ from waiting import wait_until
 
 from generator.shared.failures import StagingError
 from generator.staging import urls
+from generator.staging.checksums import checksums_from_headers
+from generator.staging.file_names import disposition_name, make_distinct
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
-from generator.staging.stores.s3 import S3Access, S3Store
+from generator.staging.stac.catalog import _make_identifier
+from generator.staging.stores.s3 import S3Access, S3Source, S3Store
 from generator.staging.transfer.transfer import Transfer, TransferResult, Watch
 
 
@@ -367,6 +370,41 @@ class TestServersThatMisbehave:
                 connection.recv(65536)
                 connection.sendall(answer)
 
+    @pytest.mark.parametrize(
+        "headers",
+        [{"Repr-Digest": "a" * 60_000}, {"Content-Disposition": 'attachment; filename="' + ";" * 60_000}],
+        ids=["checksum", "name"],
+    )
+    def test_a_long_header_takes_no_time(self, headers: dict[str, str]) -> None:
+        began = time.process_time()
+
+        (value,) = headers.values()
+        assert checksums_from_headers({name.lower(): value for name in headers}) == ()
+        assert disposition_name(value) == ""
+
+        assert time.process_time() - began < 0.2, "takes time with the square of its length"
+
+    @pytest.mark.parametrize("keys", ["", "<Contents><Size>1</Size></Contents><Contents><Key>f/a</Key></Contents>"])
+    def test_a_listing_without_end_or_sense_ends_in_words(
+        self, web: HttpServer, keys: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("generator.staging.stores.most_listed", 6)
+
+        def page(handler: object) -> bool:
+            token = f"<NextContinuationToken>{len(web.asked)}</NextContinuationToken>"
+            more = f"<IsTruncated>true</IsTruncated>{token}{keys}"
+            handler.answer(200, f"<ListBucketResult>{more}</ListBucketResult>".encode())  # type: ignore[attr-defined]
+            return True
+
+        web.put("/bucket", handler=page)
+        keys_of = Credentials(aws_access_key_id="a", aws_secret_access_key="b")
+        store = S3Store(NetworkSettings(), keys_of, S3Access(endpoint=web.url))
+        listed, found = store.list_folder("s3://bucket/f/"), list[S3Source]()
+
+        with pytest.raises(StagingError, match="more than 6 files and folders; give folders in it"):
+            found.extend(listed)
+        assert {(source.url, source.size) for source in found} == ({("s3://bucket/f/a", None)} if keys else set())
+
     def test_bytes_before_a_stall_count(self, web: HttpServer, runner: Runner) -> None:
         content = bytes(range(256)) * 8192
         url = web.put("/a.bin", content)
@@ -404,6 +442,18 @@ class TestServersThatMisbehave:
 
         process.communicate(timeout=120)  # less than the stall
         assert process.returncode == 130
+
+
+def test_very_many_files_of_one_name_get_theirs_in_time() -> None:
+    """A catalog of some megabytes has hundreds of thousands of Items of one name; results may be as many."""
+    began, taken = time.process_time(), dict[str, int]()
+
+    names = make_distinct(["a"] * 50_000)
+    identifiers = [_make_identifier("a", taken) for _ in range(50_000)]
+
+    assert (names[-1], identifiers[-1]) == ("49999_a", "a-50000")
+    assert len(set(names)) == len(set(identifiers)) == 50_000
+    assert time.process_time() - began < 10, "takes time with the square of their number"
 
 
 @pytest.mark.parametrize(

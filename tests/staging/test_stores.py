@@ -17,13 +17,16 @@ from pathlib import Path
 
 import pytest
 import requests
+from fsspec.implementations.local import LocalFileSystem
 from git_servers import ssh_server
 from ports import free_port
 from staging_servers import HttpServer, Runner, wait_for
 
+from generator.shared.failures import StagingError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
+from generator.staging.stores.filesystems import FileSystemStore
 from generator.staging.targets.filesystems import open_target
 
 _ACCOUNT, _KEY = (
@@ -204,6 +207,27 @@ def test_uploads_that_create_the_same_folders_at_once_all_succeed(
     target.put(tmp_path / "a.txt", "maps/2026/a.txt", lambda _count: None)
 
     assert target.store.list_folder(f"{store.url}/run/maps/")[0].address.endswith("/run/maps/2026/a.txt")
+
+
+def test_a_folder_that_the_server_does_not_list_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fsspec leaves such a folder out, so that a stage-in would be a part of the files."""
+
+    class Files(LocalFileSystem):
+        def ls(self, path: str, **options: object) -> object:
+            if path.endswith("closed"):
+                raise PermissionError(f"{path}: Permission denied")
+            return super().ls(path, **options)
+
+    (tmp_path / "open" / "closed").mkdir(parents=True)
+    (tmp_path / "open" / "a").touch()
+    monkeypatch.setattr(FileSystemStore, "find", lambda *_: (Files(), str(tmp_path)))
+    store = FileSystemStore(NetworkSettings(), Credentials())
+
+    with pytest.raises(StagingError, match=r"ftp://h/x/: .*closed: Permission denied"):
+        store.list_folder("ftp://h/x/")
+
+    (tmp_path / "open" / "closed").rmdir()
+    assert [source.name for source in store.list_folder("ftp://h/x/")] == ["a"]
 
 
 def test_a_wrong_password(ftp: Store, runner: Runner) -> None:

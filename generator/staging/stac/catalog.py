@@ -60,7 +60,7 @@ def write_catalog(
     except ImportError:
         raise BadInputsError("a STAC catalog needs pystac: pip install 'packmill[staging]'") from None
     catalog = pystac.Catalog(id=name, description=description)
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     for stem, group in _group(folder, list(members), say).items():
         identifier = _make_identifier(stem, taken)
         place = folder / f"{identifier}.stac" / f"{identifier}.json"
@@ -125,14 +125,15 @@ def _real_path(path: Path) -> Path:
     return path.resolve()
 
 
-def _make_identifier(stem: str, taken: set[str]) -> str:
+def _make_identifier(stem: str, taken: dict[str, int]) -> str:
     """Return a unique ID for an Item, which is also a folder name."""
     plain = safe_name(re.sub(r"[^\w.-]+", "_", stem.replace("/", "-")).strip("._"), otherwise="item", longest=80)
-    number, one = 1, plain
+    number, one = taken.get(plain.casefold(), 1), plain
     while one.casefold() in taken:
         number += 1
         one = f"{plain}-{number}"
-    taken.add(one.casefold())
+    taken[plain.casefold()] = number  # counting from 1 again would take time with the square of the names
+    taken.setdefault(one.casefold(), 1)
     return one
 
 

@@ -55,6 +55,20 @@ def parse_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
+most_listed = 1_000_000
+"""Files and folders that one folder may have: a server can list without end."""
+
+
+def check_number_listed(number: int, url: str) -> None:
+    """Refuse a folder of too many files.
+
+    Raises:
+        StagingError: there are more than `most_listed`.
+    """
+    if number > most_listed:
+        raise StagingError(f"{urls.redact(url)}: more than {most_listed:,} files and folders; give folders in it")
+
+
 class Stream(Protocol):
     """The bytes of a download."""
 

@@ -23,6 +23,7 @@ from generator.staging.stores import (
     TransientError,
     UrlSource,
     Validator,
+    check_number_listed,
     no_validator,
 )
 
@@ -58,7 +59,7 @@ class FileSystemStore:
         """
         system, path = self.find(url)
         with translate_filesystem_errors(url):
-            found = sorted(system.find(path.rstrip("/")))
+            found = sorted(_files_below(system, path.rstrip("/"), url))
         parts = urlsplit(url)
         # object stores have the bucket in their paths, servers begin theirs with a slash
         top = f"{parts.scheme}://" + (parts.netloc if found and found[0].startswith("/") else "")
@@ -145,6 +146,26 @@ class FileSystemStore:
                 options |= {"username": login[0], "password": login[1]}
         system, path = fsspec.core.url_to_fs(url, **options)
         return system, path
+
+
+def _files_below(system: Any, top: str, url: str) -> Iterator[str]:
+    """List the files below a folder; fsspec's own ``find`` leaves out a folder that cannot be listed."""
+    waiting, number = [top], 0
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = system.ls(folder, detail=True)
+        except FileNotFoundError:
+            if folder == top:
+                return
+            raise
+        number += max(1, len(entries))
+        check_number_listed(number, url)
+        for entry in entries:
+            if entry["type"] != "directory":
+                yield entry["name"]
+            elif entry["name"].rstrip("/") != folder:
+                waiting.append(entry["name"].rstrip("/"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from generator.staging.stores import (
     NotModifiedError,
     TransientError,
     Validator,
+    check_number_listed,
     no_validator,
     parse_content_range,
 )
@@ -102,11 +103,15 @@ class S3Store:
             StagingError, TransientError: the bucket cannot be listed.
         """
         bucket, prefix = split_s3_url(url)
+        number = 0
         with translate_s3_errors(url):
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                for entry in page.get("Contents", ()):
-                    if not entry["Key"].endswith("/"):
-                        yield S3Source(store=self, bucket=bucket, key_name=entry["Key"], size=entry["Size"])
+                entries = page.get("Contents", ())
+                number += max(1, len(entries))  # a page may be empty, and name a next one
+                check_number_listed(number, url)
+                for key, size in ((entry.get("Key"), entry.get("Size")) for entry in entries):
+                    if key and not key.endswith("/"):
+                        yield S3Source(store=self, bucket=bucket, key_name=key, size=size)
 
     @property
     def client(self) -> Any:

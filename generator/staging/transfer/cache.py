@@ -176,10 +176,11 @@ class Cache:
 
 
 def _set_mode(path: Path, mode: int) -> None:
-    """Set the permissions of a file or a folder; of no other one to which a link leads."""
+    """Set the permissions of a file or a folder, unless it is another user's; of no other one to which a link leads."""
     descriptor = without_links(path, os.O_RDONLY)
     try:
-        os.fchmod(descriptor, mode)
+        with suppress(PermissionError):
+            os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
 

@@ -148,8 +148,9 @@ class Transfer:
             if note["key"] == self._key:
                 self._expected = Validator(**note["validator"])
                 self._name = str(note["name"])
-                is_ours = self._expected and not self._part.is_symlink()
-                self._have = self._part.stat().st_size if is_ours else 0
+                # in a shared cache, another user's transfer may have been interrupted
+                is_ours = not self._part.is_symlink() and os.access(self._part, os.R_OK | os.W_OK)
+                self._have = self._part.stat().st_size if self._expected and is_ours else 0
         if self._have:
             self._watch.on_bytes(self._have)
 
