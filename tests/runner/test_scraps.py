@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,22 @@ def test_data_is_read_from_every_encoding(output: dict[str, Any], value: Any) ->
 
 def test_a_later_scrap_of_a_name_replaces_an_earlier_one() -> None:
     assert scraps_of(data("a", 1), data("b", 2), data("a", 3)).all() == {"a": 3, "b": 2}
+
+
+def test_very_many_scraps_of_one_file_name_get_theirs_in_time() -> None:
+    began = time.process_time()
+
+    scraps = scraps_of(*(shown("?" * number, text_plain="x") for number in range(1, 10_001)))
+
+    assert scraps.all()["?" * 10_000]["path"] == "scraps/_-10000.txt"
+    assert time.process_time() - began < 5, "takes time with the square of their number"
+
+
+def test_the_file_of_a_scrap_that_is_glued_again_keeps_its_name() -> None:
+    scraps = scraps_of(shown("a?", text_plain="1"), shown("a!", text_plain="1"), shown("a?", text_plain="2"))
+
+    assert scraps.files == ("scraps/a_-2.txt", "scraps/a_.txt")
+    assert scraps.all()["a?"]["path"] == "scraps/a_.txt"
 
 
 def test_a_table_becomes_a_file(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ class Outputs:
         self._cells = cells
         self._owners: dict[str, int] = {}
         self._displays: dict[str, list[tuple[int, int]]] = {}
+        self._shown: dict[int, set[str]] = {}
+        """The displays of each cell."""
         self.updated: set[int] = set()
         """Cells whose displays were changed after they were shown."""
         self._to_clear: set[int] = set()
@@ -78,6 +80,7 @@ class Outputs:
             self._empty(index, cell)
         if display:
             self._displays.setdefault(display, []).append((index, len(cell["outputs"])))
+            self._shown.setdefault(index, set()).add(display)
         if output["output_type"] != "stream" or not append_stream(cell["outputs"], output):
             cell["outputs"].append(output)
 
@@ -90,8 +93,8 @@ class Outputs:
 
     def _empty(self, index: int, cell: Cell) -> None:
         del cell["outputs"][:]
-        for display, places in self._displays.items():
-            self._displays[display] = [place for place in places if place[0] != index]
+        for display in self._shown.pop(index, ()):
+            self._displays[display] = [place for place in self._displays[display] if place[0] != index]
 
     def _clear(self, message: Message, index: int, cell: Cell) -> None:
         if self._widgets and self._widgets.clears(message):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -51,6 +50,9 @@ class Scraps:
         self._values: dict[str, Any] = {}
         self._files: dict[str, dict[str, Any]] = {}
         self._owners: dict[str, int] = {}
+        self._taken: set[str] = set()
+        self._numbers: dict[tuple[str, str], int] = {}
+        """The number of the last path of each stem: very many scraps of one stem would take hours if all began at 1."""
         self._output = output
 
     def take(self, index: int, cell: Mapping[str, Any], *, again: bool = False) -> None:
@@ -84,8 +86,11 @@ class Scraps:
     def _file(self, name: str, kind: str, ending: str, data: bytes) -> None:
         """Write ``scraps/<name>.<ending>`` and note its CWL File object."""
         before = self._files.pop(name, None)
-        if before and self._output is not None:
-            (self._output / before["path"]).unlink(missing_ok=True)
+        if before:
+            self._taken.discard(before["path"])
+            self._numbers.pop((_file_stem(name), before["path"].rpartition(".")[2]), None)
+            if self._output is not None:
+                (self._output / before["path"]).unlink(missing_ok=True)
         path = self._free_path(_file_stem(name), ending)
         if self._output is not None:
             write_result(self._output / path, data)
@@ -93,11 +98,12 @@ class Scraps:
 
     def _free_path(self, stem: str, ending: str) -> str:
         """Return an unused path; names that map to one file name get numbered files."""
-        taken = set(self.files)
-        numbered = (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1))
-        return next(
-            path for path in (f"{contract.scraps_folder}/{name}.{ending}" for name in numbered) if path not in taken
-        )
+        number = self._numbers.get((stem, ending), 1)
+        while (path := _numbered_path(stem, number, ending)) in self._taken:
+            number += 1
+        self._numbers[stem, ending] = number
+        self._taken.add(path)
+        return path
 
     def all(self) -> dict[str, Any]:
         """Return data or File objects by name; data precedes a display of the same name."""
@@ -122,6 +128,10 @@ class Scraps:
         """Write ``scraps.json``."""
         if self._output is not None:
             write_result(self._output / contract.scraps_file, json_text(self.all()) + b"\n")
+
+
+def _numbered_path(stem: str, number: int, ending: str) -> str:
+    return f"{contract.scraps_folder}/{stem if number == 1 else f'{stem}-{number}'}.{ending}"
 
 
 def _read_scraps(output: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
