@@ -117,6 +117,12 @@ class Journal:
         (found,) = self._database.execute("SELECT value FROM facts WHERE name = 'digits'").fetchone()
         return found if isinstance(found, int) and 0 < found < _MOST_DIGITS else needed
 
+    def change_tool(self, identity: int) -> bool:
+        """Note what runs the rows, by a number; return whether rows ended that something else ran."""
+        found = self._database.execute("SELECT value FROM facts WHERE name = 'tool'").fetchone()
+        self._database.execute("INSERT OR REPLACE INTO facts VALUES ('tool', ?)", (identity,))
+        return bool(found) and found[0] != identity and bool(self.numbers())
+
     def forget(self, numbers: Sequence[int]) -> None:
         """Forget rows that the table no longer has."""
         self._database.executemany("DELETE FROM rows WHERE number = ?", [(number,) for number in numbers])

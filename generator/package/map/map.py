@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailure
 from generator.package.map.syncing import synced
 from generator.package.map.toil.plan import SINGLE_MACHINE, ToilPlan
 from generator.package.map.toil.scheduler import ToilScheduler
+from generator.package.map.tool import Tool
 from generator.package.map.tuning import Proposal, propose
 from generator.package.map.tuning import retries as tuning_retries
 from generator.package.record import read_record
@@ -73,10 +75,13 @@ def map_package(
     """
     progress = Progress()
     planned = plan_map(request, progress, guarded)
+    title, process = _title(request.package), _process(request.package)  # a build may replace the package meanwhile
     row_folders(planned.rows, request.folder_template)  # a wrong template creates no folder
     outdir = request.outdir.resolve()
     with open_journal(outdir, resume=request.resume) as journal, _written_to(outdir), synced(journal):
         _forget_lost(journal, progress.warn)
+        if journal.change_tool(_identity(planned.tool)):
+            progress.warn("rows that have results keep them, although the package has another image or other options")
         digits = journal.digits(digits_of(planned.rows))
         folders = row_folders(planned.rows, request.folder_template, digits=digits)
         table = _Table(outdir, planned.rows, folders, journal)
@@ -114,14 +119,13 @@ def map_package(
                 shown = counter(total, total - len(left))
                 _run(request, plan, table, left, parallel=parallel, counter=shown)
             finally:
-                written = write_results(outdir, table.results())
+                written = write_results(outdir, table.results(), warn=progress.warn)
                 if request.report:
-                    title = _title(request.package)
                     written.append(write_report(outdir, table.results(), package=title, tables=written))
         results = table.results()
         ended = [one for _, _, one in results if one]
         proposal = propose(ended, tool=planned.tool, limits=own, load=load) if request.tune else None
-        return replace(_summary(results, written), process=_process(request.package), proposal=proposal)
+        return replace(_summary(results, written), process=process, proposal=proposal)
 
 
 def toil_plan(request: MapRequest, containers: ContainerPlan, folder: Path) -> ToilPlan:
@@ -235,6 +239,12 @@ def _run(
         raise
     finally:
         counter.finish()
+
+
+def _identity(tool: Tool) -> int:
+    """Return a number for what runs the rows."""
+    text = json.dumps([tool.image, *tool.arguments])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
 def _process(package: Path) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from generator.package.file_objects import file_objects
 from generator.package.map.folders import rows_folder
@@ -26,13 +27,20 @@ csv_file, parquet_file = "results.csv", "results.parquet"
 _OWN = ("state", "reason", "message", "cell", "attempts", "seconds", "peak_memory")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """First characters that begin a formula in spreadsheets (OWASP, "CSV Injection"); four of them are full-width."""
+_MOST_CELLS, _LEAST_COLUMNS = 20_000_000, 100
+"""Scraps, and outputs, have so many columns that there are not more cells, but at least some."""
 Result = tuple[PlannedRow, str, Ended | None]
 """A row, the path of its folder below ``rows``, and how it ended; None if it has not run."""
 
 
-def write_results(outdir: Path, results: Sequence[Result]) -> list[Path]:
+def write_results(
+    outdir: Path, results: Sequence[Result], *, warn: Callable[[str], None] = lambda _line: None
+) -> list[Path]:
     """Write the table of results; ``results.parquet`` only if pyarrow is installed. Return the paths."""
     columns, records = tabulate(results)
+    shown = len(_names_of(results, "outputs")) + len(_names_of(results, "scraps"))
+    if left_out := _number_of_names(results) - shown:
+        warn(f"{left_out} scraps or outputs of few rows have no column in the tables of results; see the rows' folders")
     written = [outdir / csv_file]
     _write_csv(written[0], columns, records)
     if find_spec("pyarrow"):
@@ -54,17 +62,28 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def tabulate(results: Sequence[Result]) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the names of the columns, and the records."""
-    ended = [one for _, _, one in results if one]
     taken = {"row", *_OWN, "folder"}
     given = _columns(_names(row.given for row, _, _ in results), taken, "input_")
-    outputs = _columns(_names(one.outputs for one in ended), taken, "output_")
-    scraps = _columns(_names(one.scraps for one in ended), taken, "scrap_")
+    outputs = _columns(_names_of(results, "outputs"), taken, "output_")
+    scraps = _columns(_names_of(results, "scraps"), taken, "scrap_")
     records = [_record(result, given, outputs, scraps) for result in results]
     return ["row", *given.values(), *_OWN, "folder", *outputs.values(), *scraps.values()], records
 
 
 def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for one in mappings for name in one))
+
+
+def _names_of(results: Sequence[Result], kind: Literal["outputs", "scraps"]) -> list[str]:
+    """Return the names of scraps or outputs; a notebook may use others in each row: of too many, the most frequent."""
+    counts = Counter(name for _, _, ended in results if ended for name in getattr(ended, kind))
+    most = max(_LEAST_COLUMNS, _MOST_CELLS // len(results))
+    return list(counts) if len(counts) <= most else sorted(counts, key=counts.__getitem__, reverse=True)[:most]
+
+
+def _number_of_names(results: Sequence[Result]) -> int:
+    ended = [one for _, _, one in results if one]
+    return len(_names(one.outputs for one in ended)) + len(_names(one.scraps for one in ended))
 
 
 def _columns(names: Sequence[str], taken: set[str], prefix: str) -> dict[str, str]:
@@ -88,8 +107,8 @@ def _record(
     place = f"{rows_folder}/{folder}"
     record |= {name: getattr(ended, name) for name in _OWN}
     record["folder"] = place
-    record |= {column: _placed(ended.outputs.get(name), place) for name, column in outputs.items()}
-    return record | {column: ended.scraps.get(name) for name, column in scraps.items()}
+    record |= {outputs[name]: _placed(value, place) for name, value in ended.outputs.items() if name in outputs}
+    return record | {scraps[name]: value for name, value in ended.scraps.items() if name in scraps}
 
 
 def _value(row: PlannedRow, name: str) -> Any:
@@ -135,9 +154,16 @@ def _array(pyarrow: Any, values: list[Any]) -> Any:
     try:
         if kinds == {int, float}:
             return pyarrow.array([None if value is None else float(value) for value in values])
-        if len(kinds) <= 1 and dict not in kinds:
+        if len(kinds) <= 1 and dict not in kinds and not (list in kinds and _has_empty_object(values)):
             return pyarrow.array(values)
     except (pyarrow.ArrowException, OverflowError):
         pass
     texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
     return pyarrow.array(texts, pyarrow.string())
+
+
+def _has_empty_object(value: Any) -> bool:
+    """Return whether a value has an object without fields, for which Parquet has no type."""
+    if isinstance(value, list):
+        return any(map(_has_empty_object, value))
+    return isinstance(value, dict) and (not value or any(map(_has_empty_object, value.values())))

@@ -9,8 +9,11 @@ import pytest
 from support import Finished, commit_all, write_notebook
 
 from generator.package.map.journal import Ended
+from generator.package.map.map import map_package
+from generator.package.map.planning import MapRequest
 from generator.package.map.rows import PlannedRow
-from generator.package.map.scheduling import Attempt, Schedule, next_attempt
+from generator.package.map.scheduling import Attempt, Schedule, Scheduler, next_attempt
+from generator.shared.removal import remove_tree
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,23 @@ def test_an_engine_that_cannot_run_the_rows_is_refused(
     assert done.code == 2
     assert problem in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_package_may_be_replaced_while_its_map_runs(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1")
+    commit_all(repository)
+    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
+    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
+    monkeypatch.setattr("generator.package.map.map.remove_containers", lambda *_: None)
+    monkeypatch.setattr(Scheduler, "run", lambda *_: remove_tree(package))
+    outdir = tmp_path / "out"
+
+    summary = map_package(MapRequest(package=package, table=[{"n": 1}], folder=tmp_path, outdir=outdir, report=True))
+
+    assert [path.name for path in summary.written if path.is_file()][-1] == "report.html"
+    assert (summary.missing, summary.process) == (1, "process.ipynb")
 
 
 @pytest.mark.parametrize(

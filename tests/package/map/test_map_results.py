@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deep_folders import make_deep
 
 from generator.package.map.collecting import collect_row
+from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended, open_journal
 from generator.package.map.map import _written_to
 from generator.package.map.report import write_report
@@ -71,6 +73,19 @@ def test_a_link_out_of_the_folder_fails_the_row(tmp_path: Path) -> None:
     assert not (tmp_path / "rows").exists()
 
 
+@pytest.mark.parametrize("has_ended", [True, False], ids=["moved", "copied"])
+def test_more_folders_in_each_other_than_python_follows_fail_the_row(has_ended: bool, tmp_path: Path) -> None:
+    row = left(tmp_path)
+    make_deep(row / "output")
+
+    ended = collect_row(row, tmp_path / "rows" / "1", _SUCCEEDED, has_ended=has_ended)
+    remove_folder(row)
+
+    assert (ended.state, ended.reason) == ("failed", "output-refused")
+    assert not (tmp_path / "rows").exists()
+    assert not row.exists()
+
+
 @pytest.mark.parametrize("text", ["[1]", "{", "\0", '{"duration": "x", "peak_memory": [], "cells": 5}', "1" * 50])
 def test_records_of_a_notebook_may_be_anything(text: str, tmp_path: Path) -> None:
     answer = {"state": "failed", "reason": 5, "message": ["x"]}
@@ -110,6 +125,35 @@ def test_whole_numbers_of_any_size_are_results_next_to_fractions(tmp_path: Path)
     write_results(tmp_path, [(row(number), str(number), one) for number, one in enumerate(ended, 1)])
 
     assert parquet.read_table(tmp_path / "results.parquet")["n"].to_pylist() == ["1.5", str(10**400)]
+
+
+@pytest.mark.parametrize("value", [[{}], [[{}]], [{"a": {}}], [{"a": [{}]}, {"a": []}]])
+def test_objects_without_fields_are_results(value: Any, tmp_path: Path) -> None:
+    """Parquet has no type for them."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    write_results(tmp_path, [(row(1), "1", Ended(state="succeeded", scraps={"a": value}))])
+
+    assert parquet.read_table(tmp_path / "results.parquet")["a"].to_pylist() == [json.dumps(value)]
+
+
+def test_a_notebook_that_names_other_scraps_in_each_row_fills_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generator.package.map.results._MOST_CELLS", 30)
+    monkeypatch.setattr("generator.package.map.results._LEAST_COLUMNS", 2)
+    ended = [Ended(state="succeeded", scraps={f"of {number}": number, "mean": 1.5}) for number in range(10)]
+    warnings: list[str] = []
+
+    rows = [(row(number), str(number), one) for number, one in enumerate(ended, 1)]
+    write_results(tmp_path, rows, warn=warnings.append)
+
+    with (tmp_path / "results.csv").open(newline="") as file:
+        names = next(csv.reader(file))
+    assert names[-3:] == ["mean", "of 0", "of 1"]
+    assert warnings == [
+        "8 scraps or outputs of few rows have no column in the tables of results; see the rows' folders"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +228,16 @@ def test_two_maps_do_not_write_to_one_folder(tmp_path: Path) -> None:
         open_journal(tmp_path, resume=True),
     ):
         pass
+
+
+def test_a_map_that_continues_with_another_package_is_noticed(tmp_path: Path) -> None:
+    with open_journal(tmp_path, resume=False) as journal:
+        assert not journal.change_tool(1)
+        assert not journal.change_tool(2), "no row has ended"
+        journal.store(row(1), "1", Ended(state="succeeded"))
+    with open_journal(tmp_path, resume=True) as journal:
+        assert not journal.change_tool(2)
+        assert journal.change_tool(3)
 
 
 _RESULTS = [
