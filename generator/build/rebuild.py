@@ -1,7 +1,9 @@
 """Rebuild a package's image and documents from the provenance in the package.
 
 Packages are untrusted. A package decides what is built, but chooses no image name, gets no token for a host of its
-choice, and reads no file outside its folder.
+choice, and reads no file outside its folder. Code of its choice runs in the build: that of its base image, its lock and
+the environment that it requests. So nobody's account and no folder of this machine are used for its repository, unless
+the user trusts the package: the build could send a private repository away.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from generator.progress import Progress
 from generator.request.build import BuildRequest, build_request, optional_documents
 from generator.request.resources import resource_names
 from generator.request.settings import Settings
-from generator.shared.errors import UsageError
+from generator.shared.errors import RepositoryError, UsageError
 from generator.shared.safe_text import printable
 
+_TRUST = "if it is your own package, or you have read its package.json, add --trust"
 _LARGEST = 64 * 1024**2
 """Bytes of a file of a package."""
 
@@ -61,13 +64,16 @@ def rebuild(
     fresh: bool,
     image: str | None = None,
     replacing: bool = False,
+    trusted: bool = False,
 ) -> Rebuilt:
     """Build the package's commit on its base image with its locked versions; ``image`` names the new image.
 
-    ``replacing`` allows replacing a package of another repository below ``output``.
+    ``replacing`` allows replacing a package of another repository below ``output``; ``trusted`` fetches the package's
+    repository as that of any other request.
 
     Raises:
         UsageError: the folder is not a package with an image.
+        RepositoryError: the repository cannot be fetched, or only for a package that is trusted.
         PackmillError: the build failed.
     """
     record = read_provenance(package)
@@ -76,10 +82,31 @@ def rebuild(
     if not settings.git_host:
         settings = replace(settings, git_token="")
     request = _request(record, output=output, fresh=fresh, image=image)
-    built = build(replace(request, replace=replacing), settings, progress)
+    if not trusted:
+        settings = _without_account(request, package, settings)
+    try:
+        built = build(replace(request, replace=replacing), settings, progress)
+    except RepositoryError as error:
+        if trusted:
+            raise
+        raise RepositoryError(
+            f"{error}\n  packages are rebuilt without your git login and private networks; {_TRUST}"
+        ) from None
     same = tuple(layer in built.layers for layer in record.layers)
     _report(same, progress)
     return Rebuilt(built=built, same=same, layers=len(built.layers))
+
+
+def _without_account(request: BuildRequest, package: Path, settings: Settings) -> Settings:
+    """Return the settings with which a stranger's repository is fetched: a listed one, or a public address.
+
+    Raises:
+        RepositoryError: the repository is a folder of this machine.
+    """
+    if request.repository.local:
+        address = printable(request.repository.address)
+        raise RepositoryError(f"{package}: its repository is the folder {address} of this machine; {_TRUST}")
+    return replace(settings, repositories=replace(settings.repositories, guarded=True))
 
 
 def read_provenance(package: Path) -> Provenance:

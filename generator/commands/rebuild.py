@@ -15,7 +15,9 @@ def add(commands: Commands) -> None:
 Builds the image and the documents of a package again, from its package.json and its lock file: the same commit,
 base image and versions. Reports which layers are identical. The last line on stdout is the new package's path.
 
-Packages are not trusted with credentials: PACKMILL_GIT_TOKEN is used only for the host in PACKMILL_GIT_HOST."""
+Packages are not trusted with credentials: PACKMILL_GIT_TOKEN is used only for the host in PACKMILL_GIT_HOST. Nor are
+they with what is private: a repository that is a folder of this machine, needs your git login, or is in a private
+network, needs --trust or, for a host, PACKMILL_REPOSITORIES. Code of the package's choice runs in the build."""
     parser = command(commands, "rebuild", "build a package again, from its own provenance", text)
     parser.add_argument("package", type=Path, metavar="PACKAGE", help="folder of a package")
     parser.add_argument(
@@ -31,6 +33,11 @@ Packages are not trusted with credentials: PACKMILL_GIT_TOKEN is used only for t
     parser.add_argument("--no-cache", action="store_true", help="ignore cached images and layers; rebuild from scratch")
     parser.add_argument(
         "--replace", action="store_true", help="replace a package of another repository or process at the same place"
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="fetch the package's repository as your own, also from a folder of this machine or with your git login",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the path")
     parser.set_defaults(command=run)
@@ -52,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
         fresh=options.no_cache,
         image=options.image,
         replacing=options.replace,
+        trusted=options.trust,
     )
     if options.json:
         import json

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import Finished
 
-from generator.build.rebuild import _request, read_provenance
+from generator.build import rebuild as rebuilding
+from generator.build.rebuild import _request, read_provenance, rebuild
 from generator.build.record import _build_options
+from generator.network.address_policy import Access, any_repository
+from generator.progress import Progress
 from generator.request.build import build_request
 from generator.request.settings import Settings
-from generator.shared.errors import UsageError
+from generator.shared.errors import RepositoryError, UsageError
 
 _RECORD = {
     "packmill": "1.0",
@@ -120,6 +124,52 @@ def test_a_document_that_is_nested_without_end_is_refused(tmp_path: Path, packmi
     refused = packmill("rebuild", tmp_path)
 
     assert (refused.code, "not a readable package" in refused.err) == (2, True)
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings of the build that a rebuild begins, whose repository is then unavailable."""
+    found: list[Settings] = []
+
+    def build(_request: object, settings: Settings, _progress: object) -> None:
+        found.append(settings)
+        raise RepositoryError("the repository is unavailable")
+
+    monkeypatch.setattr(rebuilding, "build", build)
+    return found
+
+
+def test_a_stranger_s_package_has_no_folder_of_this_machine_built(
+    package: Callable[..., Path], begun: list[Settings], tmp_path: Path
+) -> None:
+    """Its base image, its lock or its environment could send a private repository away."""
+    (tmp_path / "private").mkdir()
+    made = package(repository__address=str(tmp_path / "private"))
+
+    with pytest.raises(RepositoryError, match=r"is the folder .*/private of this machine; .* add --trust"):
+        rebuild(made, Settings(), Progress(), output=tmp_path, fresh=False)
+    assert begun == []
+
+    with pytest.raises(RepositoryError, match=r"unavailable$"):
+        rebuild(made, Settings(), Progress(), output=tmp_path, fresh=False, trusted=True)
+    assert len(begun) == 1
+
+
+@pytest.mark.parametrize("address", ["https://example.org/ada/trees", "git@example.org:ada/trees.git"])
+def test_a_stranger_s_package_has_nothing_fetched_with_somebody_s_account(
+    address: str, package: Callable[..., Path], begun: list[Settings], tmp_path: Path
+) -> None:
+    made = package(repository__address=address)
+    listed = Settings(repositories=replace(any_repository, listed=("example.org",)))
+
+    with pytest.raises(RepositoryError, match=r"unavailable\n .* without your git login .* add --trust"):
+        rebuild(made, Settings(), Progress(), output=tmp_path, fresh=False)
+    for settings, trusted in ((Settings(), True), (listed, False)):
+        with pytest.raises(RepositoryError, match="unavailable"):
+            rebuild(made, settings, Progress(), output=tmp_path, fresh=False, trusted=trusted)
+
+    access = [one.repositories.access(address) for one in begun]
+    assert access == [Access.PUBLIC, Access.FULL, Access.FULL]
 
 
 @pytest.mark.parametrize("name", ["localhost/packmill/runner:1", "localhost/packmill/base:bookworm"])

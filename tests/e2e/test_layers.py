@@ -113,7 +113,7 @@ def fresh_builds(separate_base: str, tmp_path_factory: pytest.TempPathFactory) -
     remove(record["image"]["reference"])
     record["build"]["options"] = {"image": "localhost/python:3"}
     (first.package / "package.json").write_text(json.dumps(record))
-    return [first, packmill("rebuild", first.package, "--output", "again")]
+    return [first, packmill("rebuild", first.package, "--output", "again", "--trust")]
 
 
 def inspect(image: str) -> dict[str, Any]:

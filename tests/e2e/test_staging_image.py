@@ -260,7 +260,7 @@ def test_a_package_that_is_rebuilt_does_not_choose_the_base_of_the_steps(
     record = record_of(package)
     (package / "package.json").write_text(json.dumps({**record, "build": {**record["build"], "base": own_base}}))
 
-    rebuilt = packmill("rebuild", package, "--output", tmp_path / "again", "--json")
+    rebuilt = packmill("rebuild", package, "--output", tmp_path / "again", "--trust", "--json")
 
     assert rebuilt.code == 0, rebuilt.err
     again = record_of(Path(rebuilt.json()["package"]))
