@@ -12,6 +12,8 @@ _LARGEST = 16 << 20
 """Bytes of a record that is read."""
 _LARGEST_VALUE = 64 << 10
 """Characters of JSON that a value may have in the table of results."""
+_LARGEST_RECORD = 1 << 20
+"""Characters of all values of a row: those of all rows are in memory at the end of a map."""
 _MOST_VALUES = 1000
 _DEEPEST = 50
 _LARGEST_NUMBER = 1e15
@@ -33,8 +35,13 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def small_values(record: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a record that fit into a table."""
-    values = list(record.items())[:_MOST_VALUES]
-    return {name: value for name, value in values if len(json.dumps(value)) <= _LARGEST_VALUE}
+    kept, left = {}, _LARGEST_RECORD
+    for name, value in list(record.items())[:_MOST_VALUES]:
+        length = len(name) + len(json.dumps(value))
+        if length <= min(_LARGEST_VALUE, left):
+            kept[name] = value
+            left -= length
+    return kept
 
 
 def presentable(value: Any, depth: int = _DEEPEST) -> Any:

@@ -16,6 +16,7 @@ from generator.package.map.collecting import collect_row
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended, open_journal
 from generator.package.map.map import _written_to
+from generator.package.map.records import small_values
 from generator.package.map.report import write_report
 from generator.package.map.results import write_results
 from generator.package.map.rows import PlannedRow
@@ -103,6 +104,10 @@ def test_records_of_a_notebook_may_be_anything(text: str, tmp_path: Path) -> Non
         (r'{"__proto__": {"x": 1}, "": 2, "a\u0000": 3}', {"__proto__": {"x": 1}, "": 2, "a\0": 3}),
         (json.dumps({"small": 1, "large": "x" * 100_000}), {"small": 1}),
         ('{"a": ' + "9" * 5000 + "}", {}),
+        (
+            json.dumps({"a": 1} | {f"{number:05}": "x" * 65529 for number in range(20)}),
+            {"a": 1} | {f"{number:05}": "x" * 65529 for number in range(15)},
+        ),
     ],
 )
 def test_scraps_that_no_table_can_have_do_not_end_a_map(scraps: str, expected: dict[str, Any], tmp_path: Path) -> None:
@@ -135,6 +140,10 @@ def test_objects_without_fields_are_results(value: Any, tmp_path: Path) -> None:
     write_results(tmp_path, [(row(1), "1", Ended(state="succeeded", scraps={"a": value}))])
 
     assert parquet.read_table(tmp_path / "results.parquet")["a"].to_pylist() == [json.dumps(value)]
+
+
+def test_a_name_of_a_scrap_counts_like_its_value() -> None:
+    assert small_values({"x" * 100_000: 1, "a": 1}) == {"a": 1}
 
 
 def test_a_notebook_that_names_other_scraps_in_each_row_fills_no_table(
