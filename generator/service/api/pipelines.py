@@ -202,11 +202,7 @@ def delete(request: Request, number: int) -> Response:
     here = context(request)
     here.access.require_admin(request)
     _find_pipeline(request, number)
-    here.scheduler.cancel(here.pipelines.cancel(number))
-    here.data.run_files.remove(number)
-    for job in here.pipelines.delete(number):
-        if not here.data.job(job).has_shepherd():  # otherwise the scheduler removes it when the job has ended
-            here.data.job(job).remove()
+    here.scheduler.delete(number)
     return Response(status_code=204)
 
 

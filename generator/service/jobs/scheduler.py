@@ -62,6 +62,7 @@ class Scheduler:
         self._served: dict[str, int] = {}
         self._turn = 0
         self._guard, self._starting = threading.Lock(), threading.Lock()
+        self._beginning = threading.Lock()
         self._thread = threading.Thread(target=self._run_queue, name="scheduler", daemon=True)
         queue.listeners.append(self._wake.set)
 
@@ -106,6 +107,15 @@ class Scheduler:
         for number in numbers:
             self._data.job(number).cancel()
 
+    def delete(self, pipeline: int) -> None:
+        """Cancel a pipeline, and remove it with its jobs and their folders."""
+        with self._beginning:  # else a job that begins now could lose its folder, and nobody could end it
+            self.cancel(self._pipelines.cancel(pipeline))
+            for job in self._pipelines.delete(pipeline):
+                if not self._data.job(job).has_shepherd():  # otherwise it is removed when the job has ended
+                    self._data.job(job).remove()
+        self._data.run_files.remove(pipeline)
+
     def _find_running(self) -> list[Row]:
         with self._database.connection() as connection:
             return rows(connection, sa.select(jobs).where(jobs.c.status.in_(("running", "canceling"))))
@@ -116,13 +126,26 @@ class Scheduler:
         if job["status"] == "canceling":
             self._data.job(job["id"]).cancel()
 
+    def _resume_unwatched(self) -> None:
+        """Wait for the running jobs that nobody waits for: the database failed after it had stored that they run."""
+        with self._guard:
+            watched = set(self._running)  # before the rows are read: a job that ends meanwhile is not another one's
+        for job in self._find_running():
+            if job["id"] not in watched:
+                self._resume(job)
+            elif job["status"] == "canceling":
+                self._data.job(job["id"]).cancel()
+
     def _run_queue(self) -> None:
-        cleaned, clock = -math.inf, ClockWatch(memory=self._data.clock)
+        cleaned, clock, is_unsure = -math.inf, ClockWatch(memory=self._data.clock), False
         self._prepare()
         self._cleaning.end_containers()
         while not self._stopping:
             self._wake.clear()
             try:
+                if is_unsure:
+                    self._resume_unwatched()
+                    is_unsure = False
                 while not self._stopping and self._start_next_unless_held():
                     pass
                 clock.look()
@@ -131,6 +154,7 @@ class Scheduler:
                     self._cleaning.remove_expired()
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the queue
                 print(f"packmill: job queue: {error}; retrying", file=sys.stderr, flush=True)
+                is_unsure = True
                 time.sleep(1)
             self._wake.wait(timeout=30)
 
@@ -154,7 +178,8 @@ class Scheduler:
         self._served[chosen["lane"]] = self._turn
         if len(self._served) > 10_000:
             self._served.clear()
-        self._begin(chosen["id"], chosen["lane"])
+        with self._beginning:
+            self._begin(chosen["id"], chosen["lane"])
         return True
 
     def _begin(self, number: int, lane: str) -> None:

@@ -1,0 +1,112 @@
+"""The moment in which a job starts: its pipeline is deleted, or the database fails."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from waiting import wait_until
+
+from generator.service.jobs import scheduler as scheduler_module
+from generator.service.jobs.environment import JobContext
+from generator.service.jobs.isolation import Isolation
+from generator.service.jobs.scheduler import Scheduler
+from generator.service.jobs.spec import Limits
+from generator.service.project.project import Project
+from generator.service.store.database import Database, jobs, pipelines, sqlite_url
+from generator.service.store.job_folders import DataFolder, JobFolder
+from generator.service.store.pipelines import Pipelines
+
+_ROW = {"sha": "a", "ref": "main", "tag": False, "source": "api", "user": "ada", "variables": [], "updated_at": 0.0}
+_JOB = {"name": "one", "stage": "first", "stage_index": 0, "lane": "", "when": "on_success", "allow_failure": False}
+_FAILURE = sa.exc.OperationalError("UPDATE jobs", {}, Exception("server closed the connection unexpectedly"))
+_MEETING = 0.5
+"""Seconds that one thread waits for another one to be where the test wants it, if it can get there."""
+
+
+class Waiting:
+    """A service with one job that waits."""
+
+    def __init__(self, folder: Path, project: Path) -> None:
+        self.data = DataFolder(folder / "data")
+        self.data.path.mkdir()
+        self.rows = Pipelines(Database(sqlite_url(self.data.database)), self.data.hidden)
+        checkout = Project(project, number=1, path="ada/toy", timeout=60.0, snapshots=folder / "snapshots")
+        context = JobContext(project=checkout, address="", inside="", own={}, local_repositories=True)
+        self.scheduler = Scheduler(self.rows, context, self.data, Limits(), isolation=Isolation())
+        with self.rows.database.transaction() as connection:
+            common = {"id": 1, "status": "pending", "created_at": 0.0}
+            connection.execute(sa.insert(pipelines).values(_ROW | common))
+            connection.execute(sa.insert(jobs).values(_JOB | common | {"pipeline_id": 1}))
+
+    def status(self) -> str:
+        job = self.rows.job(1)
+        return job["status"] if job else "deleted"
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, project: Path) -> Iterator[Waiting]:
+    made = Waiting(tmp_path, project)
+    yield made
+    made.scheduler.stop()
+    made.rows.database.close()
+
+
+def test_a_job_whose_pipeline_is_deleted_as_it_starts_is_ended_and_leaves_no_folder(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process would go on without a folder, in which the service looks for whom to end."""
+    claimed, started = threading.Event(), threading.Event()
+    shepherds: list[subprocess.Popen[bytes]] = []
+    remove = JobFolder.remove
+
+    def describe(*_: Any, **__: Any) -> dict[str, Any]:
+        claimed.set()
+        started.wait(_MEETING)  # the other thread deletes now
+        return {}
+
+    def start(_command: object, *, handing: int, **_: Any) -> int:
+        shepherds.append(subprocess.Popen(["sleep", "60"], pass_fds=[handing]))
+        started.set()
+        return shepherds[0].pid
+
+    def remove_slowly(folder: JobFolder) -> None:
+        started.wait(2 * _MEETING)
+        remove(folder)
+
+    monkeypatch.setattr(scheduler_module, "job_spec", describe)
+    monkeypatch.setattr(scheduler_module, "start_apart", start)
+    monkeypatch.setattr(JobFolder, "remove", remove_slowly)
+    waiting.scheduler.start()
+    claimed.wait()
+    waiting.scheduler.delete(1)
+
+    wait_until(lambda: all(one.poll() is not None for one in shepherds), seconds=10, message="the job has ended")
+    wait_until(lambda: not waiting.data.job(1).path.exists(), message="its folder is gone")
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["after-the-commit", "before-the-end"])
+def test_a_job_for_which_the_database_fails_as_it_starts_does_not_count_as_running_for_ever(
+    stored: bool, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks after the job was marked as running, or when the error of its start is stored."""
+    method = "claim" if stored else "update_job"
+    real, left = getattr(waiting.rows, method), [_FAILURE]
+
+    def fail_once(*given: Any, **named: Any) -> Any:
+        if left and stored:
+            real(*given, **named)
+        if left:
+            raise left.pop()
+        return real(*given, **named)
+
+    monkeypatch.setattr(waiting.rows, method, fail_once)
+    waiting.scheduler.start()
+
+    wait_until(lambda: waiting.status() == "failed", seconds=20, message="the job has ended")
+    assert "has no .gitlab-ci.yml" in waiting.data.job(1).trace.read_text()
