@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from generator.runner.server.runs.store import (
     RunLostError,
     RunMissingError,
     RunStore,
+    ShareFullError,
 )
 
 _STALLED_AFTER = 2.0
@@ -151,6 +153,32 @@ def test_a_run_is_kept_as_it_was_asked_for_and_as_it_ended(stores: Stores, store
     assert ended.started
     assert ended.ended
     assert ended.created <= ended.started <= ended.ended
+
+
+def test_requests_at_once_do_not_exceed_the_share_of_an_owner(stores: Stores) -> None:
+    def add_one(store: RunStore) -> bool:
+        try:
+            store.add(NewRun(process="a.ipynb", owner="ada"), run_id=new_run_id(), queue_limit=100, owner_limit=3)
+        except ShareFullError:
+            return False
+        return True
+
+    opened = [stores.open() for _ in range(6)]
+    with ThreadPoolExecutor(len(opened)) as threads:
+        assert sum(threads.map(add_one, opened * 4)) == 3
+    assert opened[0].count()[RunState.QUEUED] == 3
+
+
+def test_a_repeated_request_gets_its_run_although_the_share_of_its_owner_is_used_up(store: RunStore) -> None:
+    new = NewRun(process="a.ipynb", owner="ada", idempotency_key="k")
+    first = store.add(new, run_id=new_run_id(), queue_limit=9, owner_limit=1)
+
+    assert store.add(new, run_id=new_run_id(), queue_limit=9, owner_limit=1).id == first.id
+    assert add(store, owner="bob")
+    with pytest.raises(ShareFullError):
+        store.add(NewRun(process="a.ipynb", owner="ada"), run_id=new_run_id(), queue_limit=9, owner_limit=1)
+    with pytest.raises(QueueFullError):
+        store.add(NewRun(process="a.ipynb", owner="ada"), run_id=new_run_id(), queue_limit=2, owner_limit=2)
 
 
 def test_runs_are_claimed_in_the_order_of_the_queue(store: RunStore) -> None:

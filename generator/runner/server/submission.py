@@ -18,8 +18,8 @@ from generator.runner.server.context import Context
 from generator.runner.server.operation.reports import report_end
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
-from generator.runner.server.runs.model import NewRun, Protocol, Run, RunState, new_run_id
-from generator.runner.server.runs.store import QueueFullError, RunFilter, StoreUnavailableError
+from generator.runner.server.runs.model import NewRun, Protocol, Run, new_run_id
+from generator.runner.server.runs.store import QueueFullError, ShareFullError, StoreUnavailableError
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import NewFile, ReadValues, read_values
 from generator.runner.server.workers.execution import RunOptions
@@ -52,7 +52,8 @@ async def submit(context: Context, submission: Submission) -> Run:
     """Queue a run and return its row.
 
     Raises:
-        ProblemError: 400 if the values do not fit or the notebook cannot run, 503 if too many runs wait.
+        ProblemError: 400 if the values do not fit or the notebook cannot run, 503 if too many runs wait, 429 if too
+            many of the owner do.
     """
     folder = context.folder(submission.run_id)
     try:
@@ -81,7 +82,6 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
     """Write the folder of a run, then its row; the earlier run of the same idempotency key needs neither."""
     folder = context.folder(submission.run_id)
     try:
-        _check_share(context, submission.owner)
         if not folder.path.is_dir():
             folder.create()
         if submission.source is not None:
@@ -90,7 +90,16 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
         folder.write_inputs(read.inputs)
         if submission.idempotency_key is not None:
             folder.write_fingerprint(_fingerprint(submission, read.inputs, folder))
-        run = context.store.add(_new_run(submission, read), run_id=submission.run_id, queue_limit=context.limits.queue)
+        run = context.store.add(
+            _new_run(submission, read),
+            run_id=submission.run_id,
+            queue_limit=context.limits.queue,
+            owner_limit=context.limits.queue_per_token,
+        )
+    except ShareFullError:
+        folder.remove()
+        detail = f"{context.limits.queue_per_token} runs of this token are waiting, which is its limit; try again later"
+        raise ProblemError(429, detail, headers={"Retry-After": _RETRY_AFTER}) from None
     except QueueFullError:
         folder.remove()
         detail = f"{context.limits.queue} runs are waiting, which is the limit; try again later"
@@ -111,21 +120,6 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
                 422, "the idempotency key was used for another request; choose a new key", kind=KEY_REUSED
             )
     return run
-
-
-def _check_share(context: Context, owner: str) -> None:
-    """Refuse a run if as many of its owner wait as one token may have.
-
-    Raises:
-        ProblemError: 429, the owner's runs have to start first.
-    """
-    most = context.limits.queue_per_token
-    if most is None:
-        return
-    waiting = context.store.list(RunFilter(states=(RunState.QUEUED,), owner=owner, limit=most))
-    if len(waiting) >= most:
-        detail = f"{most} runs of this token are waiting, which is its limit; try again later"
-        raise ProblemError(429, detail, headers={"Retry-After": _RETRY_AFTER})
 
 
 def _fingerprint(submission: Submission, inputs: Mapping[str, Any], folder: RunFolder) -> str:

@@ -24,6 +24,7 @@ from generator.runner.server.runs.store import (
     RunFilter,
     RunLostError,
     RunMissingError,
+    ShareFullError,
     StoreUnavailableError,
 )
 from generator.shared import durable_files
@@ -72,7 +73,7 @@ class SqliteRunStore:
         except sqlite3.DatabaseError as error:
             raise BadInputsError(f"{self._path}: cannot be opened: {error}") from None
 
-    def add(self, run: NewRun, *, run_id: str, queue_limit: int) -> Run:
+    def add(self, run: NewRun, *, run_id: str, queue_limit: int, owner_limit: int | None = None) -> Run:
         """Queue a run (`RunStore.add`)."""
         with self._writing() as database:
             if run.idempotency_key is not None:
@@ -82,6 +83,10 @@ class SqliteRunStore:
                 ).fetchone()
                 if earlier:
                     return _run(earlier)
+            if owner_limit is not None:
+                query = "SELECT count(*) FROM run WHERE state = 'queued' AND owner = ?"
+                if database.execute(query, (storable(run.owner),)).fetchone()[0] >= owner_limit:
+                    raise ShareFullError
             (waiting,) = database.execute("SELECT count(*) FROM run WHERE state = 'queued'").fetchone()
             if waiting >= queue_limit:
                 raise QueueFullError

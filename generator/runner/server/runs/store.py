@@ -15,6 +15,10 @@ class QueueFullError(Exception):
     """As many runs wait as the server accepts."""
 
 
+class ShareFullError(Exception):
+    """As many runs of one owner wait as the server accepts."""
+
+
 class RunMissingError(Exception):
     """No run has this id."""
 
@@ -76,11 +80,12 @@ class RunStore(Protocol):
     blocking: bool
     """Whether calls wait for a network, so that an event loop must not make them."""
 
-    def add(self, run: NewRun, *, run_id: str, queue_limit: int) -> Run:
+    def add(self, run: NewRun, *, run_id: str, queue_limit: int, owner_limit: int | None = None) -> Run:
         """Queue a run, and return its row, or the earlier row of the same owner and idempotency key.
 
         Raises:
             QueueFullError: ``queue_limit`` runs wait.
+            ShareFullError: ``owner_limit`` runs of the owner wait, counted with those that are added at the same time.
         """
 
     def get(self, run_id: str) -> Run:

@@ -23,6 +23,7 @@ from generator.runner.server.runs.store import (
     ChangeKind,
     QueueFullError,
     RunLostError,
+    ShareFullError,
     StoreUnavailableError,
 )
 from generator.shared.failures import BadInputsError
@@ -34,10 +35,13 @@ _BEATS = 5
 _PATIENCE = 60.0
 """Seconds for which a worker tries to note what its run does."""
 _PRUNE_AFTER = 3600.0
+_SHARE_LOCK = int.from_bytes(b"pmsh", "big")
+"""With the digest of an owner: its runs are added one after another, wherever that is."""
 _LOST_LOCK = int.from_bytes(b"pm-lost", "big")
 _CHECK_CHANGES = "SELECT 1 FROM packmill_folder FOR UPDATE"
 """Fails while the database can only be read, which keeps heartbeats out, too."""
 _END_LOST = END_LOST.format(now="now()")
+_SHARE = "SELECT count(*) FROM packmill_run WHERE state = 'queued' AND owner = %(owner)s"
 _OWNED = "id = %(id)s AND state = 'running' AND (worker = %(worker)s OR %(worker)s::text IS NULL)"
 
 
@@ -80,7 +84,7 @@ class PostgresqlRunStore(RunRows):
         self._worker: str | None = None
         self._registration: int | None = None
 
-    def add(self, run: NewRun, *, run_id: str, queue_limit: int) -> Run:
+    def add(self, run: NewRun, *, run_id: str, queue_limit: int, owner_limit: int | None = None) -> Run:
         """Queue a run (`RunStore.add`). Runs that several replicas add at the same moment may exceed the limit."""
         values = {
             "id": run_id,
@@ -91,6 +95,7 @@ class PostgresqlRunStore(RunRows):
             "key": storable(run.idempotency_key),
             "schedule": storable(run.schedule),
             "limit": queue_limit,
+            "owner_limit": owner_limit,
         }
         try:
             return self._add(values)
@@ -175,10 +180,13 @@ class PostgresqlRunStore(RunRows):
 
     def _add(self, values: dict[str, Any]) -> Run:
         with self._connections.transaction() as connection:
+            if values["owner_limit"] is not None:
+                connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_SHARE_LOCK, values["owner"]))
             row = connection.execute(
                 "INSERT INTO packmill_run (id, process, owner, protocol, options, state, idempotency_key, schedule) "
                 "SELECT %(id)s, %(process)s, %(owner)s, %(protocol)s, %(options)s, 'queued', %(key)s, %(schedule)s "
                 "WHERE (SELECT count(*) FROM packmill_run WHERE state = 'queued') < %(limit)s "
+                f"AND (%(owner_limit)s::bigint IS NULL OR ({_SHARE}) < %(owner_limit)s) "
                 f"ON CONFLICT DO NOTHING RETURNING {COLUMNS}",
                 values,
             ).fetchone()
@@ -192,9 +200,10 @@ class PostgresqlRunStore(RunRows):
         """Return the run that kept a new one out."""
         same = "id = %(id)s OR (owner = %(owner)s AND idempotency_key = %(key)s)"
         row = connection.execute(f"SELECT {COLUMNS} FROM packmill_run WHERE {same}", values).fetchone()
-        if row is None:
-            raise QueueFullError
-        return run_of_row(row)
+        if row is not None:
+            return run_of_row(row)
+        share = connection.execute(f"{_SHARE} HAVING count(*) >= %(owner_limit)s::bigint", values).fetchone()
+        raise ShareFullError if share else QueueFullError
 
     def _claim(self, connection: Connection, worker: str) -> Run | None:
         queue = Queue(connection)
