@@ -36,7 +36,10 @@ async def finish(request: Request, code: str = "", state: str = "", error: str =
     if error or not code:
         raise ProblemError(403, f"JupyterHub refuses the login: {error or 'no code'}")
     token, target = await context.hub.finish_login(code, state)
-    context.sessions.begin(request, response, token)
+    caller = await context.hub.identify(token, fresh=True)
+    if caller is None:
+        raise ProblemError(403, "JupyterHub refuses this login; open the page again")
+    context.sessions.begin(request, response, token, person=caller.key)
     response.headers["location"] = target
     return response
 

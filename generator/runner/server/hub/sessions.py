@@ -7,14 +7,23 @@ import re
 import secrets
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from fastapi import Request, Response
 
 _LIFETIME = 12 * 3600.0
 _LOGIN_LIFETIME = 600
-_MOST = 10_000
+_MOST, _MOST_OF_ONE = 10_000, 100
+"""Sessions of all, and of one person: those of others must not end because somebody signs in again and again."""
 _STATE = re.compile(r"[A-Za-z0-9_-]{8,100}")
 _SESSION, _LOGIN = "packmill_hub_session", "packmill_hub_login"
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    until: float
+    token: str
+    person: str
 
 
 class Sessions:
@@ -23,12 +32,16 @@ class Sessions:
     def __init__(self, path: str) -> None:
         """Take the path that the cookies are for."""
         self._path = path
-        self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._tokens: OrderedDict[str, _Session] = OrderedDict()
 
-    def begin(self, request: Request, response: Response, token: str) -> None:
-        """Begin a session, and set its cookie in a response."""
+    def begin(self, request: Request, response: Response, token: str, *, person: str) -> None:
+        """Begin a session of a person, and set its cookie in a response; the oldest of too many ends."""
+        self._forget_expired()
+        own = [key for key, session in self._tokens.items() if session.person == person]
+        for key in own[: max(0, len(own) - _MOST_OF_ONE + 1)]:
+            del self._tokens[key]
         secret = secrets.token_urlsafe(32)
-        self._tokens[_digest(secret)] = (time.monotonic() + _LIFETIME, token)
+        self._tokens[_digest(secret)] = _Session(time.monotonic() + _LIFETIME, token, person)
         while len(self._tokens) > _MOST:
             self._tokens.popitem(last=False)
         self._set(request, response, _SESSION, secret, int(_LIFETIME))
@@ -36,8 +49,8 @@ class Sessions:
     def token(self, request: Request) -> str | None:
         """Return the token of a request's session; None without one."""
         secret = request.cookies.get(_name(request, _SESSION))
-        until, token = self._tokens.get(_digest(secret), (0.0, "")) if secret else (0.0, "")
-        return token if token and time.monotonic() < until else None
+        session = self._tokens.get(_digest(secret)) if secret else None
+        return session.token if session and time.monotonic() < session.until else None
 
     def end(self, request: Request, response: Response) -> None:
         """End the session of a request, and delete its cookie in a response."""
@@ -57,6 +70,11 @@ class Sessions:
         noted = request.cookies.get(_name(request, name), "")
         self._set(request, response, name, "", 0)
         return secrets.compare_digest(noted.encode(), state.encode())
+
+    def _forget_expired(self) -> None:
+        """Forget the sessions that have expired, which are the oldest."""
+        while self._tokens and next(iter(self._tokens.values())).until <= time.monotonic():
+            self._tokens.popitem(last=False)
 
     def _set(self, request: Request, response: Response, name: str, value: str, seconds: int) -> None:
         response.set_cookie(
