@@ -72,9 +72,10 @@ async def _ask(question: Question, *, body: bytes, status: int, length: int | No
         (json.dumps({**_USER, "scopes": None}).encode(), 200, None),
         (json.dumps({**_USER, "scopes": "admin"}).encode(), 200, None),
         (json.dumps({**_USER, "scopes": [{}]}).encode(), 200, None),
+        (json.dumps({**_USER, "access_token": "t" * 32, "pad": "x" * (5 << 20)}).encode(), 200, None),
     ],
 )
-def test_an_answer_of_another_form_counts_as_none(
+def test_an_answer_of_another_form_or_of_any_size_counts_as_none(
     monkeypatch: pytest.MonkeyPatch, body: bytes, status: int, length: int | None
 ) -> None:
     """Nobody is identified by a name that is not a text, and the service's background work goes on."""

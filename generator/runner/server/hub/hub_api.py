@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+from jupyterhub.httpclient import JupyterHubHTTPClient
 from jupyterhub.services.auth import HubOAuth
 from tornado.log import app_log
 from tornado.web import HTTPError
@@ -29,6 +30,8 @@ _KNOWN_SECONDS = 2.0
 _MOST_KNOWN = 10_000
 _PATIENCE = 10.0
 _TIMEOUT = aiohttp.ClientTimeout(total=_PATIENCE)
+_LARGEST = 4 << 20
+"""Bytes of an answer, which describes one person or service with its scopes."""
 _UNAVAILABLE = "JupyterHub does not answer; try again later"
 _NAMES = {"list:users", "read:users", "read:users:name", "admin:users"}
 _ODD_ANSWER = (aiohttp.ClientError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -139,12 +142,13 @@ class HubApi:
             return None
 
     async def _answer(self, question: Awaitable[Any]) -> Any:
-        """Wait for the hub's answer, which its own client does for minutes.
+        """Wait for the hub's answer, which its own client does for minutes, and however large it is.
 
         Raises:
             ProblemError: 503, the hub does not answer in time, or not in its own form.
             HTTPError: it refuses, or cannot be reached.
         """
+        JupyterHubHTTPClient.instance().session_options = {"response_class": _BoundedResponse}
         try:
             return await asyncio.wait_for(question, _PATIENCE)
         except asyncio.TimeoutError:
@@ -162,12 +166,38 @@ class HubApi:
         return _Reply(f"{self._environment.api_url}{path}", self._environment.api_token)
 
 
+class _BoundedResponse(aiohttp.ClientResponse):
+    """A response that is read into memory up to a limit."""
+
+    async def read(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            ClientPayloadError: it is too large.
+        """
+        if self._body is None:
+            try:
+                self._body = await self._bounded()
+            except BaseException:
+                self.close()
+                raise
+        return self._body
+
+    async def _bounded(self) -> bytes:
+        body = bytearray()
+        async for part in self.content.iter_any():
+            body += part
+            if len(body) > _LARGEST:
+                raise aiohttp.ClientPayloadError(f"more than {_LARGEST} bytes")
+        return bytes(body)
+
+
 class _Reply:
     """The response to a request with this service's own token."""
 
     def __init__(self, address: str, token: str) -> None:
         self._address, self._token = address, token
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        self._session = aiohttp.ClientSession(timeout=_TIMEOUT, response_class=_BoundedResponse)
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
         try:
