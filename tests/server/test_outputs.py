@@ -8,11 +8,17 @@ import io
 import os
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import Request
 from notebook_server import NotebookServer
 from support import write_notebook
+
+from generator.runner.server import app as application
+from generator.runner.server.api import output_files
 
 WRITE = (
     "import os\n"
@@ -122,3 +128,24 @@ def test_files_of_a_run_that_was_killed_are_listed(server: NotebookServer, run: 
 
     assert {"plots/a b&c.png", "table.csv"} <= {one["path"] for one in listed}
     assert listed[-1]["href"].endswith(("/x%FF.txt", ".png"))
+
+
+def test_a_file_that_is_removed_while_the_files_are_listed_is_left_out(tmp_path: Path) -> None:
+    """A notebook that runs removes its files."""
+    for name in "ab":
+        (tmp_path / name).touch()
+    found = output_files._walk(tmp_path)
+    first = next(found)
+    (tmp_path / "b").unlink()
+
+    assert [first, *found] == [{"path": "a", "size": 0}]
+
+
+def test_a_file_of_a_run_that_is_removed_in_mid_request_is_not_found_and_others_are_unexpected(tmp_path: Path) -> None:
+    app = SimpleNamespace(state=SimpleNamespace(context=SimpleNamespace(data=tmp_path)))
+    request = Request({"type": "http", "method": "GET", "path": "/runs/a", "headers": [], "app": app})
+    missing = FileNotFoundError(2, "No such file", str(tmp_path / "runs" / "ab" / "abc" / "result.json"))
+
+    assert application._handle_missing_file(request, missing).status_code == 404
+    with pytest.raises(FileNotFoundError):
+        application._handle_missing_file(request, FileNotFoundError(2, "No such file", "/etc/missing"))

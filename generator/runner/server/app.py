@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -28,6 +30,7 @@ from generator.runner.server.pages import schedules as schedule_pages
 from generator.runner.server.pages.errors import error_response
 from generator.runner.server.papermill_api import running, templates
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.folder import runs_folder
 from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
 from generator.runner.server.schedules.scheduler import Scheduler
 from generator.runner.server.schedules.store import ScheduleMissingError
@@ -89,6 +92,7 @@ def application(
     app.add_exception_handler(ClientDisconnect, _handle_lost_client)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
     app.add_exception_handler(HTTPException, _handle_http_exception)
+    app.add_exception_handler(FileNotFoundError, _handle_missing_file)
     app.add_exception_handler(Exception, _handle_unexpected)
     return app
 
@@ -168,6 +172,15 @@ def _handle_http_exception(request: Request, error: Exception) -> Response:
         headers["Allow"] = allowed
     problem = ProblemError(status, f"{request.method} {request.url.path}: {what}", headers=headers)
     return error_response(request, problem)
+
+
+def _handle_missing_file(request: Request, error: Exception) -> Response:
+    """Answer that a file of a run was removed while it was looked at, as by its retention; others are unexpected."""
+    name = getattr(error, "filename", None)
+    runs = runs_folder(request.app.state.context.data)
+    if not isinstance(name, str | bytes) or not Path(os.fsdecode(name)).is_relative_to(runs):
+        raise error
+    return error_response(request, ProblemError(404, "a file of the run was removed meanwhile"))
 
 
 def _handle_unexpected(request: Request, error: Exception) -> Response:

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
+from generator.service.api.downloads import file_response
 from generator.service.api.jobs import find_job, job_response
 from generator.service.archives import archive_errors, open_archive
 from generator.service.context import context
@@ -110,9 +111,7 @@ def archive(file: Path) -> Response:
     Raises:
         HttpError: 404, the archive does not exist or has expired.
     """
-    if not file.is_file():
-        raise_not_found()
-    return FileResponse(file, media_type="application/zip", filename="artifacts.zip")
+    return file_response(file, media_type="application/zip", filename="artifacts.zip")
 
 
 def member(file: Path, path: str, *, media_type: str = "application/octet-stream") -> Response:

@@ -7,13 +7,14 @@ import hashlib
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from generator.service.access import client_address
+from generator.service.api.downloads import file_response
 from generator.service.context import context
-from generator.service.http_errors import HttpError, check_declared_length, raise_forbidden, raise_not_found
+from generator.service.http_errors import HttpError, check_declared_length, raise_forbidden
 from generator.service.store.audit import Event, record
 from generator.service.store.tokens import Identity
 from generator.service.store.uploads import BadNameError, NotOwnerError
@@ -61,9 +62,7 @@ def download(request: Request, package: str, version: str, file: str) -> Respons
     """Return a file."""
     context(request).access.require_fetcher(request)
     path = _path(request, package, version, file)
-    if not path.is_file():
-        raise_not_found()
-    return FileResponse(path, media_type="application/octet-stream", filename=file)
+    return file_response(path, media_type="application/octet-stream", filename=file)
 
 
 def _note_upload(request: Request, user: Identity, path: Path, sha256: str) -> None:

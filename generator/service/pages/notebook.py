@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
+from generator.service.api.downloads import file_response
 from generator.service.api.jobs import find_job
 from generator.service.archives import Archive
 from generator.service.context import context
@@ -74,7 +74,7 @@ def _read(request: Request, number: int, path: str) -> tuple[JobFolder, bytes | 
 
 def _page(file: Path) -> Response:
     headers = {"Content-Security-Policy": hostile_policy, "Referrer-Policy": "no-referrer"}
-    return FileResponse(file, media_type="text/html; charset=utf-8", headers=headers)
+    return file_response(file, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def not_shown(request: Request, number: int, path: str, message: str, status: int = 200) -> Response:

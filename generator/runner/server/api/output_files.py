@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -59,5 +61,7 @@ def _walk(output: Path) -> Iterator[dict[str, Any]]:
     for top, folders, names in walk(output):
         folders.sort()
         for file in (top / name for name in sorted(names)):
-            if file.is_file() and not file.is_symlink():
-                yield {"path": file.relative_to(output).as_posix(), "size": file.stat().st_size}
+            with suppress(FileNotFoundError):  # a notebook that runs removes its files
+                status = file.lstat()
+                if stat.S_ISREG(status.st_mode):
+                    yield {"path": file.relative_to(output).as_posix(), "size": status.st_size}

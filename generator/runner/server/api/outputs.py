@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from generator.runner.server.api.models import OutputList, binary, document
 from generator.runner.server.api.output_files import digests_of, file_media_type, outputs_of
 from generator.runner.server.content_policy import hostile_headers
 from generator.runner.server.context import find_run
+from generator.runner.server.file_responses import file_response
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.archive import zip_stream
@@ -49,4 +50,4 @@ async def show_output(request: Request, run_id: str, path: str) -> Response:
     headers = hostile_headers(kind)
     if digest := digests_of(folder).get(path):
         headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(digest)).decode()}:"  # RFC 9530
-    return FileResponse(file, media_type=kind, headers=headers)
+    return file_response(file, media_type=kind, headers=headers)

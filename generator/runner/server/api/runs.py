@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from generator.runner.server.api.entities import result_entity, run_entity
@@ -18,6 +18,7 @@ from generator.runner.server.api.run_requests import read_submission
 from generator.runner.server.api.start_document import start_body, start_parameters, start_responses
 from generator.runner.server.context import Context, context_of, find_run
 from generator.runner.server.events import Event
+from generator.runner.server.file_responses import file_response
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Choice, Run, RunState
@@ -149,7 +150,7 @@ async def show_notebook(request: Request, run_id: str) -> Response:
     path = context.folder(run.id).notebook()
     if path is None:
         raise ProblemError(404, f"run {run_id}: no executed notebook")
-    return FileResponse(path, media_type="application/x-ipynb+json", filename=path.name)
+    return file_response(path, media_type="application/x-ipynb+json", filename=path.name)
 
 
 @router.get("/runs/{run_id}/events", responses={200: binary("text/event-stream")})

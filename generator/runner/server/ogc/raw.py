@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
+from generator.runner.server import file_responses
 from generator.runner.server.ogc.addresses import Addresses
 from generator.runner.server.ogc.document import result_address
 from generator.runner.server.ogc.results import Result, ResultFile
@@ -44,7 +45,7 @@ def file_response(file: ResultFile) -> Response:
     if file.is_folder:
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.path.name, safe='')}.zip"}
         return StreamingResponse(_archive(file.path), media_type=file.media_type, headers=headers)
-    return FileResponse(file.path, media_type=file.media_type, headers=_SANDBOX)
+    return file_responses.file_response(file.path, media_type=file.media_type, headers=_SANDBOX)
 
 
 def _parts(run_id: str, result: Result, addresses: Addresses) -> Iterator[_Part]:

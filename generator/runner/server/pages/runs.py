@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from generator.runner.server.content_policy import hostile_policy
 from generator.runner.server.context import Context, context_of, find_run
+from generator.runner.server.file_responses import file_response
 from generator.runner.server.pages.executed import NotShownError, executed_page
 from generator.runner.server.pages.negotiation import FormatRoute, page_router
 from generator.runner.server.pages.rendering import note, page
@@ -95,7 +96,7 @@ async def show_notebook(request: Request, run_id: str) -> Response:
     except NotShownError as error:
         return note(request, str(error))
     headers = {"Content-Security-Policy": hostile_policy, "Referrer-Policy": "no-referrer", "Vary": "Accept, Cookie"}
-    return FileResponse(file, media_type="text/html; charset=utf-8", headers=headers)
+    return file_response(file, media_type="text/html; charset=utf-8", headers=headers)
 
 
 def _title(context: Context, run: Run) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse
 
+from generator.runner.server.file_responses import file_response
 from generator.runner.server.pages.rendering import static_file
 from generator.runner.server.problems import ProblemError
 
@@ -18,4 +18,4 @@ def static(name: str) -> Response:
     file = static_file(name)
     if file is None:
         raise ProblemError(404, f"/static/{name}: not found")
-    return FileResponse(file, headers={"Cache-Control": _YEAR})
+    return file_response(file, headers={"Cache-Control": _YEAR})

@@ -197,6 +197,11 @@ def _read(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def runs_folder(data: Path) -> Path:
+    """Return the folder of all runs below the server's data folder."""
+    return data / "runs"
+
+
 def run_folder(data: Path, run_id: str) -> RunFolder:
     """Return the folder of a run below the server's data folder."""
-    return RunFolder(data / "runs" / run_id[:_DIGITS] / run_id)
+    return RunFolder(runs_folder(data) / run_id[:_DIGITS] / run_id)
