@@ -16,7 +16,7 @@ from ci_service import ACCESS, Service
 
 from generator.service.store import tokens
 from generator.service.store.opening import open_database
-from generator.service.store.uploads import Uploads
+from generator.service.store.uploads import NotOwnerError, Uploads
 
 _PLACE = "/packages/generic/tables/0a1b/cities.csv"
 
@@ -82,6 +82,39 @@ def test_a_file_of_an_earlier_version_is_replaced_by_admins_alone(service: Servi
 
     assert service.ask("PUT", "/packages/generic/earlier/1/cities.csv", token=others(), data=b"x").status_code == 403
     assert service.ask("PUT", "/packages/generic/earlier/1/cities.csv", data=b"x").status_code == 201
+
+
+def test_a_file_whose_token_is_revoked_while_it_arrives_is_not_stored(
+    service: Service, others: Callable[[], str]
+) -> None:
+    place = "/packages/generic/mine/3/cities.csv"
+    owner = others()
+
+    def arrive() -> Iterator[bytes]:
+        yield b"half"
+        database = open_database(service.data, None)
+        tokens.revoke(database, "other")
+        database.close()
+        yield b"the rest"
+
+    assert service.ask("PUT", place, token=owner, data=arrive()).status_code == 401
+    assert service.ask("HEAD", place).status_code == 404
+
+
+def test_a_name_whose_file_could_not_be_stored_is_free_again(tmp_path: Path) -> None:
+    database, uploads = open_database(tmp_path, None), Uploads(tmp_path / "uploads")
+    path = uploads.path("mine", "4", "cities.csv")
+    ada, bob = (tokens.Identity(id=number, name="", scopes=frozenset({"api"}), role="run") for number in (1, 2))
+    with database.transaction() as connection:
+        assert uploads.claim(connection, path, ada)
+        uploads.release(connection, path)  # the disk refused the file's name
+        assert uploads.claim(connection, path, bob)
+        with uploads.writing(path):
+            pass
+        uploads.release(connection, path)
+        with pytest.raises(NotOwnerError):
+            uploads.claim(connection, path, ada)
+    database.close()
 
 
 def test_a_table_has_the_content_that_its_version_names(service: Service, others: Callable[[], str]) -> None:

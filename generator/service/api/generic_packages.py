@@ -14,7 +14,8 @@ from starlette.requests import ClientDisconnect
 from generator.service.access import client_address
 from generator.service.api.downloads import file_response
 from generator.service.context import context
-from generator.service.http_errors import HttpError, check_declared_length, raise_forbidden
+from generator.service.http_errors import HttpError, check_declared_length, raise_forbidden, raise_unauthorized
+from generator.service.store import tokens
 from generator.service.store.audit import Event, record
 from generator.service.store.tokens import Identity
 from generator.service.store.uploads import BadNameError, NotOwnerError
@@ -35,6 +36,7 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
     check_declared_length(request.headers, largest)
     if problem := await run_in_threadpool(context(request).keeper.problem):
         raise HttpError(507, {"message": problem})
+    is_new = False
     try:
         with context(request).data.uploads.writing(path) as target:
             length, digest = 0, hashlib.sha256()
@@ -45,10 +47,12 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
                 digest.update(chunk)
                 await run_in_threadpool(target.write, chunk)
             await run_in_threadpool(durable_files.flush, target)
-            await run_in_threadpool(_note_upload, request, user, path, digest.hexdigest())
+            is_new = await run_in_threadpool(_note_upload, request, user, path, digest.hexdigest())
     except ClientDisconnect:
         raise HttpError(400, {"error": "the connection closed before the body was complete"}) from None
     except OSError as error:
+        if is_new:  # the file did not get its name
+            await run_in_threadpool(_release, request, path)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise HttpError(507, {"message": "507 Insufficient Storage"}) from None
@@ -65,23 +69,36 @@ def download(request: Request, package: str, version: str, file: str) -> Respons
     return file_response(path, media_type="application/octet-stream", filename=file)
 
 
-def _note_upload(request: Request, user: Identity, path: Path, sha256: str) -> None:
+def _note_upload(request: Request, user: Identity, path: Path, sha256: str) -> bool:
     """Add the upload to the audit log, before the file gets its name: no file is there without an event.
 
+    Return whether the place is new.
+
     Raises:
-        HttpError: 400, the content is not that of its name; 403, the file is another token's.
+        HttpError: 400, the content is not that of its name; 401, the token was revoked while the file arrived; 403, the
+            file is another token's.
     """
     here, author = context(request), user.author(client_address(request))
     uploads = here.data.uploads
+    now = tokens.find_by_number(here.pipelines.database, user.id)
+    if now is None or not now.may_write:
+        raise_unauthorized()
     try:
         uploads.check_content(path, sha256)
         with here.pipelines.database.transaction() as connection:
-            uploads.claim(connection, path, user)
+            is_new = uploads.claim(connection, path, user)
             record(connection, Event.FILE_UPLOADED, uploads.place(path), author=author)
     except BadNameError as error:
         raise HttpError(400, {"error": str(error)}) from None
     except NotOwnerError:
         raise_forbidden("The file is another token's")
+    return is_new
+
+
+def _release(request: Request, path: Path) -> None:
+    here = context(request)
+    with here.pipelines.database.transaction() as connection:
+        here.data.uploads.release(connection, path)
 
 
 def _path(request: Request, package: str, version: str, file: str) -> Path:

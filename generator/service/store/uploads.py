@@ -88,21 +88,28 @@ class Uploads:
         if package == _TABLES and version != sha256[:_DIGEST]:
             raise BadNameError(f"the version of {_TABLES} must be the first {_DIGEST} digits of the file's SHA-256")
 
-    def claim(self, connection: sa.Connection, path: Path, user: Identity) -> None:
-        """Make a user the owner of a new place, in the transaction that records the upload.
+    def claim(self, connection: sa.Connection, path: Path, user: Identity) -> bool:
+        """Make a user the owner of a new place, in the transaction that records the upload; return whether it is new.
 
         Raises:
             NotOwnerError: the place is another token's, and the user has not the role ``admin``.
         """
         place = self.place(path)
         if place.startswith(f"{_TABLES}/"):
-            return
+            return False
         mine = sa.select(upload_owners.c.user_id).where(upload_owners.c.place == place)
         owner: int | None = connection.execute(mine).scalar()
         if owner is None and not path.exists():
             connection.execute(sa.insert(upload_owners).values(place=place, user_id=user.id))
-        elif not user.may_change_of(owner or 0):  # the owner of a file of an earlier version is unknown
+            return True
+        if not user.may_change_of(owner or 0):  # the owner of a file of an earlier version is unknown
             raise NotOwnerError(place)
+        return False
+
+    def release(self, connection: sa.Connection, path: Path) -> None:
+        """Give up a new place whose file could not be stored; others may use its name again."""
+        if not path.exists():
+            connection.execute(sa.delete(upload_owners).where(upload_owners.c.place == self.place(path)))
 
     def keep_table(self, table: Path) -> str:
         """Store a table for jobs; return its place, NAME/VERSION/FILE, which is the same for the same content."""
