@@ -21,7 +21,8 @@ from generator.service.api.schedule_entities import schedule_entity, whole_sched
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_forbidden, raise_not_found
 from generator.service.schedules.checks import FieldError, check_fields, package_job
-from generator.service.schedules.notification import checked_target, set_notification, shown_url
+from generator.service.schedules.creation import create_schedule
+from generator.service.schedules.notification import change_notification, checked_target, shown_url
 from generator.service.schedules.starter import start_now
 from generator.service.slow_requests import run_with_names
 from generator.service.store.database import Row, pipelines
@@ -62,14 +63,10 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
     texts = {name: text(given, name) for name in _TEXTS[:3]}
     fields = _checked(request, {"cron_timezone": "UTC", **_texts(given), **texts})
     variables, target = variable_list(given), _target(request, given)
-    made = here.schedules.create(
-        variables, **fields, active=_flag(given, "active", default=True), user=user.name, user_id=user.id
-    )
+    is_active = _flag(given, "active", default=True)
+    made = create_schedule(here, variables, user=user, target=target, active=is_active, **fields)
     if made is None:
         raise HttpError(400, {"message": {"base": ["Maximum number of pipeline schedules exceeded"]}})
-    _keep_package(request, variables)
-    if target:
-        here.hooks.set_notification(made, url=target[0], token=target[1])
     return _response(request, made, status=201)
 
 
@@ -92,10 +89,10 @@ def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
     _find_own(request, number)
     fields: dict[str, Any] = dict(_checked(request, _texts(given)))
     url, token = _target(request, given) or ("", "")
-    if "notify_url" in given:
-        set_notification(here, number, url, token)
     if given.get("active") is not None:
         fields["active"] = _flag(given, "active", default=True)
+    if "notify_url" in given:
+        fields["within"] = change_notification(here, number, url, token)
     here.schedules.update(number, **fields)
     return _response(request, number)
 
@@ -195,7 +192,6 @@ def _change_variables(request: Request, number: int, key: str, change: _Change, 
     """Change the variables of a schedule; return the one with a key."""
     _store_variables(request, number, change)
     found = _find(request, number)
-    _keep_package(request, found["variables"])
     shown = next((one for one in found["variables"] if one["key"] == key), None)
     if shown is None:  # another request removed it meanwhile
         raise_not_found("Variable")
@@ -215,15 +211,9 @@ def _without(variables: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
 
 def _store_variables(request: Request, number: int, change: _Change) -> None:
     try:
-        context(request).schedules.change_variables(number, change)
+        context(request).schedules.change_variables(number, change, package_of=package_job)
     except UsageError as error:
         raise HttpError(400, {"message": {"base": [str(error)]}}) from None
-
-
-def _keep_package(request: Request, variables: list[dict[str, Any]]) -> None:
-    """Keep the package that a schedule runs: its job's artifacts would expire otherwise."""
-    if job := package_job(variables):
-        context(request).schedules.keep_package(job)
 
 
 def _find(request: Request, number: int) -> Row:

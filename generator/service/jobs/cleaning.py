@@ -14,6 +14,7 @@ from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.service.store.run_links import remove_expired_links
 from generator.service.store.run_tables import runs
+from generator.service.store.schedule_tables import schedules
 
 
 class Cleaning:
@@ -60,6 +61,8 @@ class Cleaning:
         remove_expired_links(self._database)
         tokens.remove_expired_sessions(self._database)
         self._pipelines.hidden.remove_old(self._database)
+        with self._database.transaction() as connection:  # excludes that a schedule is created meanwhile
+            self._data.schedule_values.remove_others(set(connection.execute(sa.select(schedules.c.id)).scalars()))
         self._data.uploads.remove_old()
         with self._database.connection() as connection:
             self._data.run_files.remove_stale(connection.execute(sa.select(runs.c.pipeline_id)).scalars())

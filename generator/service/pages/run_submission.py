@@ -21,6 +21,7 @@ from generator.service.pages.packages import MALFORMED, NOT_SHOWN, FormState, pa
 from generator.service.pages.run_uploads import RunForm, read_run_form
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.schedules.checks import FieldError, check_fields
+from generator.service.schedules.creation import create_schedule
 from generator.service.schedules.notification import checked_target
 from generator.service.slow_requests import run_with_names
 from generator.service.store.run_files import SameNameError, add_file, add_link
@@ -91,10 +92,10 @@ def _start(request: Request, place: tuple[int, str], form: RunForm, received: Pa
         if any(received.iterdir()):
             raise InvalidFormError("A schedule cannot keep uploaded files. Give their addresses instead.")
         form.texts["description"] = form.texts.get("description") or f"run of {folder.removeprefix('packages/')}"
-        made = _schedule(here, form, listed, ref, user)
-        if target:
-            here.hooks.set_notification(made, url=target[0], token=target[1])
-        here.schedules.keep_package(number)
+        fields = _schedule_fields(here, form, ref)
+        made = create_schedule(here, listed, user=user, target=target, active=True, **fields)
+        if made is None:
+            raise InvalidFormError("There are too many schedules. Delete one.")
         return RedirectResponse(f"{home}/schedules/{made}", status_code=303)
 
     def notify(connection: sa.Connection, pipeline: int) -> None:
@@ -109,17 +110,13 @@ def _start(request: Request, place: tuple[int, str], form: RunForm, received: Pa
     return RedirectResponse(f"{home}/runs/{made}", status_code=303)
 
 
-def _schedule(here: Context, form: RunForm, variables: list[dict[str, Any]], ref: str, user: Identity) -> int:
+def _schedule_fields(here: Context, form: RunForm, ref: str) -> dict[str, Any]:
     texts = {name: form.texts.get(name, "").strip() for name in ("description", "cron", "cron_timezone")}
     texts["cron_timezone"] = texts["cron_timezone"] or "UTC"
     try:
-        fields = check_fields(here.project, {**texts, "ref": ref})
+        return check_fields(here.project, {**texts, "ref": ref})
     except FieldError as error:
         raise InvalidFormError("The schedule is invalid.", {error.field: error.message}) from None
-    made = here.schedules.create(variables, **fields, active=True, user=user.name, user_id=user.id)
-    if made is None:
-        raise InvalidFormError("There are too many schedules. Delete one.")
-    return made
 
 
 def _files(

@@ -22,8 +22,9 @@ from generator.service.pages.run_submission import InvalidFormError, form_target
 from generator.service.pages.sessions import Session, check_writer_form, session
 from generator.service.pages.summaries import requested_variables, summarize
 from generator.service.runs.recording import run_record
-from generator.service.schedules.checks import FieldError, check_fields, package_job
-from generator.service.schedules.notification import set_notification, shown_url
+from generator.service.schedules.checks import FieldError, check_fields
+from generator.service.schedules.creation import create_schedule
+from generator.service.schedules.notification import change_notification, shown_url
 from generator.service.schedules.starter import start_now
 from generator.service.slow_requests import run_with_names
 from generator.service.store import states
@@ -71,13 +72,9 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
         variables = _variables(texts.get("variables", ""))
     except InvalidFormError as error:
         return _form(request, texts, error.wrong, message=error.message, status=400)
-    made = here.schedules.create(variables, **fields, active=True, user=who.identity.name, user_id=who.identity.id)
+    made = create_schedule(here, variables, user=who.identity, target=target, active=True, **fields)
     if made is None:
         return _form(request, texts, {}, message="There are too many schedules. Delete one.", status=400)
-    if job := package_job(variables):
-        here.schedules.keep_package(job)
-    if target:
-        here.hooks.set_notification(made, url=target[0], token=target[1])
     return _to(here, made)
 
 
@@ -152,8 +149,7 @@ def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
         fields, target = _checked(here, texts), form_target(here, texts)
     except InvalidFormError as error:
         return _page(request, number, texts, error.wrong, message=error.message, status=400)
-    here.schedules.update(number, **fields)
-    set_notification(here, number, *(target or ("", "")))
+    here.schedules.update(number, **fields, within=change_notification(here, number, *(target or ("", ""))))
     return _to(here, number)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 
-from generator.service.context import Context
+import sqlalchemy as sa
+
+from generator.service.context import Context, Within
 from generator.service.hooks.sending import check_address
 from generator.service.schedules.checks import FieldError
 from generator.service.store.database import Row
+from generator.service.store.hooks import Hooks
 from generator.shared.errors import UsageError
 
 _LONGEST_TOKEN, _LONGEST_URL = 1024, 2048
@@ -34,14 +38,21 @@ def checked_target(context: Context, given: Mapping[str, str]) -> tuple[str, str
     return url, token
 
 
-def set_notification(context: Context, schedule: int, url: str, token: str) -> None:
-    """Change where a schedule's ends are sent; the token, and what the address does not show, stay unless replaced."""
+def change_notification(context: Context, schedule: int, url: str, token: str) -> Within:
+    """Return what changes where a schedule's ends are sent, in the transaction that changes the schedule.
+
+    The token, and what the address does not show, stay unless replaced.
+    """
     kept = context.hooks.notifications(schedule=schedule)
     if kept and url and url == shown_url(kept[0]):
         with suppress(UsageError):
             url, stored = context.hooks.secrets(kept[0])
             token = token or stored
-    context.hooks.set_notification(schedule, url=url, token=token)
+    return partial(_replace, context.hooks, url=url, token=token)
+
+
+def _replace(hooks: Hooks, connection: sa.Connection, schedule: int, *, url: str, token: str) -> None:
+    hooks.replace_notification(connection, schedule, url=url, token=token)
 
 
 def shown_url(hook: Row) -> str:

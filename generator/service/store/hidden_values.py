@@ -4,6 +4,9 @@ The database has only masked values (`generator.service.store.masking`) and mark
 values are in a file for each pipeline, which only the service's user may read. It is removed with its pipeline, or a
 week after the pipeline has ended: until then jobs can be retried. Values that include a secret of a package are removed
 as soon as the pipeline has ended.
+
+A file is written before the transaction that needs it is stored, and holds the values of the row before and after it
+until then: the transaction may fail.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +33,8 @@ Variables = list[dict[str, Any]]
 _KEPT = 7 * 24 * 3600.0
 _OF = ""
 """The key of a digest in a file: of the variables that it belongs to. No variable has this name."""
+_BEFORE = " "
+"""The key of the earlier content of a file whose change is being stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +43,29 @@ class HiddenValues:
 
     folder: Path
 
-    def keep(self, number: int, variables: Variables) -> Variables:
-        """Store the secret values of a new pipeline; return its variables with masked values."""
+    def keep(self, number: int, variables: Variables, *, before: Sequence[dict[str, Any]] = ()) -> Variables:
+        """Store the secret values of a pipeline; return its variables with masked values.
+
+        Those of the variables ``before``, which the database still has, stay until `settle` is called.
+        """
         hidden = {one["key"]: one["value"] for one in variables if _must_hide(one)}
         masked = [_mask(one) for one in variables]
-        if hidden:
-            self._write(number, {**hidden, _OF: _digest(masked)})
+        earlier = self._find(number, before) if any(one.get("hidden") for one in before) else None
+        if hidden or earlier:
+            self._write(number, {**hidden, _OF: _digest(masked), **({_BEFORE: earlier} if earlier else {})})
         else:
             self.remove(number)  # a file of a pipeline with this number whose transaction failed
         return masked
+
+    def settle(self, number: int, variables: Variables) -> None:
+        """After a change, remove all values but those of the variables that the database has."""
+        kept = self._find(number, variables) if _BEFORE in self._read(number) else None
+        if kept is None:
+            return
+        if kept.keys() <= {_OF}:
+            self.remove(number)
+        else:
+            self._write(number, kept)
 
     def restore(self, number: int, variables: Variables) -> Variables:
         """Return the variables with their values.
@@ -57,9 +76,8 @@ class HiddenValues:
         names = [one["key"] for one in variables if one.get("hidden")]
         if not names:
             return variables
-        with suppress(OSError, ValueError, KeyError):
-            kept: dict[str, str] = json.loads(self._file(number).read_text(encoding="utf-8"))
-            if kept.get(_OF) in (None, _digest(variables)):  # earlier versions stored none
+        if kept := self._find(number, variables):
+            with suppress(KeyError):
                 return [{**one, "value": kept[one["key"]]} if one.get("hidden") else one for one in variables]
         listed = ", ".join(names)
         raise UsageError(f"{listed}: the values are no longer stored; start a new pipeline with them")
@@ -104,10 +122,24 @@ class HiddenValues:
             return [_mask(one) for one in row["variables"]]
         return self.keep(row["id"], row["variables"])
 
+    def _find(self, number: int, variables: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        """Return the part of a file that belongs to variables, None if it has none."""
+        kept = self._read(number)
+        earlier = kept.pop(_BEFORE, {})
+        of_these = (None, _digest(variables))  # earlier versions of packmill stored no digest
+        return next((one for one in (kept, earlier) if one and one.get(_OF) in of_these), None)
+
+    def _read(self, number: int) -> dict[str, Any]:
+        try:
+            found = json.loads(self._file(number).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
     def _file(self, number: int) -> Path:
         return self.folder / f"{number}.json"
 
-    def _write(self, number: int, values: dict[str, str]) -> None:
+    def _write(self, number: int, values: dict[str, Any]) -> None:
         """Write a file atomically and flush it to disk before the pipeline is committed."""
         durable_files.make_folder(self.folder, 0o700)
         new = self._file(number).with_suffix(".new")
@@ -121,7 +153,7 @@ def has_secrets_of_one_run(variables: Variables) -> bool:
     return any(one.get("once") for one in variables)
 
 
-def _digest(masked: Variables) -> str:
+def _digest(masked: Sequence[dict[str, Any]]) -> str:
     """Return what identifies the variables of a file: without it, a token could be sent to an earlier address."""
     return hashlib.sha256(json.dumps(masked, sort_keys=True).encode()).hexdigest()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -77,14 +77,18 @@ class Hooks:
 
     def set_notification(self, schedule: int, *, url: str, token: str) -> None:
         """Replace the address that gets the ends of a schedule's pipelines; none if it is empty."""
-        mine = sa.select(hooks.c.id).where(hooks.c.schedule_id == schedule)
         with self._database.transaction() as connection:
-            connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id.in_(mine)))
-            connection.execute(sa.delete(hooks).where(hooks.c.schedule_id == schedule))
-            # the schedule may have been deleted meanwhile
-            exists = connection.execute(sa.select(schedules.c.id).where(schedules.c.id == schedule)).first()
-            if url and exists:
-                self.add_notification(connection, url=url, token=token, schedule=schedule)
+            self.replace_notification(connection, schedule, url=url, token=token)
+
+    def replace_notification(self, connection: sa.Connection, schedule: int, *, url: str, token: str) -> None:
+        """Replace the address as `set_notification` does, in a transaction."""
+        mine = sa.select(hooks.c.id).where(hooks.c.schedule_id == schedule)
+        connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id.in_(mine)))
+        connection.execute(sa.delete(hooks).where(hooks.c.schedule_id == schedule))
+        # the schedule may have been deleted meanwhile
+        exists = connection.execute(sa.select(schedules.c.id).where(schedules.c.id == schedule)).first()
+        if url and exists:
+            self.add_notification(connection, url=url, token=token, schedule=schedule)
 
     def notifications(self, *, pipeline: int | None = None, schedule: int | None = None) -> list[Row]:
         """Return the hooks of a pipeline or of a schedule."""
@@ -106,13 +110,22 @@ class Hooks:
             old = ("", "")
             with suppress(UsageError):
                 old = self.secrets(found)
-            self._keep(connection, number, url=old[0] if url is None else url, token=old[1] if token is None else token)
+            given = (old[0] if url is None else url, old[1] if token is None else token)
+            self._keep(connection, number, url=given[0], token=given[1], before=found["target"])
             record(connection, Event.HOOK_CHANGED, number)
+        self._settle(number)
 
-    def _keep(self, connection: sa.Connection, number: int, *, url: str, token: str) -> None:
+    def _settle(self, number: int) -> None:
+        with self._database.transaction() as connection:  # excludes another change meanwhile
+            if found := _find(connection, hooks, number):
+                self._hidden.settle(number, found["target"])
+
+    def _keep(
+        self, connection: sa.Connection, number: int, *, url: str, token: str, before: Sequence[dict[str, Any]] = ()
+    ) -> None:
         """Store url and token, the parts that may be secret outside of the database."""
         given = [{"key": "url", "value": url}, {"key": "token", "value": token}]
-        masked = self._hidden.keep(number, given)
+        masked = self._hidden.keep(number, given, before=before)
         connection.execute(sa.update(hooks).where(hooks.c.id == number).values(target=masked))
 
     def secrets(self, hook: Row) -> tuple[str, str]:
@@ -133,8 +146,8 @@ class Hooks:
         with self._database.transaction() as connection:
             connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id == number))
             connection.execute(sa.delete(hooks).where(hooks.c.id == number))
-            self._hidden.remove(number)
             record(connection, Event.HOOK_DELETED, number)
+        self._hidden.remove(number)
 
     def add_delivery(self, hook: int, event: str, happened: Mapping[str, Any], *, pending: bool = True) -> int:
         """Store a delivery; return its number. One that is not ``pending`` is sent by the caller."""

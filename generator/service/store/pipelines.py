@@ -259,7 +259,7 @@ class Pipelines:
             for table in (runs, links):
                 connection.execute(sa.delete(table).where(table.c.pipeline_id == number))
             record(connection, Event.PIPELINE_DELETED, number)
-            self.hidden.remove(number)
+        self.hidden.remove(number)
         return mine
 
     def _forget_secrets(self, numbers: Iterable[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -54,8 +54,18 @@ class Schedules:
         with self._database.connection() as connection:
             return row(connection, sa.select(schedules).where(schedules.c.id == number))
 
-    def create(self, variables: Variables, **fields: Any) -> int | None:
-        """Create a schedule; return its number, None if there are too many."""
+    def create(
+        self,
+        variables: Variables,
+        *,
+        package: int | None = None,
+        within: Callable[[sa.Connection, int], None] = lambda _connection, _number: None,
+        **fields: Any,
+    ) -> int | None:
+        """Create a schedule; return its number, None if there are too many.
+
+        ``package`` is the job whose artifacts its pipelines need: they are kept. ``within`` adds to the transaction.
+        """
         now = time.time()
         values = {**fields, "variables": [], "created_at": now, "updated_at": now, "next_run_at": _next(fields, now)}
         with self._database.transaction() as connection:
@@ -64,12 +74,24 @@ class Schedules:
             made = connection.execute(sa.insert(schedules).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0
             self._keep(connection, number, variables)
+            if package is not None:
+                _keep_package(connection, package)
+            within(connection, number)
             record(connection, Event.SCHEDULE_CREATED, number)
         self.on_change()
         return number
 
-    def update(self, number: int, **fields: Any) -> None:
-        """Change a schedule; its next time is computed again if the expression, the zone or its activity changes."""
+    def update(
+        self,
+        number: int,
+        *,
+        within: Callable[[sa.Connection, int], None] = lambda _connection, _number: None,
+        **fields: Any,
+    ) -> None:
+        """Change a schedule; its next time is computed again if the expression, the zone or its activity changes.
+
+        ``within`` adds to the transaction.
+        """
         with self._database.transaction() as connection:  # excludes another change meanwhile
             found = row(connection, sa.select(schedules).where(schedules.c.id == number))
             if found is not None:
@@ -77,10 +99,19 @@ class Schedules:
                 if any(after[name] != found[name] for name in _OF_TIME):
                     fields["next_run_at"] = _next(after, time.time())
                 _change(connection, number, **fields)
+                within(connection, number)
         self.on_change()
 
-    def change_variables(self, number: int, change: Callable[[Variables], Variables]) -> None:
+    def change_variables(
+        self,
+        number: int,
+        change: Callable[[Variables], Variables],
+        *,
+        package_of: Callable[[Variables], int | None] = lambda _: None,
+    ) -> None:
         """Replace the variables of a schedule by what ``change`` returns for them; its error changes nothing.
+
+        ``package_of`` returns the job whose artifacts its pipelines need: they are kept.
 
         Raises:
             UsageError: their values are no longer stored.
@@ -88,9 +119,18 @@ class Schedules:
         with self._database.transaction() as connection:  # excludes another change meanwhile
             found = row(connection, sa.select(schedules).where(schedules.c.id == number))
             if found is not None:
-                self._keep(connection, number, change(self.variables(found)))
+                changed = change(self.variables(found))
+                self._keep(connection, number, changed, before=found["variables"])
+                if (package := package_of(changed)) is not None:
+                    _keep_package(connection, package)
                 _change(connection, number)
+        self._settle(number)
         self.on_change()
+
+    def _settle(self, number: int) -> None:
+        with self._database.transaction() as connection:  # excludes another change meanwhile
+            if found := row(connection, sa.select(schedules).where(schedules.c.id == number)):
+                self._hidden.settle(number, found["variables"])
 
     def delete(self, number: int) -> None:
         """Remove a schedule and its notifications; its pipelines stay."""
@@ -99,8 +139,8 @@ class Schedules:
             connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id.in_(mine)))
             connection.execute(sa.delete(hooks).where(hooks.c.schedule_id == number))
             connection.execute(sa.delete(schedules).where(schedules.c.id == number))
-            self._hidden.remove(number)
             record(connection, Event.SCHEDULE_DELETED, number)
+        self._hidden.remove(number)
 
     def variables(self, schedule: Row) -> Variables:
         """Return the variables of a schedule with their values.
@@ -166,16 +206,18 @@ class Schedules:
         this = sa.update(schedules).where(schedules.c.id == number)
         connection.execute(this.values(last_pipeline=pipeline, problem=None))
 
-    def keep_package(self, job: int) -> None:
-        """Keep the artifacts of a job, whose package the runs of a schedule need, until they are deleted."""
-        with self._database.transaction() as connection:
-            this = sa.update(jobs).where(jobs.c.id == job, jobs.c.artifacts_expire_at.is_not(None))
-            if connection.execute(this.values(artifacts_expire_at=None)).rowcount:
-                record(connection, Event.ARTIFACTS_KEPT, job)
-
-    def _keep(self, connection: sa.Connection, number: int, variables: Variables) -> None:
-        masked = self._hidden.keep(number, variables)
+    def _keep(
+        self, connection: sa.Connection, number: int, variables: Variables, *, before: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        masked = self._hidden.keep(number, variables, before=before)
         connection.execute(sa.update(schedules).where(schedules.c.id == number).values(variables=masked))
+
+
+def _keep_package(connection: sa.Connection, job: int) -> None:
+    """Keep the artifacts of a job, whose package the runs of a schedule need, until they are deleted."""
+    this = sa.update(jobs).where(jobs.c.id == job, jobs.c.artifacts_expire_at.is_not(None))
+    if connection.execute(this.values(artifacts_expire_at=None)).rowcount:
+        record(connection, Event.ARTIFACTS_KEPT, job)
 
 
 def _change(connection: sa.Connection, number: int, **fields: Any) -> None:
