@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
+from contextlib import suppress
 
 import sqlalchemy as sa
 
@@ -60,12 +62,28 @@ class ScheduleStarter:
                     is_checked = True
                 for schedule in self._schedules.due():
                     if not self._stopping:
-                        start_due(self._context, schedule)
+                        self._start(schedule)
                 wait = self._seconds_to_next()
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the thread
                 print(f"packmill: schedules: {error}; retrying", file=sys.stderr, flush=True)
                 wait = 1.0
             self._wake.wait(timeout=wait)
+
+    def _start(self, schedule: Row) -> None:
+        """Start the pipeline of a due schedule; others do not wait for one that cannot start for an unknown reason.
+
+        Raises:
+            SQLAlchemyError, OSError: the database or the disk fails, so that no other schedule could start either.
+        """
+        try:
+            start_due(self._context, schedule)
+        except (sa.exc.SQLAlchemyError, OSError):
+            raise
+        except Exception:  # noqa: BLE001 - a bug; the next time of the schedule follows
+            print(f"packmill: schedule {schedule['id']} cannot be started:", file=sys.stderr)
+            traceback.print_exc()
+            with suppress(AlreadyStartedError):
+                self._schedules.note_problem(schedule, "an error of the service; its log has more")
 
     def _seconds_to_next(self) -> float:
         following = self._schedules.first_due()
