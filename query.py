@@ -14,12 +14,14 @@ import contextlib
 import getpass
 import hashlib
 import json
+import lzma
 import os
 import re
 import stat
 import sys
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -50,6 +52,8 @@ _MAP_PROGRESS = re.compile(rf"^{_TIMESTAMP} {{4}}(\d+ of \d+ rows done.*|row \d+
 """A line of a map's log: its counts, or a row that failed."""
 _TABLES = "packmill-tables"
 """The generic package with the tables of maps."""
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, ValueError, LookupError, EOFError)
+"""What Python's zipfile raises for an archive that is damaged, encrypted, or has names that no file can have."""
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "name": (str, type(None)),
     "duration": (int, float, type(None)),
@@ -183,7 +187,7 @@ class Client:
             try:
                 with zipfile.ZipFile(archive) as packed:
                     return _unpack(packed, folder)
-            except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+            except _DAMAGED as error:
                 raise QueryError(f"job {job}: cannot unpack the artifacts into {folder}: {error}") from None
 
     def artifact(self, job: int, path: str, folder: Path) -> Path:

@@ -86,6 +86,26 @@ def test_a_broken_archive_leaves_no_part_of_it(server: HttpServer, client: query
     assert _files(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("place", "byte"), [(43, 0xFF), (8, 99), (-30, 0xFF), (6, 1)], ids=["stream", "method", "directory", "encrypted"]
+)
+def test_an_archive_with_a_wrong_byte_is_an_error(
+    server: HttpServer, client: query.Client, tmp_path: Path, place: int, byte: int
+) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("results.txt", b"hello " * 100)
+    damaged = bytearray(made.getvalue())
+    damaged[place : place + 4 if place == 43 else place + 1] = bytes([byte] * (4 if place == 43 else 1))
+    if place in (6, 8):  # as the directory has it, which is what counts
+        damaged[damaged.index(b"PK\1\2") + place + 2] = byte
+    server.put(f"{_JOB}/artifacts", bytes(damaged))
+
+    with pytest.raises(query.QueryError, match="job 7: cannot unpack the artifacts"):
+        client.artifacts(7, tmp_path)
+    assert _files(tmp_path) == []
+
+
 def test_a_busy_service_is_asked_again_when_it_says(server: HttpServer, client: query.Client) -> None:
     moments: list[float] = []
 
