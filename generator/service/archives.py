@@ -124,6 +124,10 @@ class Archive:
         return frozenset(found)
 
 
+class _UnreadableError(Exception):
+    """An archive has no files, or cannot be read, perhaps only now: too many files may be open."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageEntry:
     """A package in an archive; texts that ``package.json`` lacks, or that cannot be shown, are empty."""
@@ -136,14 +140,23 @@ class PackageEntry:
     """The first line of the commit's message."""
 
 
-@lru_cache(maxsize=1024)
 def list_packages(file: Path) -> tuple[PackageEntry, ...]:
     """List the packages in a job's artifacts with their repository, checkout, process and commit.
 
-    A job's artifacts never change, so each file is read once.
+    A job's artifacts never change, so each file is read once; one that cannot be read now is read again.
     """
+    try:
+        return _packages(file)
+    except _UnreadableError:
+        return ()
+
+
+@lru_cache(maxsize=1024)
+def _packages(file: Path) -> tuple[PackageEntry, ...]:
     archive = Archive(file)
     sizes, left = archive.sizes(), _LONGEST_RECORD
+    if not sizes:
+        raise _UnreadableError
     found = []
     for folder in archive.packages()[:_MOST_PACKAGES]:
         left -= sizes[f"{folder}/package.json"]

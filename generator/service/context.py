@@ -128,10 +128,20 @@ class Context:
         )
 
 
-@lru_cache(maxsize=256)
 def commit_of(project: Project, sha: str) -> Commit | None:
-    """Return a commit, cached because it never changes."""
-    return project.commit(sha)
+    """Return a commit, cached because it never changes; None if it is missing, or git fails for now."""
+    try:
+        return _commit_of(project, sha)
+    except LookupError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _commit_of(project: Project, sha: str) -> Commit:
+    found = project.commit(sha)
+    if found is None:
+        raise LookupError(sha)
+    return found
 
 
 def context(request: Request) -> Context:

@@ -284,3 +284,20 @@ def test_odd_variables_of_a_job_are_shown_as_text(odd_service: Service, job: Cal
 
     for path in ("packages", "pipelines", f"jobs/{number}"):
         assert _page(odd_service, path).status_code == 200
+
+
+def test_packages_of_an_archive_that_could_not_be_read_once_are_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many files may be open for a moment; the packages would be missing until the service starts again."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr(f"{_FOLDER}/package.json", json.dumps(_PARTS))
+        packed.writestr(f"{_FOLDER}/process.cwl", "")
+
+    def refuse(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as full:
+        full.setattr(archives, "_sizes", refuse)
+        assert archives.list_packages(tmp_path / "a.zip") == ()
+    assert [entry.folder for entry in archives.list_packages(tmp_path / "a.zip")] == [_FOLDER]

@@ -9,6 +9,7 @@ import pytest
 from ci_service import Service, make_project
 from support import commit_all, git
 
+from generator.service.context import commit_of
 from generator.service.project.project import Project
 from generator.shared.errors import UsageError
 
@@ -60,6 +61,22 @@ def test_a_branch_comes_before_a_tag_of_the_same_name(folder: Path) -> None:
 @pytest.mark.parametrize("ref", ["", "-x", "HEAD", "main..x", "main^{tree}", "$(id)", "a b", "x\n", "@{-1}"])
 def test_what_is_no_branch_or_tag_is_not_found(folder: Path, ref: str) -> None:
     assert _project(folder).resolve(ref) is None
+
+
+def test_a_branch_is_found_again_after_git_failed_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git fails without memory, for example; the branch would be missing until its next commit."""
+    project = _project(folder)
+    with monkeypatch.context() as failing:
+        failing.setattr(project, "_git", lambda *_: None)
+        assert project.resolve("main") is None
+        assert commit_of(project, "0" * 40) is None
+
+    found = project.resolve("main")
+    assert found is not None
+    with monkeypatch.context() as failing:
+        failing.setattr(project, "_git", lambda *_: None)
+        assert commit_of(project, found.sha) is None
+    assert commit_of(project, found.sha) is not None
 
 
 def test_a_checkout_without_branches_stands_for_its_default_branch(folder: Path) -> None:

@@ -55,7 +55,7 @@ class Project:
             folder = _create_snapshot(folder.resolve(), snapshots)
         self.folder, self.id, self._timeout = folder.resolve(), number, timeout
         self._files: dict[str, PipelineFile] = {}
-        self._known: dict[str, tuple[object, Revision | None]] = {}
+        self._known: dict[str, tuple[object, Revision]] = {}
         git = self.folder / ".git"
         self._refs = git if (git / "refs").is_dir() and not (git / "reftable").exists() else None
         top = self._git("rev-parse", "--show-toplevel")
@@ -80,10 +80,11 @@ class Project:
             return None
         short = re.sub(r"^refs/(heads|tags)/", "", ref)
         stamp = self._ref_state(short)
-        if stamp and self._known.get(ref, (None, None))[0] == stamp:
-            return self._known[ref][1]
+        known = self._known.get(ref)
+        if stamp and known and known[0] == stamp:
+            return known[1]
         found = self._find_ref(ref, short)
-        if stamp and len(self._known) < _MOST_KNOWN:
+        if found and stamp and len(self._known) < _MOST_KNOWN:  # git may fail once, as without memory
             self._known[ref] = (stamp, found)
         return found
 
