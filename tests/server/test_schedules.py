@@ -27,7 +27,8 @@ from generator.runner.server.runs import sqlite as sqlite_runs
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.sqlite import SqliteRunStore
-from generator.runner.server.runs.store import RunFilter, RunMissingError
+from generator.runner.server.runs.store import RunFilter, RunMissingError, StoreUnavailableError
+from generator.runner.server.schedules import editing
 from generator.runner.server.schedules.editing import (
     ScheduleChange,
     change_schedule,
@@ -40,6 +41,7 @@ from generator.runner.server.schedules.model import Schedule
 from generator.runner.server.schedules.scheduler import Scheduler
 from generator.runner.server.schedules.sqlite import SqliteScheduleStore
 from generator.runner.server.schedules.store import ScheduleMissingError
+from generator.runner.server.schedules.values import read_values, remove_values, write_values
 from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.tokens.role import Role
 from generator.runner.server.tokens.store import TokenStore
@@ -192,6 +194,10 @@ def added(context: Context, **settings: Any) -> Schedule:
     return context.schedules.get(schedule.id)
 
 
+def values_file(context: Context, schedule: Schedule) -> Path:
+    return context.data / "schedules" / f"{schedule.id}.{schedule.values}.json"
+
+
 def runs_of(context: Context, schedule: Schedule) -> tuple[Run, ...]:
     return context.store.list(RunFilter(schedule=schedule.id))
 
@@ -336,13 +342,14 @@ def test_a_change_of_a_schedule_that_is_deleted_meanwhile_leaves_no_values(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They may hold secrets."""
-    schedule, identity, replace_row = added(context), Identity("", "admin"), SqliteScheduleStore.replace
+    schedule, identity = added(context), Identity("", "admin")
 
-    def delete_first(store: SqliteScheduleStore, after: Schedule, *, before: Schedule) -> bool:
-        store.remove(after.id)
-        return replace_row(store, after, before=before)
+    def delete_first(data: Path, schedule_id: str, values: dict[str, Any]) -> str:
+        context.schedules.remove(schedule_id)
+        remove_values(data, schedule_id)
+        return write_values(data, schedule_id, values)
 
-    monkeypatch.setattr(SqliteScheduleStore, "replace", delete_first)
+    monkeypatch.setattr(editing, "write_values", delete_first)
     with pytest.raises(ScheduleMissingError):
         run(change_schedule(context, schedule.id, ScheduleChange(parameters={"x": 5}), identity))
 
@@ -353,7 +360,7 @@ def test_a_schedule_that_cannot_be_read_keeps_no_other_from_starting(context: Co
     """A newer image may not have its time zone, or somebody changed the file of its values."""
     without_zone, without_values, fit = added(context), added(context), added(context)
     context.schedules.replace(replace(without_zone, time_zone="Mars/Olympus"), before=without_zone)
-    (context.data / "schedules" / f"{without_values.id}.json").write_text("[")
+    values_file(context, without_values).write_text("[")
     scheduler = Scheduler(context, now=clock)
     run(scheduler.bring_forward())
     run(scheduler.start_due_runs())
@@ -463,7 +470,49 @@ def test_values_are_in_a_file_of_their_own(context: Context) -> None:
     schedule = added(context, notebook="deep/files.ipynb", parameters={"name": "hidden"})
 
     assert b"hidden" not in (context.data / "runs.sqlite").read_bytes()
-    assert stat.S_IMODE((context.data / "schedules" / f"{schedule.id}.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(values_file(context, schedule).stat().st_mode) == 0o600
+
+
+def test_values_of_a_change_that_could_not_be_stored_are_not_those_of_the_schedule(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = added(context)
+    change = ScheduleChange(parameters={"x": 5})
+
+    def refuse(*_: object, **__: object) -> bool:
+        raise StoreUnavailableError("the disk is full")
+
+    with monkeypatch.context() as full:
+        full.setattr(context.schedules, "replace", refuse)
+        with pytest.raises(StoreUnavailableError):
+            run(change_schedule(context, schedule.id, change, Identity("", "admin")))
+    assert read_values(context.data, context.schedules.get(schedule.id)) == {"x": 4}
+    assert [values_file(context, schedule)] == list((context.data / "schedules").iterdir())
+
+    run(change_schedule(context, schedule.id, change, Identity("", "admin")))
+    now = context.schedules.get(schedule.id)
+    assert read_values(context.data, now) == {"x": 5}
+    assert [values_file(context, now)] == list((context.data / "schedules").iterdir())
+
+
+def test_a_change_of_values_at_the_same_moment_as_one_of_the_title_is_kept(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a database elsewhere, requests wait for it, and other ones go on."""
+    schedule, store = added(context), context.schedules
+    replace_row, admin = store.replace, Identity("", "admin")
+
+    def replace_after_another(*given: Any, **named: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace_row)
+        run(change_schedule(context, schedule.id, ScheduleChange(parameters={"x": 5}), admin))
+        return replace_row(*given, **named)
+
+    monkeypatch.setattr(store, "replace", replace_after_another)
+    monkeypatch.setattr(SqliteRunStore, "blocking", True)
+    run(change_schedule(context, schedule.id, ScheduleChange(title="new"), admin))
+
+    now = context.schedules.get(schedule.id)
+    assert (read_values(context.data, now), now.title) == ({"x": 5}, "new")
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Run
-from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.runs.store import RunFilter, StoreUnavailableError
 from generator.runner.server.schedules.model import Schedule, new_schedule_id, schedule_options
 from generator.runner.server.schedules.scheduler import utc_now
 from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.runner.server.schedules.time_parameters import check_formats, time_values
 from generator.runner.server.schedules.times import check_expression, check_time_zone
-from generator.runner.server.schedules.values import read_values, remove_values, write_values
+from generator.runner.server.schedules.values import read_values, remove_values, remove_version, write_values
 from generator.runner.server.submission import check
 from generator.shared.cron_times import next_time, upcoming
 
@@ -78,11 +78,11 @@ async def create_schedule(context: Context, change: ScheduleChange, identity: Id
     empty = Schedule(id=new_schedule_id(), process="", cron="", owner=identity.name, created=utc_now())
     values = dict(change.parameters or {})
     schedule = _changed(context, empty, change, values)
-    write_values(context.data, schedule.id, values)
+    schedule = schedule.with_values(write_values(context.data, schedule.id, values))
     try:
         await context.stored(context.schedules.add, schedule)
-    except BaseException:
-        remove_values(context.data, schedule.id)
+    except BaseException as error:
+        _remove_refused(context, schedule, error)
         raise
     return await _view(context, schedule)
 
@@ -99,15 +99,25 @@ async def change_schedule(
     is_replaced = False
     while not is_replaced:  # if the scheduler or another request changes it meanwhile, their change is kept
         before = await _find(context, schedule_id, identity)
-        values = dict(read_values(context.data, schedule_id) if change.parameters is None else change.parameters)
+        values = dict(read_values(context.data, before) if change.parameters is None else change.parameters)
         schedule = _changed(context, before, change, values)
-        write_values(context.data, schedule_id, values)
+        if change.parameters is not None:
+            schedule = schedule.with_values(write_values(context.data, schedule_id, values))
         try:
             is_replaced = await context.stored(context.schedules.replace, schedule, before=before)
-        except ScheduleMissingError:  # deleted meanwhile
-            remove_values(context.data, schedule_id)
+        except BaseException as error:
+            if schedule.values != before.values:
+                _remove_refused(context, schedule, error)
             raise
+        if schedule.values != before.values:
+            remove_version(context.data, schedule_id, before.values if is_replaced else schedule.values)
     return await _view(context, schedule)
+
+
+def _remove_refused(context: Context, schedule: Schedule, error: BaseException) -> None:
+    """Remove the values of a row that the store refused; the answer of a database elsewhere may only be lost."""
+    if not (context.store.blocking and isinstance(error, StoreUnavailableError)):
+        remove_version(context.data, schedule.id, schedule.values)
 
 
 async def delete_schedule(context: Context, schedule_id: str, identity: Identity) -> None:
@@ -134,7 +144,9 @@ def _changed(context: Context, before: Schedule, change: ScheduleChange, values:
         time_zone=time_zone,
         title=before.title if change.title is None else _check_title(change.title),
         paused=before.paused if change.paused is None else change.paused,
-        options=schedule_options(before.run_options if change.options is None else change.options, formats),
+        options=schedule_options(
+            before.run_options if change.options is None else change.options, formats, values=before.values
+        ),
         problem=None,
     )
     if after.paused:

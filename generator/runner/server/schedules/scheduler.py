@@ -113,9 +113,19 @@ class Scheduler:
             if error.kind != KEY_REUSED:  # another server has started the run, perhaps for an earlier time
                 problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {' '.join((error.detail, *error.issues))}"
         except (OSError, LookupError) as error:  # its time zone may be missing in a newer image
+            if await self._has_other_values(schedule):
+                return
             problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {error}"
         following = _following(schedule, now)
         await self._context.stored(self._context.schedules.advance, schedule, due=following, problem=problem)
+
+    async def _has_other_values(self, schedule: Schedule) -> bool:
+        """Whether another server has replaced or removed the values since the schedule was read."""
+        try:
+            now = await self._context.stored(self._context.schedules.get, schedule.id)
+        except ScheduleMissingError:
+            return True
+        return now.values != schedule.values
 
     async def _has_unfinished_run(self, schedule: Schedule) -> bool:
         chosen = RunFilter(schedule=schedule.id, states=_UNFINISHED, limit=1)
@@ -130,7 +140,7 @@ class Scheduler:
         of_time = time_values(schedule.time_parameters, notebook.interface, times[-1], schedule.time_zone)
         return Submission(
             notebook=notebook,
-            inputs={**read_values(context.data, schedule.id), **of_time},
+            inputs={**read_values(context.data, schedule), **of_time},
             owner=schedule.owner,
             protocol="schedule",
             options=RunOptions(**options),
