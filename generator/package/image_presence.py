@@ -5,6 +5,8 @@ Asks the docker command, as the CWL engines do; the Docker SDK would take longer
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from generator.shared.errors import RunError
 from generator.shared.safe_text import printable
 from generator.subprocesses import run
@@ -15,8 +17,8 @@ _OTHER_RUNTIMES = frozenset(("--podman", "--singularity", "--udocker", "--user-s
 """Options of cwltool with which the docker command is not the one that starts containers."""
 
 
-def require_own_image(reference: str, *, options: tuple[str, ...], advice: str) -> None:
-    """Refuse to start a run whose image is one of packmill's own and is missing from the engine.
+def require_own_image(reference: str, *, options: tuple[str, ...], package: Path) -> None:
+    """Refuse to start a run of a package whose image is one of packmill's own and is missing from the engine.
 
     Raises:
         RunError: the image is missing from the engine.
@@ -26,4 +28,8 @@ def require_own_image(reference: str, *, options: tuple[str, ...], advice: str) 
     found = run(("docker", "image", "inspect", "--format={{.Id}}", "--", reference), timeout=60)
     if found.code != 0 and "no such image" in found.stderr.lower():
         name = printable(reference)
-        raise RunError(f"{name}: image not found in the container engine, and it is in no registry; {advice}")
+        raise RunError(
+            f"{name}: image not found in the container engine, and it is in no registry; build the package again, and "
+            f"run what that writes: packmill rebuild {package}\n  add --trust if it is your own package: its "
+            "repository may be a folder of this machine or need your git login"
+        )

@@ -148,11 +148,7 @@ def require_staging_image(package: Path, options: tuple[str, ...]) -> None:
     staging = read_record(package).get("staging")
     reference = staging.get("reference") if isinstance(staging, dict) else None
     if isinstance(reference, str):
-        require_own_image(
-            reference,
-            options=options,
-            advice=f"build the package again, and run what that writes: packmill rebuild {package}",
-        )
+        require_own_image(reference, options=options, package=package)
 
 
 def check_trust(problems: Sequence[str], progress: Progress, *, trust: bool, verified: bool = False) -> None:

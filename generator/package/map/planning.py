@@ -124,7 +124,7 @@ def plan_map(request: MapRequest, progress: Progress, guarded: Sequence[str]) ->
         require_staging_image(folder, ())
     tool = read_tool(document)
     other = (f"--{request.container}",) if request.container else ()
-    require_own_image(tool.image, options=other, advice=f"build the package again: packmill rebuild {request.package}")
+    require_own_image(tool.image, options=other, package=request.package)
     return MapPlan(tool=tool, rows=rows, documents=documents, engine=engine, is_staged=staged is not None)
 
 
