@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from generator.package.map.records import read_object
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, TooManyFailuresError, next_attempt
 from generator.shared import contract
-from generator.shared.errors import RunError
+from generator.shared.errors import PackmillError, RunError
 from generator.subprocesses import stop_streams
 
 _WAIT = 1.0
@@ -44,7 +45,23 @@ class EnginePlan:
     """Where Toil runs the row's jobs; None for another engine."""
 
     def run(self, attempt: Attempt, left: Path) -> Mapping[str, Any]:
-        """Run a row, which leaves its results in a folder, and return how it ended, as the runner answers."""
+        """Run a row, which leaves its results in a folder, and return how it ended, as the runner answers.
+
+        Raises:
+            PackmillError: no row can run.
+            OSError: the disk is full.
+        """
+        try:
+            return self._run(attempt, left)
+        except PackmillError:
+            raise
+        except Exception as error:  # other rows go on
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            message = f"the engine could not be run, or its results not be read: {type(error).__name__}: {error}"
+            return {"state": "failed", "reason": "engine-error", "message": message}
+
+    def _run(self, attempt: Attempt, left: Path) -> Mapping[str, Any]:
         lines: deque[str] = deque(maxlen=_SHOWN)
         log = PlainLog()
 

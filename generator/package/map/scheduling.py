@@ -28,7 +28,7 @@ from generator.shared.failures import OutputLimitError
 _MORE_MEMORY = 2.0
 _MEMORY = frozenset(("out-of-memory", "kernel-died"))
 """Reasons that a second attempt with more memory may not meet."""
-_PASSING = _MEMORY | {"container-died", "workflow-failed"}
+_PASSING = _MEMORY | {"container-died", "workflow-failed", "engine-error"}
 """Reasons that a second attempt may not meet."""
 _WAIT = 1.0
 _STARTS = max(4, 2 * (os.cpu_count() or 1))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import Finished, commit_all, write_notebook
 
+from generator.containers.limits import container_limits
+from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.journal import Ended
 from generator.package.map.map import map_package
 from generator.package.map.planning import MapRequest
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, Scheduler, next_attempt
+from generator.shared import contract
+from generator.shared.errors import EngineMissingError
 from generator.shared.removal import remove_tree
 
 
@@ -57,8 +63,11 @@ def test_a_package_may_be_replaced_while_its_map_runs(
 
 @pytest.mark.parametrize(
     ("reason", "memory"),
-    [("out-of-memory", 2), ("kernel-died", 2), ("container-died", 1), ("workflow-failed", 1), ("cell-error", None)],
-)
+    [
+        ("out-of-memory", 2), ("kernel-died", 2), ("container-died", 1), ("workflow-failed", 1), ("engine-error", 1),
+        ("cell-error", None),
+    ],
+)  # fmt: skip
 def test_a_row_is_repeated_for_reasons_that_may_pass(reason: str, memory: float | None) -> None:
     row = PlannedRow(number=1, values={}, given={})
     ended = Ended(state="failed", reason=reason)
@@ -67,3 +76,68 @@ def test_a_row_is_repeated_for_reasons_that_may_pass(reason: str, memory: float 
 
     assert (again and again.memory) == memory
     assert next_attempt(Attempt(row, number=2), ended, Schedule(parallel=1, retries=1)) is None
+
+
+def _run_rows(outcomes: dict[int, Any], work: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, Ended]:
+    """Run rows whose engine returns an output object, or raises; return how each row ended."""
+
+    def execute(document: Path, _: object, *, outdir: Path, **__: object) -> dict[str, Any]:
+        outcome = outcomes[int(document.name)]
+        if isinstance(outcome, Exception):
+            raise outcome
+        (outdir / contract.output_folder).mkdir(parents=True)
+        return outcome
+
+    monkeypatch.setattr("generator.package.map.engine_rows.execute", execute)
+    documents = {number: Path(str(number)) for number in outcomes}
+    plan = EnginePlan(engine="cwltool", documents=documents, options=(), limits=container_limits(), work=work)
+    ended: dict[int, Ended] = {}
+    EngineScheduler(
+        plan,
+        Schedule(parallel=1),
+        place=lambda row: work / "rows" / str(row.number),
+        on_end=lambda row, how: ended.update({row.number: how}),
+        on_wait=lambda _: None,
+    ).run([PlannedRow(number=number, values={}, given={}) for number in outcomes])
+    return ended
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (RecursionError("maximum recursion depth exceeded"), "RecursionError: maximum recursion depth"),
+        (ValueError("Exceeds the limit (4300 digits)"), "ValueError: Exceeds"),
+        (OSError(errno.EACCES, "Permission denied"), "Permission denied"),
+        ({"made": {"path": "{work}/0000001/missing.csv"}}, "FileNotFoundError"),
+    ],
+    ids=["recursion", "value", "permission", "missing"],
+)
+def test_an_unexpected_error_of_one_row_fails_that_row_alone(
+    outcome: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(outcome, dict):
+        outcome = {"made": {"path": outcome["made"]["path"].format(work=tmp_path)}}
+
+    ended = _run_rows({1: outcome, 2: {}}, tmp_path, monkeypatch)
+
+    assert (ended[1].state, ended[1].reason) == ("failed", "engine-error")
+    assert message in str(ended[1].message)
+    assert ended[2].has_succeeded
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        EngineMissingError("no container engine"),
+    ],
+    ids=["disk", "quota", "engine"],
+)
+def test_what_all_rows_would_fail_with_ends_a_map(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(type(error)) as raised:
+        _run_rows({1: error, 2: {}}, tmp_path, monkeypatch)
+
+    assert raised.value is error
