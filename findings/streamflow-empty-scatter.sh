@@ -3,7 +3,7 @@
 #
 # An empty list gives no jobs and an empty list of results (CWL 1.2, Workflow, scatter), such as a search without hits.
 # With an output of type File[] the run ends with a TypeError; with one of type string[] it returns the empty list. A value
-# that is none of an enum's symbols is handed to the tool, and the run succeeds; cwltool refuses the job.
+# outside of the symbols of an enum is handed to the tool, and the run succeeds; cwltool refuses the job.
 # The script runs a workflow with each of two kinds of outputs and an empty list, and a tool with a wrong choice.
 set -euo pipefail
 folder=$(mktemp -d)
@@ -73,9 +73,9 @@ outcome() { # document, inputs
 }
 
 output="files of an empty list: $(outcome files.cwl empty.yml); texts: $(outcome texts.cwl empty.yml)"
-output="$output; a choice that is none: $(outcome choice.cwl kelvin.yml), $(find out -name unit.txt -exec cat {} +)"
+output="$output; a choice outside of the enum: $(outcome choice.cwl kelvin.yml), $(find out -name unit.txt -exec cat {} +)"
 echo "$output"
-expected='files of an empty list: exit code 1, TypeError; texts: exit code 0; a choice that is none: exit code 0, kelvin'
+expected='files of an empty list: exit code 1, TypeError; texts: exit code 0; a choice outside of the enum: exit code 0, kelvin'
 if [ "$output" != "$expected" ]; then
     echo 'changed: an empty scatter of files ended with a TypeError, and the choice kelvin was accepted' >&2
     exit 1
