@@ -1,6 +1,7 @@
 """Find sources of a Dockerfile that the engine itself fetches from the host's network, outside of the build's rules.
 
-Errs on the safe side: any line may begin an instruction, and both escape characters continue it.
+Errs on the safe side: any line may begin an instruction, and both escape characters continue it. Only a line that
+surely begins one can name a stage.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from generator.environment.dockerfile_lines import decided_lines, lines_of
 from generator.shared.errors import EnvironmentSpecError
 
 _FRONT_END = re.compile(r"(docker\.io/)?docker/dockerfile(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
@@ -54,14 +56,17 @@ def base_images(text: str) -> tuple[str, ...]:
     """List the images that a build pulls: its bases, with ARG defaults filled in, and those that it copies from.
 
     Raises:
-        EnvironmentSpecError: the name of an image is unknown before the build.
+        EnvironmentSpecError: the name of an image is unknown before the build, or may be that of a stage.
     """
-    defaults, found, stages = _defaults(text), [], {"scratch"}
-    for line in _instructions(text):
+    defaults, found = _defaults(text), list[str]()
+    stages, undecided = {"scratch"}, set[str]()
+    first, decided = decided_lines(text)
+    for number, line in _numbered_instructions(text):
         for source in _list_copy_sources(line):
             if not _REFERENCE.fullmatch(source):
                 raise EnvironmentSpecError(f"Dockerfile: {' '.join(line.split())}: name the image or the stage plainly")
             if source.lower() not in stages and not source.isdecimal():
+                _require_decided(source, undecided, line)
                 found.append(source)
         named = _FROM.fullmatch(line)
         if named or _FROM_WITH_FLAG.match(line):  # a flag that is not understood may have the image in it, or behind it
@@ -72,10 +77,27 @@ def base_images(text: str) -> tuple[str, ...]:
                     "give it by name, or its variables one plain default"
                 )
             if reference.lower() not in stages:
+                _require_decided(reference, undecided, line)
                 found.append(reference)
             # a name with other characters could also be an image
-            stages |= {named[2].lower()} if named and re.fullmatch(r"[\w.-]+", named[2] or "") else set()
+            name = {named[2].lower()} if named and re.fullmatch(r"[\w.-]+", named[2] or "") else set()
+            stages |= name if number in first else set()
+            undecided |= name if number >= decided else set()
     return tuple(dict.fromkeys(found))
+
+
+def _require_decided(name: str, undecided: set[str], line: str) -> None:
+    """Refuse a name that is a stage or an image, depending on how a line above it is read.
+
+    Raises:
+        EnvironmentSpecError: the name is undecided.
+    """
+    if name.lower() in undecided:
+        raise EnvironmentSpecError(
+            f"Dockerfile: {' '.join(line.split())}: {name} may be a stage or an image; above the stage, write "
+            "heredocs as in 'RUN <<EOF' without quotes and variables, end no line with two escape characters, "
+            "and omit '# escape='"
+        )
 
 
 def _list_copy_sources(line: str) -> list[str]:
@@ -128,11 +150,16 @@ def _may_be_remote(words: str) -> bool:
 
 def _instructions(text: str) -> Iterator[str]:
     """Yield every line that may begin an ADD, ARG, COPY, FROM, ONBUILD or RUN, with its continuation lines."""
-    lines = [line for line in re.split(r"\r?\n", text.lstrip("\ufeff")) if not re.match(r"\s*(#|$)", line)]
-    parts = [(_CONTINUES.sub("", line), _CONTINUES.search(line) is not None) for line in lines]
-    for number, (part, _) in enumerate(parts):
+    return (line for _, line in _numbered_instructions(text))
+
+
+def _numbered_instructions(text: str) -> Iterator[tuple[int, str]]:
+    """Yield what `_instructions` does, with the number of its first line in the Dockerfile."""
+    lines = [(number, line) for number, line in enumerate(lines_of(text)) if not re.match(r"\s*(#|$)", line)]
+    parts = [(_CONTINUES.sub("", line), _CONTINUES.search(line) is not None) for _, line in lines]
+    for index, (part, _) in enumerate(parts):
         if part.lstrip()[:1].lower() in ("a", "c", "f", "o", "r"):
-            yield _join(parts[number : number + _MOST_LINES])
+            yield lines[index][0], _join(parts[index : index + _MOST_LINES])
 
 
 def _join(parts: list[tuple[str, bool]]) -> str:

@@ -81,6 +81,17 @@ def test_files_of_the_repository_are_no_matter(text: str) -> None:
         ("FROM a\nRUN --mount=type=cache,target=/root/.cache pip install --from=x y", ("a",)),
         ("FROM a\nRUN rm -rf x --from=y\nCOPY from=x /y", ("a",)),
         ("FROM python\nRUN python <<EOF\nfrom os import path\nEOF", ("python",)),
+        ("FROM python\nRUN echo \\\nFROM ada/a AS b\nFROM b", ("python", "ada/a", "b")),
+        ("FROM python\nRUN echo \\\n# a remark\n\nFROM ada/a AS b\nFROM b", ("python", "ada/a", "b")),
+        ("FROM python\nRUN cat <<EOF > x\nFROM ada/a AS b\nEOF\nFROM b", ("python", "ada/a", "b")),
+        ("FROM python\nCOPY <<X <<'Y' /x\nX\nFROM ada/a AS b\nY\nCOPY --from=b /x /y", ("python", "ada/a", "b")),
+        ("FROM python\nRUN <<-E\n\tFROM ada/a AS b\n E\n\tE\nFROM ada/c AS d\nFROM d", ("python", "ada/a", "ada/c")),
+        ("FROM python\nRUN <<E\n\tE\nFROM ada/a AS b\nE\nFROM b", ("python", "ada/a", "b")),
+        ("FROM python\nRUN x \\\n <<E\n\\\nE\nFROM ada/a AS b\nFROM b", ("python", "ada/a")),
+        ("FROM python\nLABEL a='<<E'\nFROM ada/a AS b\nFROM b", ("python", "ada/a")),
+        ("FROM python \\\n  AS b\nRUN x\nFROM b", ("python",)),
+        ("FROM python\n\\\n# a remark\nRUN x\nFROM ada/a AS b\nFROM b", ("python", "ada/a")),
+        ("FROM python\nRUN x <<< '$y'\nFROM ada/a AS b", ("python", "ada/a")),
     ],
 )
 def test_base_images_are_known_before_the_build(text: str, images: tuple[str, ...]) -> None:
@@ -110,6 +121,23 @@ def test_base_images_are_known_before_the_build(text: str, images: tuple[str, ..
 )
 def test_a_base_image_that_is_not_is_refused(text: str) -> None:
     with pytest.raises(EnvironmentSpecError, match="unknown before the build"):
+        base_images(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM python\nRUN echo '<<E'\nRUN <<X\nE\nFROM ada/a AS b\nX\nFROM b",
+        "FROM python\nRUN x <<$E\n$E\nFROM ada/a AS b\nFROM b",
+        "FROM python\nONBUILD RUN <<E\nRUN <<X\nE\nFROM ada/a AS b\nX\nFROM b",
+        "FROM python\nRUN echo \\\\\nFROM ada/a AS b\nCOPY --from=b /x /y",
+        "# escape=`\nFROM python\nRUN echo `\nFROM ada/a AS b\nFROM b",
+        "FROM python\nRUN <<E\nE\r\r\nRUN <<X\nE\nFROM ada/a AS b\nX\nFROM b",
+        "FROM python\nRUN x \\\n\x1c\nFROM ada/a AS b\nFROM b",
+    ],
+)
+def test_a_name_that_is_a_stage_to_one_reader_and_an_image_to_another_is_refused(text: str) -> None:
+    with pytest.raises(EnvironmentSpecError, match="b may be a stage or an image"):
         base_images(text)
 
 
