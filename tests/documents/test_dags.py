@@ -134,7 +134,7 @@ def test_a_dag_is_python_for_every_repository(tmp_path: Path) -> None:
         assert isinstance(tree.body[0], ast.Expr)
         assert isinstance(tree.body[0].value, ast.Constant), "a docstring alone"
         assert {node.name for node in ast.walk(tree) if isinstance(node, ast.Import) for node in node.names} <= {
-            "json", "os", "papermill", "shutil",
+            "json", "os", "papermill", "subprocess",
         }  # fmt: skip
         params = next(node for node in tree.body if isinstance(node, ast.Assign) and _names(node) == ["PARAMS"])
         assert ast.literal_eval(params.value.values[0].args[0]) == _HOSTILE  # type: ignore[attr-defined]
@@ -255,12 +255,15 @@ class _Operator:
 @pytest.fixture
 def dag(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the DAG of an image defines, without Airflow."""
+    return _defined_by("docker", monkeypatch)
 
+
+def _defined_by(kind: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name in ("airflow.providers.docker.operators.docker", "airflow.sdk", "airflow.sdk.exceptions", "docker.types"):
         module = MagicMock()
         module.DockerOperator, module.Variable.get.return_value = _Operator, None
         monkeypatch.setitem(sys.modules, name, module)
-    text = (cases / "packages" / "airflow" / "expected" / "airflow" / "ada_trees_main_docker.py").read_text()
+    text = (cases / "packages" / "airflow" / "expected" / "airflow" / f"ada_trees_main_{kind}.py").read_text()
     defined: dict[str, Any] = {"__name__": "dag"}
     exec(compile(text, "dag.py", "exec"), defined)
     return defined
@@ -361,3 +364,61 @@ def test_a_link_that_a_container_left_does_not_lead_the_next_stage_in_out_of_the
     assert elsewhere.exists()
     assert (run / "stage_in" / "scene").is_dir()
     assert not (run / "stage_in").is_symlink()
+
+
+def _make_levels(folder: Path, levels: int) -> None:
+    """Make folders in each other, with paths that may be longer than the system takes; the last one has a link."""
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=opened)
+        inner = os.open("d", os.O_RDONLY, dir_fd=opened)
+        os.close(opened)
+        opened = inner
+    os.symlink("/etc/hostname", "link", dir_fd=opened)
+    os.close(opened)
+
+
+def test_folders_in_each_other_that_a_container_left_do_not_fail_the_next_try(run: Path, dag: dict[str, Any]) -> None:
+    dag["run_folder"] = lambda _: run
+    dag["data_folder"] = lambda: run
+    dag["given_values"] = lambda *_: {}
+    dag["run_results"] = lambda _: {}
+    _make_levels(run / "output", 2100)
+    _make_levels(run / "stage_in" / "scene", 2100)
+    (run / "output" / "closed" / "inner").mkdir(parents=True)
+    (run / "output" / "closed").chmod(0)
+
+    dag["RunOperator"](folder="run", templates={}).execute({})
+    dag["StageInOperator"](folder="run", templates={}).fetch("scene", ["https://a.org/b"], {})
+
+    assert not (run / "output").exists()
+    assert not list((run / "stage_in" / "scene").iterdir())
+
+
+def test_a_link_below_very_many_folders_is_checked(run: Path, dag: dict[str, Any]) -> None:
+    _make_levels(run / "output", 1100)
+
+    with pytest.raises(ValueError, match=r"leads out of the run.s folder"):
+        dag["run_results"](run)
+
+    dag["remove_folder"](run / "output")
+
+
+def test_a_notebook_in_place_may_leave_very_many_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dag = _defined_by("notebook", monkeypatch)
+    _make_levels(tmp_path / "tiles", 1100)
+
+    assert dag["is_new"](tmp_path / "tiles", 0.0)
+
+    dag["remove_folder"](tmp_path / "tiles")
+    assert not (tmp_path / "tiles").exists()
+
+
+def test_a_link_in_place_of_the_results_is_removed_alone(run: Path, dag: dict[str, Any]) -> None:
+    (run / "linked").symlink_to(run / "output")
+
+    dag["remove_folder"](run / "linked")
+
+    assert not (run / "linked").is_symlink()
+    assert (run / "output" / "made.csv").exists()

@@ -33,6 +33,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -281,10 +282,18 @@ def file_object(name: str, path: str) -> dict:
     return {"class": FILES[name]["class"], "path": data_path(path)}
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of an earlier try; shutil.rmtree calls itself for each level."""
+    remove = ["rm", "-rf", "--", str(folder)]
+    if subprocess.run(remove, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        subprocess.run(["chmod", "-R", "u+rwX", "--", str(folder)], check=False)
+        subprocess.run(remove, check=False)
+
+
 def stage_in(name: str, places: list[str], folder: Path) -> list[dict]:
     """Fetch the addresses among places with packmill's stage-in; return CWL's objects."""
     work = folder / "stage_in" / name
-    shutil.rmtree(work, ignore_errors=True)  # of an earlier try
+    remove_folder(work)
     work.mkdir(parents=True)
     request = {
         "name": name,
@@ -328,9 +337,19 @@ def find_files(place: Path, patterns: list[str], started: float) -> list[Path]:
     return []
 
 
+def below(folder: Path) -> list[Path]:
+    """Return everything in a folder and its folders; Path.rglob calls itself for each."""
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    for path in found:
+        with suppress(PermissionError):
+            if path.is_dir() and not path.is_symlink():
+                found.extend(path.iterdir())
+    return found
+
+
 def is_new(path: Path, started: float) -> bool:
     """Whether a run wrote a file, or one in a folder, or left an empty folder."""
-    files = list(path.rglob("*")) if path.is_dir() else [path]
+    files = below(path) if path.is_dir() else [path]
     return not files or any(file.stat().st_mtime >= started for file in files)
 
 

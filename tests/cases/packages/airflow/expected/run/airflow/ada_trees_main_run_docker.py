@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import subprocess
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,6 +119,24 @@ def read_json(path: Path, top: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of an earlier try; shutil.rmtree calls itself for each level."""
+    remove = ["rm", "-rf", "--", str(folder)]
+    if subprocess.run(remove, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        subprocess.run(["chmod", "-R", "u+rwX", "--", str(folder)], check=False)
+        subprocess.run(remove, check=False)
+
+
+def below(folder: Path) -> list[Path]:
+    """Return everything in a folder and its folders; Path.rglob calls itself for each."""
+    found = list(folder.iterdir()) if folder.is_dir() else []
+    for path in found:
+        with suppress(PermissionError):
+            if path.is_dir() and not path.is_symlink():
+                found.extend(path.iterdir())
+    return found
+
+
 def given_values(context, templates: dict[str, str]) -> dict:
     """Return the values for the process, which has its own defaults for the others."""
     given = context["dag_run"].conf or {}
@@ -139,7 +158,7 @@ class RunOperator(DockerOperator):
     def execute(self, context) -> dict:
         """Run the container; return the folder, scraps and outputs of the run."""
         folder = run_folder(self.folder)
-        shutil.rmtree(folder / "output", ignore_errors=True)  # of an earlier try
+        remove_folder(folder / "output")
         folder.mkdir(parents=True, exist_ok=True)
         self.mounts = [Mount("/work", str(folder), type="bind")]
         values = given_values(context, self.templates)
@@ -154,7 +173,7 @@ class RunOperator(DockerOperator):
 def run_results(folder: Path) -> dict:
     """Return the results of a run: its scraps, and the paths of its outputs by name."""
     output = folder / "output"
-    for path in output.rglob("*"):
+    for path in below(output):
         if path.is_symlink() and path.exists():
             inside(path, folder)
     result = read_json(output / "result.json", folder)
