@@ -254,6 +254,21 @@ def test_a_repeated_run_has_the_files_of_the_earlier_one(
     assert service.ask("GET", f"/jobs/{job}/artifacts/results/output/found-scene-trees.csv").text == "height\n"
 
 
+def test_a_form_that_is_submitted_twice_starts_one_run(
+    service: Service, session: requests.Session, submit: Callable[..., requests.Response], built: int
+) -> None:
+    address = f"{service.url}/ada/toy/-/jobs/{built}/package/{_PLACE}"
+    one, other = (
+        re.findall(r'name="submission" value="([^"]+)"', session.get(address, timeout=60).text)[0] for _ in range(2)
+    )
+    form: dict[str, Any] = {"input-n": "5", "files": {"file-scene": ("a.csv", b"a")}}
+    first, second = (_number(submit(submission=one, **form)) for _ in range(2))
+
+    assert first == second
+    assert _number(submit(submission=other, **form)) > first
+    assert _number(submit(submission=one, **{**form, "input-n": "6"})) > first
+
+
 @pytest.mark.parametrize(
     ("files", "texts", "message"),
     [

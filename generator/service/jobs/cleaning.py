@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from generator.service.jobs import leftovers
 from generator.service.jobs.isolation import Isolation
-from generator.service.store import tokens
+from generator.service.store import submissions, tokens
 from generator.service.store.database import Database, jobs, rows
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
@@ -57,9 +57,10 @@ class Cleaning:
                 self._data.job(number).remove()
 
     def remove_expired(self) -> None:
-        """Remove expired artifacts, links and sessions, and hidden values and uploads that no job needs any more."""
+        """Remove what has expired, and hidden values and uploads that no job needs any more."""
         remove_expired_links(self._database)
         tokens.remove_expired_sessions(self._database)
+        submissions.remove_old(self._database)
         self._pipelines.hidden.remove_old(self._database)
         with self._database.transaction() as connection:  # excludes that a schedule is created meanwhile
             self._data.schedule_values.remove_others(set(connection.execute(sa.select(schedules.c.id)).scalars()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +25,7 @@ from generator.service.pages import run_form
 from generator.service.pages.map_progress import JOB
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, require_writer, session
+from generator.service.pages.submissions import submit_once
 from generator.service.slow_requests import run_slowly
 from generator.service.store import states
 from generator.service.store.audit import Event, record
@@ -48,14 +50,15 @@ async def start(request: Request, number: int, folder: str) -> Response:
     """Check the table, and run the package for its rows as a new pipeline."""
     await run_in_threadpool(require_writer, request)  # before a large body is read; the form's token follows
     form = await read_upload_form(request, largest=largest)
-    return await run_slowly(_start, request, number, folder, form)
+    create = partial(run_slowly, _start, request, number, folder, form)
+    return await submit_once(request, form.texts, create, files=filter(None, (form.file,)))
 
 
 @router.post("/resume")
 async def resume(request: Request, number: int) -> Response:
     """Run the rows of a map that failed or are missing, as a new pipeline."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_resume, request, number, given)
+    return await submit_once(request, given, partial(run_in_threadpool, _resume, request, number, given))
 
 
 def _start(request: Request, number: int, folder: str, form: UploadForm) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -17,6 +18,7 @@ from generator.service.lookups.lookups import BusyError
 from generator.service.pages.package_form import groups
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
+from generator.service.pages.submissions import submit_once
 from generator.service.project.pipeline_file import Variable
 from generator.service.slow_requests import run_slowly
 from generator.shared.errors import UsageError
@@ -38,7 +40,7 @@ def new_page(request: Request) -> Response:
 async def new(request: Request) -> Response:
     """Start a pipeline."""
     given = await read_parameters(request)
-    return await run_in_threadpool(_start, request, given)
+    return await submit_once(request, given, partial(run_in_threadpool, _start, request, given))
 
 
 @router.post("/pipelines/new/look-up")

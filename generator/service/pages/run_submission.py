@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from generator.service.pages import run_form
 from generator.service.pages.packages import MALFORMED, NOT_SHOWN, FormState, package_fields, render_package
 from generator.service.pages.run_uploads import RunForm, read_run_form
 from generator.service.pages.sessions import check_writer_form, session
+from generator.service.pages.submissions import submit_once
 from generator.service.schedules.checks import FieldError, check_fields
 from generator.service.schedules.creation import create_schedule
 from generator.service.schedules.notification import checked_target
@@ -47,7 +50,8 @@ async def submit(request: Request, number: int, folder: str) -> Response:
     await run_in_threadpool(_check_writer, request)  # before files are read; the form's token follows
     form = await read_run_form(request)
     try:
-        return await run_with_names(form.texts, "notify_url", _submit, request, number, folder, form)
+        create = partial(run_with_names, form.texts, "notify_url", _submit, request, number, folder, form)
+        return await submit_once(request, form.texts, create, files=chain.from_iterable(form.files.values()))
     finally:
         await form.close()
 

@@ -12,7 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -41,10 +41,11 @@ class SignInFirstError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The user of a page, and the token for their forms."""
+    """The user of a page, the token for their forms, and the ID of forms that create something once."""
 
     identity: Identity
     form_token: str
+    submission: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
 
 def signing_key(folder: Path) -> bytes:

@@ -19,6 +19,7 @@ from generator.service.store import (
     run_tables,
     schedule_tables,
     status_tables,
+    submission_tables,
     upload_tables,
 )
 from generator.service.store.upgrades import add_missing_columns
@@ -132,7 +133,15 @@ class Database:
             self._engine = sa.create_engine(url, hide_parameters=True, **_options(url))
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _tune_sqlite)
-            others = (audit_tables, hook_tables, run_tables, schedule_tables, status_tables, upload_tables)
+            others = (
+                audit_tables,
+                hook_tables,
+                run_tables,
+                schedule_tables,
+                status_tables,
+                submission_tables,
+                upload_tables,
+            )
             for tables in (_tables, *(one.metadata for one in others)):
                 tables.create_all(self._engine)
                 add_missing_columns(self._engine, tables)

@@ -1,0 +1,103 @@
+"""A form that is submitted twice, by a double click, a reload or the back button, creates something once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from ci_service import ACCESS, Service
+from support import git
+
+Form = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def session(service: Service) -> requests.Session:
+    signed_in = requests.Session()
+    signed_in.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
+    return signed_in
+
+
+@pytest.fixture
+def render(service: Service, session: requests.Session) -> Callable[[str], Form]:
+    """Opens a page, and returns the hidden fields of its form."""
+
+    def hidden(path: str) -> Form:
+        text = session.get(f"{service.url}/ada/toy/-/{path}", timeout=60).text
+        names = ("form_token", "submission")
+        return {name: re.findall(rf'name="{name}" value="([^"]+)"', text)[-1] for name in names}
+
+    return hidden
+
+
+@pytest.fixture
+def submit(service: Service, session: requests.Session) -> Callable[[str, Form], requests.Response]:
+    def send(path: str, form: Form) -> requests.Response:
+        address = f"{service.url}/ada/toy/-/{path}"
+        return requests.post(address, data=form, cookies=session.cookies, timeout=60, allow_redirects=False)
+
+    return send
+
+
+def test_a_form_that_is_submitted_twice_starts_one_pipeline(
+    service: Service, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    form = {**render("pipelines/new"), "repository": "twice"}
+    first, second = submit("pipelines/new", form), submit("pipelines/new", form)
+
+    assert (first.status_code, second.status_code) == (303, 303)
+    assert first.headers["Location"] == second.headers["Location"]
+    assert f"/{service.get('/pipelines?per_page=1')[0]['id']}" in first.headers["Location"]
+
+
+def test_a_form_that_is_submitted_twice_at_the_same_time_starts_one_pipeline(
+    render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    form = {**render("pipelines/new"), "repository": "at the same time"}
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: submit("pipelines/new", form), range(8)))
+
+    assert {one.status_code for one in answers} == {303}
+    assert len({one.headers["Location"] for one in answers}) == 1
+
+
+def test_a_form_that_is_rendered_twice_starts_two_pipelines(
+    render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    forms = [{**render("pipelines/new"), "repository": "same"} for _ in range(2)]
+
+    assert len({submit("pipelines/new", form).headers["Location"] for form in forms}) == 2
+
+
+def test_a_form_that_is_changed_and_submitted_again_starts_two_pipelines(
+    render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    form = render("pipelines/new")
+    answers = [submit("pipelines/new", {**form, "repository": name}) for name in ("first", "second")]
+
+    assert len({one.headers["Location"] for one in answers}) == 2
+
+
+def test_a_form_that_starts_nothing_can_be_submitted_again(
+    project: Path, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    form = {**render("pipelines/new"), "ref": "not-pushed-yet"}
+    assert submit("pipelines/new", form).status_code == 400
+    git(project, "branch", "not-pushed-yet")
+    try:
+        assert "/pipelines/" in submit("pipelines/new", form).headers["Location"]
+    finally:
+        git(project, "branch", "-D", "not-pushed-yet")
+
+
+def test_a_repeated_form_without_its_token_is_refused(
+    render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    form = {**render("pipelines/new"), "repository": "forged"}
+    assert submit("pipelines/new", form).status_code == 303
+
+    assert submit("pipelines/new", {**form, "form_token": "wrong"}).status_code == 403
