@@ -16,6 +16,7 @@ from procrastinate.schema import SchemaManager
 from waiting import wait_until
 
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, new_run_id
+from generator.runner.server.runs.postgresql.connections import Connections
 from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
 from generator.runner.server.runs.store import Change, ChangeKind, Changes, StoreUnavailableError
 from generator.shared.failures import BadInputsError
@@ -81,6 +82,28 @@ def test_a_listener_is_notified_of_its_kinds_alone(open_store: Open) -> None:
     here.dismiss(queued)
 
     assert hear(changes, ChangeKind.ENDED, run_id=queued) == {Change(kind=ChangeKind.ENDED, run_id=queued)}
+
+
+@pytest.mark.parametrize(
+    ("added", "client", "server"),
+    [
+        ("", ("10", "25000"), ("1min", "1min")),
+        ("&connect_timeout=7&options=-c%20lock_timeout%3D3s", ("7", "25000"), ("3s", "1min")),
+    ],
+)
+def test_a_server_that_vanished_holds_no_locks_unless_the_url_has_other_timeouts(
+    added: str, client: tuple[str, ...], server: tuple[str, str], database: str
+) -> None:
+    """PostgreSQL ends its connections, those of the pool and the listener's."""
+    connections = Connections(database + added, most=1)
+    connections.open()
+    with connections.connection() as pooled, connections.connect() as own:
+        for one in (pooled, own):
+            parameters = one.info.get_parameters()
+            assert (parameters["connect_timeout"], parameters["tcp_user_timeout"]) == client
+            query = "SELECT current_setting('lock_timeout') l, current_setting('idle_in_transaction_session_timeout') i"
+            assert tuple(one.execute(query).fetchall()[0].values()) == server
+    connections.close()
 
 
 def test_servers_that_start_at_once_make_the_tables_once(open_store: Open) -> None:

@@ -46,6 +46,34 @@ def test_the_audit_log_refuses_changes_on_postgresql(database: str) -> None:
     opened.close()
 
 
+_TIMEOUTS = "SELECT current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')"
+
+
+@pytest.mark.parametrize(
+    ("added", "client", "server"),
+    [
+        ("", ("10", "10", "25000"), ("1min", "1min")),
+        (
+            "&connect_timeout=7&keepalives_idle=90&options=-c%20lock_timeout%3D3s",
+            ("7", "90", "25000"),
+            ("3s", "1min"),
+        ),
+    ],
+)
+def test_a_connection_to_a_machine_that_vanished_ends_unless_the_url_has_other_timeouts(
+    added: str, client: tuple[str, ...], server: tuple[str, str], database: str
+) -> None:
+    """The server closes it too: a writer that vanished holds its locks as long as its connection is open."""
+    opened = Database(database.replace("postgresql:", "postgresql+psycopg:") + added)
+    with opened.connection() as connection:
+        raw = connection.connection.dbapi_connection
+        parameters = raw.info.get_parameters()  # type: ignore[union-attr]
+        assert tuple(parameters[name] for name in ("connect_timeout", "keepalives_idle", "tcp_user_timeout")) == client
+        connection.rollback()
+        assert connection.execute(sa.text(_TIMEOUTS)).one() == server
+    opened.close()
+
+
 def test_a_database_that_is_not_there_is_said_at_once(another_service: Callable[..., Service]) -> None:
     with pytest.raises(AssertionError, match="cannot open the database"):
         another_service(database="postgresql+psycopg://nobody:sesame@127.0.0.1:9/none")

@@ -6,7 +6,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from generator.service.store import (
 )
 from generator.service.store.upgrades import add_missing_columns
 from generator.shared.errors import UsageError
+from generator.shared.postgresql_timeouts import client_timeouts, server_timeouts
 
 _tables = sa.MetaData()
 
@@ -117,6 +118,7 @@ sessions = sa.Table(
 Row = sa.RowMapping
 _CLAIM = int.from_bytes(b"packmill", "big")
 """The ID of the advisory lock."""
+_LIBPQ_DRIVERS = ("psycopg", "psycopg2")
 
 
 class Database:
@@ -133,6 +135,8 @@ class Database:
             self._engine = sa.create_engine(url, hide_parameters=True, **_options(url))
             if self._engine.dialect.name == "sqlite":
                 sa.event.listen(self._engine, "connect", _tune_sqlite)
+            if self._engine.dialect.name == "postgresql":
+                sa.event.listen(self._engine, "connect", _set_timeouts)
             others = (
                 audit_tables,
                 hook_tables,
@@ -220,7 +224,19 @@ def sqlite_url(file: Path) -> str:
 def _options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 30, "check_same_thread": False}, "pool_size": 8, "max_overflow": 64}
-    return {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 32}
+    options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 32}
+    parts = sa.make_url(url)
+    if parts.get_backend_name() == "postgresql" and parts.get_driver_name() in _LIBPQ_DRIVERS:
+        by_variables = {"connect_timeout"} if "PGCONNECT_TIMEOUT" in os.environ else set[str]()
+        options["connect_args"] = client_timeouts({*parts.query, *by_variables})
+    return options
+
+
+def _set_timeouts(connection: Any, _record: object) -> None:
+    """Configure a connection to PostgreSQL, whose settings a rollback would undo."""
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(server_timeouts)
+    connection.commit()
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:

@@ -19,17 +19,12 @@ from typing_extensions import LiteralString
 from generator.runner.server.runs.postgresql.queue import Connection
 from generator.runner.server.runs.store import StoreUnavailableError
 from generator.shared.failures import BadInputsError
+from generator.shared.postgresql_timeouts import client_timeouts, server_timeouts
 
 _OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "row_factory": dict_row,
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
 }
-"""A connection to a machine that vanished is closed after half a minute."""
 _TIMEOUT = 3.0
 _TIMEOUT_WHILE_DOWN = 0.2
 """Seconds that calls wait for a connection: during an outage they would only use up the threads of the server."""
@@ -69,7 +64,7 @@ class Connections:
 
     def __init__(self, url: str, *, most: int) -> None:
         self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
-        self._options = {**_variables(self._url), **_OPTIONS}
+        self._options = {**_parameters(self._url), **_OPTIONS}
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             self._url,
             kwargs=self._options,
@@ -78,6 +73,7 @@ class Connections:
             timeout=_TIMEOUT,
             reconnect_timeout=1,  # then the next call tries again, however long the database was down
             num_workers=1,
+            configure=_set_timeouts,
             check=ConnectionPool.check_connection,
             open=False,
         )
@@ -101,7 +97,9 @@ class Connections:
 
     def connect(self) -> Connection:
         """Open a connection outside of the pool."""
-        return cast("Connection", psycopg.connect(self._url, **self._options))
+        connection = cast("Connection", psycopg.connect(self._url, **self._options))
+        _set_timeouts(connection)
+        return connection
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -167,15 +165,25 @@ def _cause(error: Exception) -> BaseException | None:
     return error.__cause__ if isinstance(error, ConnectorException) else error
 
 
-def _variables(url: str) -> dict[str, str]:
-    """Return what libpq's variables, such as PGPASSWORD, add to a URL; a worker has them only when it starts."""
+def _set_timeouts(connection: Connection) -> None:
+    connection.execute(server_timeouts)
+
+
+def _parameters(url: str) -> dict[str, str | int]:
+    """Return what libpq's variables, such as PGPASSWORD, and timeouts add to a URL.
+
+    A worker has the variables only when it starts.
+    """
     try:
         given = conninfo_to_dict(url)
     except psycopg.Error:  # reported by the first connection
         return {}
     found = psycopg.pq.Conninfo.get_defaults()
     set_by = {one.keyword.decode(): one.val.decode() for one in found if one.val and one.envvar and _is_set(one.envvar)}
-    return {name: value for name, value in set_by.items() if name not in given}
+    return {
+        **client_timeouts({*given, *set_by}),
+        **{name: value for name, value in set_by.items() if name not in given},
+    }
 
 
 def _is_set(variable: bytes) -> bool:
