@@ -101,3 +101,34 @@ def test_a_repeated_form_without_its_token_is_refused(
     assert submit("pipelines/new", form).status_code == 303
 
     assert submit("pipelines/new", {**form, "form_token": "wrong"}).status_code == 403
+
+
+_SCHEDULE = {"description": "nightly", "cron": "0 4 1 1 *", "cron_timezone": "UTC", "ref": "main"}
+_HOOK = {"url": "http://127.0.0.1:9/receiver", "pipeline_events": "yes"}
+
+
+@pytest.mark.parametrize(("path", "fields"), [("schedules/new", _SCHEDULE), ("hooks", _HOOK)])
+def test_a_form_creates_one_object_and_another_form_another(
+    path: str, fields: Form, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    form = {**render(path), **fields}
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: submit(path, form), range(4)))
+    made = {one.headers["Location"] for one in answers}
+    other = submit(path, {**render(path), **fields}).headers["Location"]
+    for place in (*made, other):
+        submit(f"{place.partition('/-/')[2]}/delete", render(path))
+
+    assert len(made) == 1
+    assert other not in made
+
+
+def test_a_schedule_that_is_started_by_a_double_click_starts_one_pipeline(
+    render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    made = submit("schedules/new", {**render("schedules/new"), **_SCHEDULE}).headers["Location"].partition("/-/")[2]
+    form = render(made)
+    starts = [submit(f"{made}/run", form).headers["Location"] for form in (form, form, render(made))]
+    submit(f"{made}/delete", form)
+
+    assert starts[0] == starts[1] != starts[2]

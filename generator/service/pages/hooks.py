@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -16,6 +17,7 @@ from generator.service.context import context
 from generator.service.http_errors import HttpError, error_text
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import Session, check_form, require_admin
+from generator.service.pages.submissions import submit_once
 from generator.service.slow_requests import run_slowly, run_with_names
 from generator.service.store.database import Row
 from generator.service.store.outbox import JOB, PIPELINE
@@ -35,7 +37,7 @@ def hooks_page(request: Request) -> Response:
 async def add(request: Request) -> Response:
     """Add a hook."""
     given = await read_parameters(request)
-    return await run_with_names(given, "url", _add, request, given)
+    return await submit_once(request, given, partial(run_with_names, given, "url", _add, request, given))
 
 
 @router.get("/{hook:int}")
@@ -90,7 +92,7 @@ async def _act(request: Request, hook: int, action: Callable[[], object], *, tar
         place = _home(request) if target == "" else f"{_home(request)}/{hook}"
         return RedirectResponse(place, status_code=303)
 
-    return await run_slowly(act)  # it may wait for the receiver
+    return await submit_once(request, given, partial(run_slowly, act))  # it may wait for the receiver
 
 
 def _check_form(request: Request, given: dict[str, Any]) -> Session:

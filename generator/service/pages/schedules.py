@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from generator.service.pages.badges import pipeline_status
 from generator.service.pages.rendering import page
 from generator.service.pages.run_submission import InvalidFormError, form_target
 from generator.service.pages.sessions import Session, check_writer_form, session
+from generator.service.pages.submissions import submit_once
 from generator.service.pages.summaries import requested_variables, summarize
 from generator.service.runs.recording import run_record
 from generator.service.schedules.checks import FieldError, check_fields
@@ -61,7 +63,7 @@ def new_page(request: Request) -> Response:
 async def create(request: Request) -> Response:
     """Make a schedule."""
     given = await read_parameters(request)
-    return await run_with_names(given, "notify_url", _create, request, given)
+    return await submit_once(request, given, partial(run_with_names, given, "notify_url", _create, request, given))
 
 
 def _create(request: Request, given: dict[str, Any]) -> Response:
@@ -169,7 +171,7 @@ async def act(request: Request, number: int, action: str) -> Response:
             text = error_text(error) if isinstance(error, HttpError) else str(error)
             return _page(request, number, {}, {}, message=text, status=400)
 
-    return await run_in_threadpool(run)
+    return await submit_once(request, given, partial(run_in_threadpool, run))
 
 
 def _pause(here: Context, schedule: Row, _who: Session) -> str:
