@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import json
+import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +28,9 @@ from generator.staging.stores import TransientError
 from generator.staging.targets import Target, open_target
 from generator.staging.transfer.batch import Meter, run_in_parallel
 from generator.staging.transfer.transfer import Watch, compute_checksum
+
+_LARGEST_RECORD = 256 << 20
+"""Bytes of ``result.json``, which lists up to a million files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +64,8 @@ def stage_out(request: StageOutRequest) -> dict[str, Any]:
 
     Raises:
         BadInputsError: the destination or a pattern is invalid.
-        StagingError: there are no results, or one cannot be delivered; others may be delivered already.
+        StagingError: there are no results, their record is too large, or one cannot be delivered; others may be
+            delivered already.
     """
     location = read_destination(request.output_path)
     if location is None:
@@ -129,8 +135,24 @@ def _notebook_pattern(results: Path) -> tuple[str, ...]:
 
 
 def _read_run_record(results: Path) -> dict[str, Any]:
+    """Return the runner's record, which the notebook may have replaced; empty if it is not one.
+
+    Raises:
+        StagingError: the file is too large for a record.
+    """
     try:
-        record = json.loads((results / contract.result_file).read_text(encoding="utf-8"))
+        # a pipe in its place would be waited for without O_NONBLOCK, which has no meaning for regular files
+        descriptor = os.open(results / contract.result_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return {}
+            if status.st_size > _LARGEST_RECORD:
+                raise StagingError(
+                    f"{contract.result_file}: more than {_LARGEST_RECORD >> 20} MiB, too large for the record of a run"
+                    "; the notebook may have replaced it"
+                )
+            record = json.loads(file.read(_LARGEST_RECORD))
     except (OSError, ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -375,6 +376,33 @@ class TestStagedOut:
         assert notes.extra_fields["file:checksum"] == "1220" + hashlib.sha256(b"notes").hexdigest()
         assert Path(str(notes.get_absolute_href())).read_text() == "notes"
         assert not list(results.rglob("*.json")) or {path.name for path in results.rglob("*.json")} == {"result.json"}
+
+    @pytest.mark.parametrize("more", [{"include": ["*.txt"]}, {"stac_catalog": True}], ids=["include", "catalog"])
+    def test_a_record_that_is_too_large_is_not_read(
+        self, step: Runner, tmp_path: Path, more: dict[str, object]
+    ) -> None:
+        (tmp_path / "output").mkdir()
+        (tmp_path / "output" / "notes.txt").write_text("notes")
+        with (tmp_path / "output" / "result.json").open("wb") as file:
+            file.truncate((256 << 20) + 1)
+        folder = {"class": "Directory", "path": str(tmp_path / "output")}
+
+        result = step("stage-out", {"output_path": {"path": "out"}, "output_dir": folder, **more})
+
+        assert result.code == 12, result.err
+        assert "result.json: more than 256 MiB, too large for the record of a run" in result.err
+        assert not (tmp_path / "out" / "notes.txt").exists()
+
+    def test_a_pipe_in_place_of_the_record_is_not_waited_for(self, step: Runner, tmp_path: Path) -> None:
+        (tmp_path / "output").mkdir()
+        (tmp_path / "output" / "notes.txt").write_text("notes")
+        os.mkfifo(tmp_path / "output" / "result.json")
+        folder = {"class": "Directory", "path": str(tmp_path / "output")}
+
+        result = step("stage-out", {"output_path": {"path": "out"}, "output_dir": folder, "include": ["*.txt"]})
+
+        assert result.code == 0, result.err
+        assert (tmp_path / "out" / "notes.txt").exists()
 
     def test_a_result_called_catalog_is_not_overwritten(self, step: Runner, tmp_path: Path) -> None:
         (tmp_path / "output").mkdir()
