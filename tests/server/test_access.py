@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,10 @@ import pytest
 import requests
 from notebook_server import NotebookServer, serve_command, write_notebooks
 from support import here
+
+from generator.runner.server.operation.errors import unexpected_problem
+from generator.runner.server.runs.store import StoreUnavailableError
+from generator.runner.server.tokens.store import TokenStore
 
 READER, RUNNER, OTHER, ADMIN = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner", "other", "admin"))
 SPARE = [f"spare{number}-0123456789abcdefghij" for number in range(10)]
@@ -317,6 +323,16 @@ def test_reading_starts_and_changes_nothing(closed: NotebookServer) -> None:
     assert {key: one.status_code for key, one in changing.items() if one.status_code not in (403, 404, 405)} == {}
     assert [one.status_code for one in starting] == [403, 403]
     assert [closed.ask("GET", path, headers=bearer()).json() for path in ("/runs", "/schedules")] == before
+
+
+def test_a_file_of_tokens_that_fails_is_a_database_that_is_unavailable(tmp_path: Path) -> None:
+    with closing(TokenStore(tmp_path)) as store:
+        with closing(sqlite3.connect(tmp_path / "access.sqlite")) as database:
+            database.executescript("DROP TABLE token; DROP TABLE session")
+        for call in (store.is_empty, store.all, lambda: store.find("a"), lambda: store.find_by_session("a")):
+            with pytest.raises(StoreUnavailableError) as failure:
+                call()
+            assert unexpected_problem(failure.value, "1").status == 503
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

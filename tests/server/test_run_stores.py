@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from generator.runner.server.runs.store import (
     RunMissingError,
     RunStore,
     ShareFullError,
+    StoreUnavailableError,
 )
 
 _STALLED_AFTER = 2.0
@@ -399,3 +402,34 @@ def test_ended_runs_expire_and_are_deleted_with_their_jobs(store: RunStore) -> N
         RunState.DISMISSED: 0,
     }
     assert [run.id for _ in range(2) if (run := store.claim("w"))] == ids[2:]
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["a query fails", "the file cannot be opened"])
+def test_reads_of_a_database_file_that_fails_raise_as_changes_do(tmp_path: Path, is_open: bool) -> None:
+    """So that requests are answered with 503, and workers and background work try again."""
+    store = SqliteRunStore(tmp_path)
+    if is_open:
+        with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as database:
+            database.execute("DROP TABLE run")
+    else:
+        store.close()
+        for name in tmp_path.glob("runs.sqlite*"):
+            name.unlink()
+        (tmp_path / "runs.sqlite").mkdir()
+
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: store.get("1"),
+        lambda: store.list(RunFilter()),
+        lambda: store.claim("w"),
+        lambda: store.is_dismissed("1"),
+        store.end_lost_runs,
+        store.count,
+        lambda: store.expired(before=datetime.now(timezone.utc)),
+        lambda: add(store),
+        lambda: store.delete(["1"]),
+    )
+    for call in calls:
+        with pytest.raises(StoreUnavailableError):
+            call()
+    if is_open:
+        store.close()

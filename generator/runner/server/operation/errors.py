@@ -6,13 +6,16 @@ import errno
 import sqlite3
 
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.store import StoreUnavailableError
 
 
 def unexpected_problem(error: Exception, request_id: str) -> ProblemError:
-    """Return the response to an unexpected error: the id under which the log has it, or that the disk is full."""
+    """Return the response to an unexpected error: the id under which the log has it, or what is unavailable."""
     if is_full_disk(error):
         detail = "the disk of the server is full; try again later, or ask its operator"
         return ProblemError(503, detail, headers={"Retry-After": "60"})
+    if isinstance(error, StoreUnavailableError):
+        return ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"})
     return ProblemError(500, f"an unexpected error; the log of the server has it under the id {request_id}")
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -108,10 +108,10 @@ class SqliteRunStore:
 
     def get(self, run_id: str) -> Run:
         """Return a run (`RunStore.get`)."""
-        row = self._connection().execute(f"SELECT {COLUMNS} FROM run WHERE id = ?", (storable(run_id),)).fetchone()
-        if row is None:
+        rows = self._select(f"SELECT {COLUMNS} FROM run WHERE id = ?", storable(run_id))
+        if not rows:
             raise RunMissingError(run_id)
-        return _run(row)
+        return _run(rows[0])
 
     def list(self, chosen: RunFilter) -> tuple[Run, ...]:
         """List runs, newest first."""
@@ -127,11 +127,11 @@ class SqliteRunStore:
             conditions.append("id < ?")
             values.append(storable(chosen.before))
         query = f"SELECT {COLUMNS} FROM run WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"
-        return tuple(map(_run, self._connection().execute(query, (*values, chosen.limit)).fetchall()))
+        return tuple(map(_run, self._select(query, *values, chosen.limit)))
 
     def claim(self, worker: str) -> Run | None:
         """Give the oldest queued run to a worker (`RunStore.claim`)."""
-        if not self._connection().execute("SELECT 1 FROM run WHERE state = 'queued' LIMIT 1").fetchone():
+        if not self._select("SELECT 1 FROM run WHERE state = 'queued' LIMIT 1"):
             return None
         self._lock(worker)
         with self._writing() as database:
@@ -187,23 +187,23 @@ class SqliteRunStore:
 
     def is_dismissed(self, run_id: str) -> bool:
         """Whether the end of the run was asked for."""
-        row = self._connection().execute("SELECT dismissed FROM run WHERE id = ?", (storable(run_id),)).fetchone()
-        return bool(row and row[0])
+        rows = self._select("SELECT dismissed FROM run WHERE id = ?", storable(run_id))
+        return bool(rows and rows[0][0])
 
     def end_lost_runs(self, *, dead: Iterable[str] = ()) -> tuple[Run, ...]:  # noqa: ARG002 - their locks are free
         """End the running runs whose workers have died, or queue them again (`RunStore.end_lost_runs`)."""
-        rows = self._connection().execute("SELECT DISTINCT worker FROM run WHERE state = 'running'").fetchall()
+        rows = self._select("SELECT DISTINCT worker FROM run WHERE state = 'running'")
         return tuple(run for (worker,) in rows if not self._lives(worker) for run in self._end_runs_of(worker))
 
     def count(self) -> Mapping[RunState, int]:
         """Count the runs in each state."""
-        rows = self._connection().execute("SELECT state, count(*) FROM run GROUP BY state").fetchall()
+        rows = self._select("SELECT state, count(*) FROM run GROUP BY state")
         return dict.fromkeys(RunState, 0) | {RunState(state): number for state, number in rows}
 
     def expired(self, *, before: datetime) -> tuple[Run, ...]:
         """Return runs that ended before a time, oldest first."""
         query = f"SELECT {COLUMNS} FROM run WHERE ended < ? ORDER BY ended LIMIT ?"
-        return tuple(map(_run, self._connection().execute(query, (before.timestamp(), _EXPIRED_AT_ONCE)).fetchall()))
+        return tuple(map(_run, self._select(query, before.timestamp(), _EXPIRED_AT_ONCE)))
 
     def delete(self, run_ids: Iterable[str]) -> None:
         """Delete rows of ended runs."""
@@ -225,23 +225,30 @@ class SqliteRunStore:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; see `sync`
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; see `sync`
+            except BaseException:
+                connection.close()
+                raise
             self._local.connection = connection
         return connection
 
+    def _select(self, query: str, *values: object) -> Sequence[tuple[Any, ...]]:
+        with _failures_as_unavailable():
+            return self._connection().execute(query, values).fetchall()
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = self._connection()
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:  # a full disk, or a lock that is held for too long
-            raise StoreUnavailableError(str(error)) from None
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        with _failures_as_unavailable():
+            connection = self._connection()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def _end_runs_of(self, worker: str) -> Iterator[Run]:
         with self._writing() as database:
@@ -276,6 +283,15 @@ class SqliteRunStore:
         finally:
             os.close(descriptor)
         return False
+
+
+@contextmanager
+def _failures_as_unavailable() -> Iterator[None]:
+    """Report that SQLite cannot work: a full or broken disk, too many open files, or a lock held for too long."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailableError(str(error)) from None
 
 
 def _now() -> float:

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.tokens.role import Role
 from generator.runner.server.tokens.token import Token, check_name, digest, new_secret
 from generator.shared.failures import BadInputsError
@@ -115,8 +116,16 @@ class TokenStore:
         return token if token and token.is_valid(time.time()) else None
 
     def _query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._guard, closing(self._database.execute(statement, values)) as cursor:
-            return cursor.fetchall()
+        """Execute a statement, and return its rows.
+
+        Raises:
+            StoreUnavailableError: the disk is full or broken, or the file is locked for too long.
+        """
+        try:
+            with self._guard, closing(self._database.execute(statement, values)) as cursor:
+                return cursor.fetchall()
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailableError(str(error)) from None
 
 
 def _token(row: tuple[Any, ...]) -> Token:
