@@ -14,7 +14,7 @@ from generator.shared.failures import BadInputsError, StagingError
 from generator.shared.folder_levels import paths_below, too_deep
 from generator.staging import checksums, cmr, urls
 from generator.staging.checksums import Checksum
-from generator.staging.documents import read_json
+from generator.staging.documents import DocumentTotal, read_json
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.guard import NoGuard
 from generator.staging.network.settings import NetworkSettings
@@ -41,6 +41,8 @@ class SourceFinder:
 
     network: NetworkSettings
     credentials: Credentials
+    stac_total: DocumentTotal = field(default_factory=DocumentTotal)
+    """The STAC documents that were read at all locations."""
     _stores: dict[Any, Store] = field(default_factory=dict)
 
     def list_files(self, location: Location) -> Iterator[SourceFile]:

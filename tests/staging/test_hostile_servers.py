@@ -17,11 +17,14 @@ from staging_servers import HttpServer, Runner, http_server, json_page, start
 from waiting import wait_until
 
 from generator.shared.failures import StagingError
-from generator.staging import urls
+from generator.staging import documents, urls
 from generator.staging.checksums import checksums_from_headers
 from generator.staging.file_names import disposition_name, make_distinct
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
+from generator.staging.records import Location
+from generator.staging.sources import SourceFinder
+from generator.staging.stac.assets import StacReader
 from generator.staging.stac.catalog import _make_identifier
 from generator.staging.stores.s3 import S3Access, S3Source, S3Store
 from generator.staging.transfer.transfer import Transfer, TransferResult, Watch
@@ -80,6 +83,26 @@ class TestDocumentsThatLeadAstray:
         result = step("stage-in", {"input_path": url, "as_type": "Directory"})
 
         assert (result.code, "Traceback" in result.err) == (0, False), result.err
+
+    def test_many_large_documents_have_a_limit_in_total(self, web: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All locations of a step together: the Items of all are in memory. Each document here is small enough."""
+        monkeypatch.setattr(documents, "_LARGEST_TOTAL", 2 * 1024**2)
+        pages = [f"/{number}.json" for number in range(3)]
+        for page, following in zip(pages, [*pages[1:], ""], strict=True):
+            links = [{"rel": "next", "href": web.url + following}] if following else []
+            found = [item({"a": {"href": "a.tif"}}, filler="x" * 900 * 1024)]
+            web.put(page, json_page({"type": "FeatureCollection", "features": found, "links": links}))
+        finder = SourceFinder(NetworkSettings(), Credentials())
+
+        def read(page: str) -> list[str]:
+            location = Location(kind="STAC", addresses=(web.url + page,))
+            return [asset.key for asset in StacReader(location, finder).assets()]
+
+        assert read(pages[1]) == ["a", "a"]
+        with pytest.raises(
+            StagingError, match=r"0\.json: with this document, STAC documents have more than 2 MiB in tot"
+        ):
+            read(pages[0])
 
     def test_its_own_self_link_is_not_believed(self, web: HttpServer, step: Runner) -> None:
         links = [{"rel": "self", "href": "file:///etc/i.json"}]

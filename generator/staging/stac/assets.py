@@ -129,7 +129,8 @@ class StacReader:
                 raise StagingError(f"{urls.redact(url)}: not a STAC Item, Collection or Catalog")
 
     def _read_document(self, url: str) -> dict[str, Any]:
-        document = read_json(self._finder.source(url, self._location), self._finder.network)
+        finder = self._finder
+        document = read_json(finder.source(url, self._location), finder.network, finder.stac_total)
         if not isinstance(document, dict):
             raise StagingError(f"{urls.redact(url)}: not a STAC Item, Collection or Catalog")
         return document
