@@ -388,6 +388,29 @@ def test_a_link_shows_a_run_to_people_who_cannot_sign_in(
     assert requests.get(link, timeout=60).status_code == 404
 
 
+def test_a_form_that_is_submitted_twice_creates_one_link_and_restores_no_removed_one(
+    service: Service, session: requests.Session, run: Callable[..., int]
+) -> None:
+    address = f"{service.url}/ada/toy/-/runs/{run()}"
+    text = session.get(address, timeout=60).text
+    names = ("form_token", "submission")
+    form = {name: re.findall(rf'name="{name}" value="([^"]+)"', text)[0] for name in names}
+
+    def share() -> tuple[list[str], int]:
+        shown = session.post(f"{address}/share", data={**form, "days": "7"}, timeout=60).text
+        return re.findall(r'value="([^"]+/-/shared/[^"]+)"', shown), shown.count("<li>by ")
+
+    link, count = share()
+    assert (len(link), count) == (1, 1)
+    assert share() == (link, 1)
+    form["submission"] += "of another page"
+    other, count = share()
+    assert (link != other, count) == (True, 2)
+    session.post(f"{address}/unshare", data=form, timeout=60)
+    assert share() == ([], 0)
+    assert requests.get(link[0], timeout=60).status_code == 404
+
+
 @pytest.mark.parametrize("form", [{}, {"form_token": "wrong", "days": "7"}])
 def test_a_link_is_made_by_the_form_alone(
     form: dict[str, str], service: Service, session: requests.Session, run: Callable[..., int]

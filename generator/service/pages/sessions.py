@@ -67,7 +67,7 @@ def begin(request: Request, response: Response, identity: Identity) -> None:
     content = f"{identity.id}.{expires}.{secret}"
     response.set_cookie(
         cookie,
-        f"{content}.{_signature(request, content)}",
+        f"{content}.{signature(request, content)}",
         max_age=_LIFETIME,
         httponly=True,
         samesite="strict",
@@ -89,15 +89,15 @@ def session(request: Request) -> Session:
         SignInFirstError: the request has no valid session.
     """
     value = request.cookies.get(cookie, "")
-    content, _, signature = value.rpartition(".")
+    content, _, given = value.rpartition(".")
     identity = None
-    if content and hmac.compare_digest(signature.encode(), _signature(request, content).encode()):
+    if content and hmac.compare_digest(given.encode(), signature(request, content).encode()):
         identity = tokens.find_by_session(context(request).pipelines.database, content.rpartition(".")[2])
     if identity is None or not identity.may_read:
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         raise SignInFirstError(f"/-/sign-in?next={quote(path, safe='')}")
     audit.note_author(identity.author(client_address(request)))
-    return Session(identity=identity, form_token=_signature(request, f"form {value}"))
+    return Session(identity=identity, form_token=signature(request, f"form {value}"))
 
 
 def check_writer_form(request: Request, form: Mapping[str, Any]) -> Session:
@@ -166,6 +166,7 @@ def check_origin(request: Request) -> None:
         raise HttpError(403, {"message": f"This form was sent by a page of another address. Open it at {here}."})
 
 
-def _signature(request: Request, content: str) -> str:
+def signature(request: Request, content: str) -> str:
+    """Return the signature of a text by this service."""
     here: Context = context(request)
     return hmac.new(here.signing_key, content.encode(), hashlib.sha256).hexdigest()

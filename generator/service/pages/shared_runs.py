@@ -15,6 +15,7 @@ from generator.service.pages.rendering import page
 from generator.service.pages.run_views import RunView, run_view
 from generator.service.pages.runs import contents, render_run
 from generator.service.pages.sessions import check_writer_form
+from generator.service.pages.submissions import link_secret
 from generator.service.store.run_links import create_link, find_link, remove_links
 
 router = APIRouter(prefix="/runs/{number:int}")
@@ -36,8 +37,10 @@ async def share(request: Request, number: int) -> Response:
         if days not in _DAYS:
             raise HttpError(400, {"message": f"Choose one of {', '.join(_DAYS)} days."})
         seconds = int(days) * 24 * 3600.0
-        secret = create_link(here.pipelines.database, number, user=who.identity.name, expires_in=seconds)
-        return render_run(request, number, link=f"{here.base(request)}/-/shared/{secret}")
+        database, secret = here.pipelines.database, link_secret(request, given)
+        secret = create_link(database, number, user=who.identity.name, expires_in=seconds, secret=secret)
+        exists = find_link(database, secret) is not None  # a form that is submitted again restores no removed link
+        return render_run(request, number, link=f"{here.base(request)}/-/shared/{secret}" if exists else "")
 
     return await run_in_threadpool(act)
 

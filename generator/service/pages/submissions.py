@@ -21,7 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from generator.service.context import context
-from generator.service.pages.sessions import check_form
+from generator.service.pages.sessions import check_form, signature
 from generator.service.store.submissions import add_address, find_address
 
 _under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -55,6 +55,15 @@ async def submit_once(
             if response.status_code == 303:
                 await run_in_threadpool(add_address, database, key, response.headers["Location"])
         return response
+
+
+def link_secret(request: Request, form: Mapping[str, Any]) -> str:
+    """Return the secret of the link that a form creates, the same for each submission; empty for a form without an ID.
+
+    The secret is not stored, and a browser that submits the form twice does not show the first answer, so the second
+    has to show the same link.
+    """
+    return signature(request, f"link {_key(request, form, ())}") if form.get("submission") else ""
 
 
 def _key(request: Request, form: Mapping[str, Any], files: Iterable[UploadFile]) -> str:

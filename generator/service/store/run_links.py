@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import secrets
 import time
+from secrets import token_urlsafe
 
 import sqlalchemy as sa
 
+from generator.service.store import submissions
 from generator.service.store.audit import Event, record
 from generator.service.store.database import Database, Row, rows
 from generator.service.store.run_tables import links
 from generator.service.store.tokens import digest
 
 
-def create_link(database: Database, number: int, *, user: str, expires_in: float) -> str:
-    """Create a link to a run; return its secret, of which only the digest is stored."""
-    secret, now = secrets.token_urlsafe(32), time.time()
-    values = {"id": digest(secret), "pipeline_id": number, "user": user}
+def create_link(database: Database, number: int, *, user: str, expires_in: float, secret: str = "") -> str:
+    """Create a link to a run; return its secret, of which only the digest is stored.
+
+    A ``secret`` of the caller's own creates one link at most: none if that link exists, or has been removed.
+    """
+    once, now = bool(secret), time.time()
+    secret = secret or token_urlsafe(32)
+    key = digest(secret)
+    values = {"id": key, "pipeline_id": number, "user": user}
     with database.transaction() as connection:
+        if once and not submissions.add(connection, key):
+            return secret
         connection.execute(sa.insert(links).values(**values, created_at=now, expires_at=now + expires_in))
         record(connection, Event.RUN_SHARED, number)
     return secret

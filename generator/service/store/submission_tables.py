@@ -13,4 +13,4 @@ submissions = sa.Table(
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False, index=True),
 )
-"""Forms that created something; ``address`` is the page of what each of them created."""
+"""Forms that created something; ``address`` is the page of what each of them created, empty for links."""

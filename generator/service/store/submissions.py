@@ -23,8 +23,16 @@ def find_address(database: Database, key: str) -> str | None:
 def add_address(database: Database, key: str, address: str) -> None:
     """Store the address of what a submitted form created."""
     with database.transaction() as connection:
-        values = {"id": key, "address": address, "created_at": time.time()}
-        connection.execute(sa.insert(submissions).values(**values))
+        add(connection, key, address)
+
+
+def add(connection: sa.Connection, key: str, address: str = "") -> bool:
+    """Store what a submitted form created, in a transaction; return False if it is stored already."""
+    if connection.execute(sa.select(submissions.c.id).where(submissions.c.id == key)).first():
+        return False
+    values = {"id": key, "address": address, "created_at": time.time()}
+    connection.execute(sa.insert(submissions).values(**values))
+    return True
 
 
 def remove_old(database: Database) -> None:
