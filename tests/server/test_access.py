@@ -335,6 +335,19 @@ def test_a_file_of_tokens_that_fails_is_a_database_that_is_unavailable(tmp_path:
             assert unexpected_problem(failure.value, "1").status == 503
 
 
+def test_signing_in_again_and_again_ends_the_oldest_sessions_of_that_token_alone(tmp_path: Path) -> None:
+    with closing(TokenStore(tmp_path)) as store:
+        ada, bob = (store.find(store.create(name, "read")) for name in ("ada", "bob"))
+        assert ada
+        assert bob
+        store.begin_session(bob, "bob's", lifetime=60)
+        for number in range(103):
+            store.begin_session(ada, f"{number}", lifetime=3600 + number)
+
+        assert [n for n in range(103) if store.find_by_session(f"{n}")] == list(range(3, 103))
+        assert store.find_by_session("bob's") == bob
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_session_is_a_cookie_of_this_site_alone(closed: NotebookServer, scheme: str) -> None:
     proxy = {"X-Forwarded-Proto": scheme}

@@ -142,6 +142,20 @@ def test_a_session_ends_with_its_time_and_is_removed(tmp_path: Path) -> None:
     database.close()
 
 
+def test_signing_in_again_and_again_ends_the_oldest_sessions_of_that_token_alone(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "x.sqlite3"))
+    ada, bob = (tokens.find(database, tokens.create(database, name=name, scopes=["api"])) for name in ("ada", "bob"))
+    assert ada
+    assert bob
+    now = time.time()
+    other = tokens.begin_session(database, bob, expires_at=now + 60)
+    begun = [tokens.begin_session(database, ada, expires_at=now + 3600 + number) for number in range(103)]
+
+    assert [n for n, secret in enumerate(begun) if tokens.find_by_session(database, secret)] == list(range(3, 103))
+    assert tokens.find_by_session(database, other) == bob
+    database.close()
+
+
 def test_a_database_from_before_there_were_sessions_gets_them(tmp_path: Path) -> None:
     database = Database(sqlite_url(tmp_path / "x.sqlite3"))
     made = tokens.create(database, name="ada", scopes=["api"])

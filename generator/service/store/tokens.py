@@ -30,6 +30,8 @@ roles = {"read": ("read_api",), "run": ("api", "trigger"), "admin": ("api", "tri
 _PREFIX = {"trigger": "glptt-"}
 """GitLab's prefix of trigger tokens; other tokens have that of access tokens."""
 _SHORTEST = 20
+_MOST_SESSIONS = 100
+"""Sessions of one token: rows would fill the disk otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,9 +194,12 @@ def revoke(database: Database, name: str) -> int:
 
 
 def begin_session(database: Database, identity: Identity, *, expires_at: float) -> str:
-    """Start a session; return the secret for the session's cookie."""
+    """Start a session; return the secret for the session's cookie. The oldest of too many of its token end."""
     secret = secrets.token_urlsafe(32)
+    mine = sessions.c.token_id == identity.id
+    latest = sa.select(sessions.c.id).where(mine).order_by(sessions.c.expires_at.desc()).limit(_MOST_SESSIONS - 1)
     with database.transaction() as connection:
+        connection.execute(sa.delete(sessions).where(mine, sessions.c.id.not_in(latest)))
         values = {"id": digest(secret), "token_id": identity.id, "expires_at": expires_at}
         connection.execute(sa.insert(sessions).values(**values))
         record(connection, Event.SIGNED_IN)

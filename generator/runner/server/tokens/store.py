@@ -24,6 +24,8 @@ CREATE TABLE IF NOT EXISTS session (
 ) WITHOUT ROWID;
 """
 _COLUMNS = "name, role, digest, created, expires"
+_MOST_SESSIONS = 100
+"""Sessions of one token: rows would fill the disk otherwise."""
 
 
 class TokenStore:
@@ -89,9 +91,12 @@ class TokenStore:
         return self._find(digest(secret))
 
     def begin_session(self, token: Token, secret: str, *, lifetime: float) -> None:
-        """Store a session of a token, and remove expired ones; ``lifetime`` in seconds."""
+        """Store a session of a token, and remove expired ones and the oldest of too many; ``lifetime`` in seconds."""
         now = time.time()
         self._query("DELETE FROM session WHERE expires < ?", now)
+        latest = "SELECT digest FROM session WHERE token = ? ORDER BY expires DESC LIMIT ?"
+        statement = f"DELETE FROM session WHERE token = ? AND digest NOT IN ({latest})"  # noqa: S608 - constant text
+        self._query(statement, token.digest, token.digest, _MOST_SESSIONS - 1)
         values = (digest(secret), token.digest, min(now + lifetime, token.expires or now + lifetime))
         self._query("INSERT INTO session (digest, token, expires) VALUES (?, ?, ?)", *values)
 
