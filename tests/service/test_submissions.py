@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
+import sqlalchemy as sa
 from ci_service import ACCESS, Service
 from support import git
+
+from generator.service.store.database import Database, sqlite_url
+from generator.service.store.submission_tables import submissions
+from generator.service.store.submissions import add_address, find_address, remove_old
 
 Form = dict[str, str]
 
@@ -132,3 +138,15 @@ def test_a_schedule_that_is_started_by_a_double_click_starts_one_pipeline(
     submit(f"{made}/delete", form)
 
     assert starts[0] == starts[1] != starts[2]
+
+
+def test_what_a_form_created_is_known_for_as_long_as_its_token_is_valid(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "x.sqlite3"))
+    add_address(database, "old", "/runs/1")
+    with database.transaction() as connection:
+        connection.execute(sa.update(submissions).values(created_at=time.time() - 25 * 3600))
+    add_address(database, "new", "/runs/2")
+    remove_old(database)
+
+    assert (find_address(database, "old"), find_address(database, "new")) == (None, "/runs/2")
+    database.close()
