@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import tarfile
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def context_of(pack: type) -> Client:
     made = pack(base_image="base")
     made.platform = "linux/amd64"
+    made.log = logging.getLogger(__name__)  # not that of a build in this process, which has ended
     client = Client()
     assert list(made.build(client, "x:y", 0, {"NB_UID": "1000"}, [], {})) == ["built"]
     return client
