@@ -295,7 +295,8 @@ def test_a_hook_or_a_schedule_that_was_deleted_meanwhile_leaves_no_secret(hooks:
     hooks.delete(number)
 
     hooks.update(number, url="https://second.example/", token="of the second", events={})
-    hooks.set_notification(7, url="https://second.example/", token="of the second")
+    with hooks._database.transaction() as connection:
+        hooks.replace_notification(connection, 7, url="https://second.example/", token="of the second")
 
     assert hooks.notifications(schedule=7) == []
     assert list((tmp_path / "hooks").iterdir()) == []

@@ -75,13 +75,8 @@ class Hooks:
         made = connection.execute(sa.insert(hooks).values(values)).inserted_primary_key
         self._keep(connection, int(made[0]) if made else 0, url=url, token=token)
 
-    def set_notification(self, schedule: int, *, url: str, token: str) -> None:
-        """Replace the address that gets the ends of a schedule's pipelines; none if it is empty."""
-        with self._database.transaction() as connection:
-            self.replace_notification(connection, schedule, url=url, token=token)
-
     def replace_notification(self, connection: sa.Connection, schedule: int, *, url: str, token: str) -> None:
-        """Replace the address as `set_notification` does, in a transaction."""
+        """Replace the address that gets the ends of a schedule's pipelines, in a transaction; none if it is empty."""
         mine = sa.select(hooks.c.id).where(hooks.c.schedule_id == schedule)
         connection.execute(sa.delete(deliveries).where(deliveries.c.hook_id.in_(mine)))
         connection.execute(sa.delete(hooks).where(hooks.c.schedule_id == schedule))
