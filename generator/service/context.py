@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from generator.service.project.project import Commit, Project
 from generator.service.retention.keeper import Keeper
 from generator.service.runs.recording import run_record
 from generator.service.store import audit
+from generator.service.store.database import Within
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import mask_value
@@ -30,9 +30,6 @@ from generator.service.store.runs import Runs, add_run
 from generator.service.store.schedules import Schedules
 from generator.service.store.tokens import Identity
 from generator.shared.errors import UsageError
-
-Within = Callable[[sa.Connection, int], None]
-"""Adds to the transaction that creates a pipeline, given its number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from generator.service.context import Context, Within
+from generator.service.context import Context
 from generator.service.hooks.sending import check_address
 from generator.service.schedules.checks import FieldError
-from generator.service.store.database import Row
+from generator.service.store.database import Row, Within
 from generator.service.store.hooks import Hooks
 from generator.shared.errors import UsageError
 

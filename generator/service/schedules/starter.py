@@ -16,10 +16,10 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 
-from generator.service.context import Context, Within
+from generator.service.context import Context
 from generator.service.http_errors import HttpError, error_text
 from generator.service.store import tokens
-from generator.service.store.database import Row
+from generator.service.store.database import Row, Within
 from generator.service.store.schedules import AlreadyStartedError
 from generator.service.store.tokens import Identity
 from generator.shared.clock_watch import ClockWatch

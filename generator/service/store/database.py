@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,8 @@ sessions = sa.Table(
 """Signed-in sessions of the pages; ``id`` is the digest of a secret that only the cookie holds."""
 
 Row = sa.RowMapping
+Within = Callable[[sa.Connection, int], None]
+"""Adds to the transaction that stores a pipeline or a schedule, given its number."""
 _CLAIM = int.from_bytes(b"packmill", "big")
 """The ID of the advisory lock."""
 _LIBPQ_DRIVERS = ("psycopg", "psycopg2")

@@ -12,7 +12,7 @@ from generator.service.project.pipeline_file import Job
 from generator.service.project.project import Revision
 from generator.service.store import states
 from generator.service.store.audit import Event, author_as, record
-from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
+from generator.service.store.database import Database, Row, Within, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues, has_secrets_of_one_run
 from generator.service.store.outbox import store_events
 from generator.service.store.run_tables import links, runs
@@ -47,7 +47,7 @@ class Pipelines:
         variables: Variables,
         name: str | None,
         schedule: int | None = None,
-        within: Callable[[sa.Connection, int], None] = lambda _connection, _number: None,
+        within: Within = lambda _connection, _number: None,
     ) -> int:
         """Create a pipeline with its jobs in one transaction; return its number.
 

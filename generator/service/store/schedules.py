@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from generator.service.store import states
 from generator.service.store.audit import Event, record
-from generator.service.store.database import Database, Row, jobs, pipelines, row, rows
+from generator.service.store.database import Database, Row, Within, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hook_tables import deliveries, hooks
 from generator.service.store.schedule_tables import schedules
@@ -59,7 +59,7 @@ class Schedules:
         variables: Variables,
         *,
         package: int | None = None,
-        within: Callable[[sa.Connection, int], None] = lambda _connection, _number: None,
+        within: Within = lambda _connection, _number: None,
         **fields: Any,
     ) -> int | None:
         """Create a schedule; return its number, None if there are too many.
@@ -85,7 +85,7 @@ class Schedules:
         self,
         number: int,
         *,
-        within: Callable[[sa.Connection, int], None] = lambda _connection, _number: None,
+        within: Within = lambda _connection, _number: None,
         **fields: Any,
     ) -> None:
         """Change a schedule; its next time is computed again if the expression, the zone or its activity changes.
