@@ -59,12 +59,21 @@ def test_a_tree_is_synced_without_what_links_lead_to(synced: list[str], tmp_path
     assert "outside" not in synced
 
 
-def test_a_tree_of_any_depth_is_written_to_the_disk(tmp_path: Path) -> None:
+def test_a_tree_of_any_depth_is_written_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as paths lead: Linux takes 4,096 bytes of one."""
     make_deep(tmp_path, 2500)
+    written, fsync = [], os.fsync
+
+    def note(descriptor: int) -> None:
+        written.append(descriptor)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
 
     durable_files.sync_tree(tmp_path)
 
     remove_tree(tmp_path / "d")
+    assert len(written) > 1900
 
 
 def test_a_file_that_was_removed_needs_nothing(tmp_path: Path) -> None:
