@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -83,7 +85,9 @@ class Service:
         path: str = "ada/toy",
         database: str | None = None,
         fresh: bool = False,
+        open_files: int | None = None,
     ) -> None:
+        """Prepare a service; ``open_files`` is the soft limit of open files that it is started with."""
         self.port = free_port()
         self.data, self.url = data, f"http://127.0.0.1:{self.port}"
         self.root = f"{self.url}/api/v4/projects/1"
@@ -91,13 +95,16 @@ class Service:
         self._words += options
         tokens = {"PACKMILL_CI_TRIGGER_TOKEN": TRIGGER, "PACKMILL_CI_ACCESS_TOKEN": ACCESS}
         self.environment = {**os.environ, **tokens, **({"PACKMILL_DATABASE": database} if database else {})}
-        self._fresh = fresh
+        self._fresh, self._open_files = fresh, open_files
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Service:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with self.data.with_suffix(".log").open("ab") as log:
-            given = {"env": self.environment, "stdout": log, "stderr": log, "fresh": self._fresh}
+            given: dict[str, Any] = {"env": self.environment, "stdout": log, "stderr": log, "fresh": self._fresh}
+            if self._open_files is not None:
+                limits = (self._open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+                given["preexec_fn"] = functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
             self.process = start(PACKMILL, *self._words, cwd=here.parent, **given)
         wait_until(self._answers, message="the service answers")
         return self

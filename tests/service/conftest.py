@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ci_service import Service, make_project
@@ -38,8 +39,8 @@ def another_service(project: Path, marks: Path, tmp_path: Path) -> Iterator[Call
     """Services for tests that kill them or need options of their own; whatever is left is stopped."""
     made: list[Service] = []
 
-    def start(*options: str, database: str | None = None) -> Service:
-        made.append(Service(project, tmp_path / "data", *options, "--job-writes", str(marks), database=database))
+    def start(*options: str, **given: Any) -> Service:
+        made.append(Service(project, tmp_path / "data", *options, "--job-writes", str(marks), **given))
         made[-1].start()
         return made[-1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -57,12 +56,8 @@ def test_after_300_half_sent_requests_the_next_is_answered(
 
 def test_files_are_enough_for_all_connections(another_service: Callable[..., Service]) -> None:
     """A shell's usual limit would be, with a few hundred connections more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
-    try:
-        service = another_service("--connections-per-address", "1000", "--request-timeout", "5 minutes")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    options = ("--connections-per-address", "1000", "--request-timeout", "5 minutes")
+    service = another_service(*options, open_files=200)
     with _connected(service, 300, _HALF_A_HEAD):
         assert _answers(service)
         assert service.wait(service.trigger()) == "success"
