@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,7 +27,7 @@ def row_folders(rows: Sequence[PlannedRow], template: str | None, *, digits: int
     Numbers are written with at least ``digits`` digits; by default, as many as the last one needs.
 
     Raises:
-        UsageError: the template is invalid, gives two rows one folder, or one row a folder inside another's.
+        UsageError: the template is invalid, gives a row no folder, two rows one, or one row a folder inside another's.
     """
     width = digits or digits_of(rows)
     if template is None:
@@ -39,6 +40,9 @@ def row_folders(rows: Sequence[PlannedRow], template: str | None, *, digits: int
         path = render_path(template, notebook="row", time=now, parameters=row.values, args=args).removesuffix(".ipynb")
         if path.startswith("/") or ".." in path.split("/"):
             raise UsageError(f"--folder-template: row {row.number} gets {path!r}, which is outside of the results")
+        path = posixpath.normpath(path)  # "a//b" and "./a/b" are one folder
+        if path == ".":  # that of all rows
+            raise UsageError(f"--folder-template: row {row.number} gets no name for its folder; add {{{{ args.row }}}}")
         if path in taken:
             raise UsageError(
                 f"--folder-template: rows {taken[path]} and {row.number} both get {path!r}; add {{{{ args.row }}}}"

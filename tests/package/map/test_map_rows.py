@@ -156,6 +156,9 @@ def test_a_template_names_folders_by_values() -> None:
         ("../{{ args.row }}", "outside"),
         ("{% if args.row == '1' %}a{% else %}a/b{% endif %}", "row 2 is in the folder 'a' of row 1"),
         ("{{ missing }}", "missing"),
+        ("{% if args.row == '1' %}a/b{% else %}./a//b{% endif %}", "rows 1 and 2 both get 'a/b'"),
+        ("{{ city[4:] }}", "row 1 gets no name"),  # its results would replace those of all rows
+        ("{{ city[4:] }}.", "row 1 gets no name"),
     ],
 )
 def test_a_template_that_mixes_rows_is_refused(template: str, message: str) -> None:
