@@ -26,6 +26,8 @@ Row = Mapping[str, Any]
 geometry = "geometry"
 """The column with the geometry of a feature."""
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
+_LONGEST_RANGE = 100
+"""Characters: Python converts no number of thousands of digits."""
 _MOST_ROWS = 1_000_000
 """A few hundred bytes of Parquet can have any number of rows."""
 _LEAST_MEMORY, _SHARE_OF_MEMORY = 4 << 30, 0.25
@@ -92,13 +94,24 @@ def product(assignments: Sequence[str]) -> list[Row]:
 def _values(text: str) -> list[str]:
     span = _RANGE.fullmatch(text)
     if not span:
-        return next(csv.reader([text]), [])
+        return _listed(text)
+    if len(text) > _LONGEST_RANGE:
+        raise UsageError(f"--product {text[:_LONGEST_RANGE]}…: a range has at most {_LONGEST_RANGE} characters")
     first, last = int(span[1]), int(span[2])
     if abs(last - first) >= _MOST_ROWS:
         raise UsageError(f"--product {text}: more than {_MOST_ROWS:,} values")
     width = len(span[1]) if span[1].startswith("0") and len(span[1]) == len(span[2]) else 0
     step = 1 if last >= first else -1
     return [f"{number:0{width}d}" for number in range(first, last + step, step)]
+
+
+def _listed(text: str) -> list[str]:
+    """Return the values of a list, which is a line of CSV."""
+    try:
+        with _long_cells():
+            return next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise UsageError(f"--product {text[:_LONGEST_RANGE]}: not a list of values: {error}") from None
 
 
 def _read_csv(path: Path, delimiter: str = ",") -> Iterator[Row]:

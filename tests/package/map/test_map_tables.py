@@ -119,11 +119,19 @@ def test_a_range_has_all_whole_numbers(text: str, values: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["n"], ["n="], ["=1"], ["n=1", "n=2"], ["n=1..9999999"], ["n=\n"], ["a=1..2000", "b=1..2000"]],
+    [
+        *(["n"], ["n="], ["=1"], ["n=1", "n=2"], ["n=1..9999999"], ["n=\n"], ["a=1..2000", "b=1..2000"]),
+        [f"n=1..{'9' * 5000}"],
+    ],
+    ids=lambda words: " ".join(words)[:20],
 )
 def test_a_product_that_is_none_is_refused(words: list[str]) -> None:
     with pytest.raises(UsageError):
         product(words)
+
+
+def test_a_value_of_a_product_may_be_a_large_geometry() -> None:
+    assert product([f"area={'x' * 300_000},a"]) == [{"area": "x" * 300_000}, {"area": "a"}]
 
 
 def test_a_cell_may_be_a_large_geometry(tmp_path: Path) -> None:
