@@ -162,9 +162,9 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 @pytest.fixture
 def forked_cwltool(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fork the cwltool of `packmill run` in this process: a new interpreter takes two seconds to load it."""
-    from generator import subprocesses
+    from generator.subprocesses import streams
 
-    monkeypatch.setattr(subprocesses, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": start_engine}))
+    monkeypatch.setattr(streams, "subprocess", SimpleNamespace(**vars(subprocess) | {"Popen": start_engine}))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from generator.containers.engine import run_in
-from generator.subprocesses import run_within, stream
+from generator.subprocesses.commands import run_within
+from generator.subprocesses.streams import stream
 
 
 def test_a_long_line_comes_in_pieces() -> None:

@@ -18,7 +18,7 @@ from generator.containers.podman import check_engine
 from generator.progress import Progress
 from generator.request.build import BuildRequest, check_localities
 from generator.request.settings import Settings
-from generator.subprocesses import signing_variables, without_variables
+from generator.subprocesses.environment import signing_variables, without_variables
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from generator.containers.unreachable import explain_build, explain_fetch
 from generator.shared.errors import EnvironmentSpecError, ImageBuildError
-from generator.subprocesses import stream
+from generator.subprocesses.streams import stream
 
 _KEPT_LINES = 400
 """Number of output lines of a build that are kept for its error message."""

@@ -17,7 +17,7 @@ import docker.errors
 from generator.containers.limits import container_limits
 from generator.request.settings import read_settings
 from generator.shared.errors import EngineMissingError, ImageBuildError, UsageError
-from generator.subprocesses import run, run_within
+from generator.subprocesses.commands import run, run_within
 
 _RUN_LIMIT = 300.0
 """Time limit of a command in a container, in seconds."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from generator.resources import data_folder
 from generator.shared.errors import EngineMissingError, UsageError
-from generator.subprocesses import Finished
+from generator.subprocesses.commands import Finished
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Execute = Callable[[tuple[str, ...]], Finished]

@@ -15,7 +15,7 @@ from generator.containers.engine import is_podman, open_client
 from generator.containers.firewall import Execute, Wall, build_wall, networks_of, remove_wall
 from generator.request.settings import Settings
 from generator.shared.errors import EngineMissingError
-from generator.subprocesses import Finished, run
+from generator.subprocesses.commands import Finished, run
 
 name = "packmill"
 _LABEL = "org.packmill.network"

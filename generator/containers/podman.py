@@ -15,7 +15,7 @@ from tempfile import mkdtemp
 from generator.containers.engine import is_podman
 from generator.resources import data_folder
 from generator.shared.errors import EngineMissingError
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _folders: list[str] = []
 """The folder of the replacement in this process, once it is needed."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from generator.containers.podman import use_podman_command
 from generator.shared.errors import EngineMissingError
-from generator.subprocesses import Finished, run, start_detached
+from generator.subprocesses.commands import Finished, run
+from generator.subprocesses.detached import start_detached
 
 _START_TIMEOUT = 60.0
 _ADVICE = """container engine: cannot be set up here: {reason}

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from generator.shared.errors import EngineMissingError
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _INSIDE = "/mnt"
 

@@ -25,7 +25,7 @@ from generator.image.store import ImageStore
 from generator.progress import Progress
 from generator.resources import data_folder
 from generator.shared.errors import EnvironmentSpecError, ImageBuildError, PackmillError
-from generator.subprocesses import stop_streams
+from generator.subprocesses.streams import stop_streams
 
 _PYTHON = "python3"
 _DOWNLOAD = "python-build-standalone"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from generator.shared.errors import RunError
 from generator.shared.safe_text import printable
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 own_prefix = "localhost/packmill/"
 """Prefix of the images that packmill builds and that no registry has."""

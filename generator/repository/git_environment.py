@@ -18,7 +18,8 @@ from urllib.parse import quote, unquote, urlsplit
 from generator.network.address_policy import Access
 from generator.network.guarded_proxy import GuardedProxy
 from generator.repository.address import Repository
-from generator.subprocesses import run, signing_variables, without_variables
+from generator.subprocesses.commands import run
+from generator.subprocesses.environment import signing_variables, without_variables
 
 _ASKPASS = """#!/bin/sh
 # The prompt is compared whole: a part of it could be a hostile submodule's address. git 2.48 began to encode its parts.

@@ -19,7 +19,7 @@ from typing import Any
 
 from generator.service.archives import archive_errors, open_archive
 from generator.service.store.job_folders import JobFolder
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from generator.staging.stac.formats.program import serve; serve()"
 _ENVIRONMENT = {"PROJ_NETWORK": "OFF", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}

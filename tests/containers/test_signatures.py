@@ -18,7 +18,6 @@ import requests
 from oci_registry import oci_registry
 from waiting import wait_until
 
-from generator import subprocesses
 from generator.build import pipeline
 from generator.cli import main
 from generator.containers.registry import look_up
@@ -34,6 +33,7 @@ from generator.request.settings import Settings, read_settings
 from generator.shared.errors import SignatureError, UsageError
 from generator.signing.formats import envelope, open_envelope, payload_type, statement
 from generator.signing.keys import SigningKey, VerifyingKey, parse_signing_key, parse_verifying_key
+from generator.subprocesses import commands, conversation, detached, streams
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _PASSWORD = "harmless"
@@ -397,16 +397,16 @@ def test_programs_that_packmill_starts_do_not_inherit_the_key(way: str, tmp_path
     command = ("sh", "-c", 'env > "$0.part"; mv "$0.part" "$0"', str(seen))
 
     if way == "run":
-        subprocesses.run(command)
+        commands.run(command)
     elif way == "stream":
-        subprocesses.stream(command, on_line=print)
+        streams.stream(command, on_line=print)
     elif way == "start_detached":
-        subprocesses.start_detached(command, log=log)
+        detached.start_detached(command, log=log)
     elif way == "start_apart":
         with log.open("wb") as file:
-            subprocesses.start_apart(command, handing=file.fileno(), text="", log=log)
+            detached.start_apart(command, handing=file.fileno(), text="", log=log)
     else:
-        subprocesses.Conversation(command, log=log).end()
+        conversation.Conversation(command, log=log).end()
 
     wait_until(seen.exists, message="the program has printed its environment")
     assert "PATH=" in seen.read_text()

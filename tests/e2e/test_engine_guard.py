@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from waiting import wait_until
 
-from generator import subprocesses
 from generator.containers.limits import container_limits
 from generator.package.engines import cwltool, toil
 from generator.package.engines.execution import execute
 from generator.request.settings import Settings
 from generator.shared.errors import RunError, UsageError
 from generator.shared.write_limits import WriteLimits
+from generator.subprocesses import streams
 
 pytestmark = pytest.mark.engine
 _TOOL = {
@@ -230,7 +230,7 @@ def test_modules_of_the_present_folder_are_not_imported(
     (tmp_path / "cwltool").mkdir()
     (tmp_path / "cwltool" / "__init__.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(subprocesses, "subprocess", subprocess)  # a new interpreter: the forked one has cwltool already
+    monkeypatch.setattr(streams, "subprocess", subprocess)  # a new interpreter: the forked one has cwltool already
 
     run("mkdir output")
 
@@ -314,7 +314,7 @@ def test_folders_that_are_too_deep_end_the_run_and_leave_nothing(
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(subprocesses, "subprocess", subprocess)  # a new interpreter: cwltool keeps the first TMPDIR
+    monkeypatch.setattr(streams, "subprocess", subprocess)  # a new interpreter: cwltool keeps the first TMPDIR
 
     with pytest.raises(RunError):
         run("mkdir output; i=0; cd output; while [ $i -lt 1200 ]; do mkdir d; cd d; i=$((i+1)); done")

@@ -19,7 +19,7 @@ from waiting import wait_until
 from generator.service.lookups.answer import read_answer
 from generator.service.store import tokens
 from generator.service.store.database import Database, sqlite_url
-from generator.subprocesses import feed
+from generator.subprocesses.commands import feed
 
 _ODD = "more/<b>odd.ipynb"
 expect.set_options(timeout=60_000)  # milliseconds, for a busy machine

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from generator.containers.engine import host_ca_bundle
 from generator.shared.errors import EngineMissingError
 from generator.shared.file_digest import file_sha256
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 recipe_label = "org.packmill.base"
 _CA_IN_IMAGE = "/etc/ssl/certs/ca-certificates.crt"

@@ -13,7 +13,7 @@ from pathlib import Path
 from generator.machine.checks.python_packages import pip_install
 from generator.machine.finding import Finding, State
 from generator.shared.errors import RepositoryError
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _MANAGERS = (("apt-get", "apt-get install -y"), ("dnf", "dnf install -y"), ("apk", "apk add"), ("brew", "brew install"))
 

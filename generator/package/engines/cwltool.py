@@ -13,7 +13,7 @@ import generator
 from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.engines.environment import kept_variables
 from generator.shared.errors import DocumentError
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 name = "cwltool"
 

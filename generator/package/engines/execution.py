@@ -19,7 +19,8 @@ from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.engines import engine_of
 from generator.package.engines.failure import FailureReason
 from generator.shared.errors import EngineMissingError, RunError
-from generator.subprocesses import run, stream
+from generator.subprocesses.commands import run
+from generator.subprocesses.streams import stream
 
 
 def execute(

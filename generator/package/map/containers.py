@@ -12,7 +12,7 @@ from generator.package.map.files import mount_option
 from generator.package.map.tool import Tool
 from generator.shared import contract
 from generator.shared.write_limits import WriteLimits
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _LABEL = "org.packmill.map"
 _REMOVED = ("No such container", "is already in progress")

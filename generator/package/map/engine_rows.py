@@ -22,7 +22,7 @@ from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, TooManyFailuresError, next_attempt
 from generator.shared import contract
 from generator.shared.errors import PackmillError, RunError
-from generator.subprocesses import stop_streams
+from generator.subprocesses.streams import stop_streams
 
 _WAIT = 1.0
 _SHOWN = 3

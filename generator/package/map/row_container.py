@@ -21,7 +21,8 @@ from generator.package.map.files import Mounts
 from generator.package.map.folders import remove_folder
 from generator.package.map.records import whole_number
 from generator.shared.failures import RunTimeLimitError
-from generator.subprocesses import Conversation, run
+from generator.subprocesses.commands import run
+from generator.subprocesses.conversation import Conversation
 
 GRACE = 120.0
 """Seconds that a row may take beyond its time limit, and a container for its end after the last row."""

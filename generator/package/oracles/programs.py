@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from generator.package.engines.environment import kept_variables
 from generator.package.oracles.opinion import NotInstalledError, Opinion
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 INSTALL = "pip install 'packmill[validate]'"
 """The command that installs all of them."""

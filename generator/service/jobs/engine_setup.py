@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _TIMEOUT = 1800.0
 _code = Path(__file__).resolve().parents[3]

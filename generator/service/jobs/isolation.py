@@ -17,7 +17,7 @@ from generator.service.jobs.confinement import COMPLETE_ABI, OLDEST_ABI, landloc
 from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
 from generator.shared.removal import remove_tree
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _PROGRAM = Path(__file__).with_name("confinement.py")
 _ENGINE_STATE = tuple(map(Path, ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers")))

@@ -32,7 +32,7 @@ from generator.service.store.database import Database, Row, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.clock_watch import ClockWatch
-from generator.subprocesses import start_apart
+from generator.subprocesses.detached import start_apart
 
 _SHEPHERD = Path(__file__).with_name("shepherd.py")
 

@@ -27,7 +27,7 @@ from generator.service.jobs.isolation import Isolation, home_links
 from generator.service.lookups.answer import Answer, read_answer
 from generator.service.store.job_folders import DataFolder
 from generator.shared.removal import remove_tree
-from generator.subprocesses import feed
+from generator.subprocesses.commands import feed
 
 _PROGRAM, _CODE = Path(confinement.__file__), Path(__file__).resolve().parents[3]
 _FOLDERS = "lookup-"

@@ -18,7 +18,7 @@ from pathlib import Path
 from generator.service.notebooks import program as notebook_program
 from generator.service.store.job_folders import JobFolder
 from generator.shared.removal import remove_tree
-from generator.subprocesses import feed
+from generator.subprocesses.commands import feed
 
 _PROGRAM = Path(notebook_program.__file__)
 _VERSION = b"2"

@@ -10,7 +10,7 @@ from generator.repository.git_environment import identity
 from generator.service.project import pipeline_file
 from generator.service.project.pipeline_file import PipelineFile
 from generator.shared.errors import UsageError
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _MOST_KNOWN = 1000
 

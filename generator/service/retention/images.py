@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.service.retention.policy import Policy
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _TIMEOUT = 1800.0
 _DAY = 86400.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from generator.service.archives import Archive
 from generator.service.http_errors import HttpError
 from generator.service.tables import program as table_program
-from generator.subprocesses import run
+from generator.subprocesses.commands import run
 
 _PROGRAM = Path(table_program.__file__)
 _READ = ("package.json", "inputs.yml")

@@ -47,7 +47,7 @@ from generator.package.engines.checked_cwltool.mounts import (
 )
 from generator.package.engines.checked_cwltool.outputs import OutputFolder, OutputRefusedError
 from generator.shared.write_limits import watched
-from generator.subprocesses import run as run_command
+from generator.subprocesses.commands import run as run_command
 
 _UNLIMITED = 1e15
 """MiB or cores: more than any machine has."""

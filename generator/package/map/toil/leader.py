@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from generator.package.engines.toil import environment, split_job_store, toil_python
 from generator.package.map.toil.plan import ToilPlan
 from generator.package.map.toil.waves import Wave
-from generator.subprocesses import stream
+from generator.subprocesses.streams import stream
 
 _SHOWN = 3
 """Lines of the leader's log that a message has."""

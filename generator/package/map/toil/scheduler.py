@@ -18,7 +18,7 @@ from generator.package.map.toil.plan import SINGLE_MACHINE, ToilPlan
 from generator.package.map.toil.waves import Wave, left_waves, write_wave
 from generator.progress import Progress
 from generator.shared.errors import RunError
-from generator.subprocesses import stop_streams
+from generator.subprocesses.streams import stop_streams
 
 _INTERVAL = 0.5
 """Seconds between two looks at what the jobs left."""
