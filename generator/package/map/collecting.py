@@ -7,6 +7,7 @@ has ended, or what was copied out of the reach of one that goes on.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,23 @@ def load_checks() -> None:
 def collect_row(
     left: Path, final: Path, answer: Mapping[str, Any], *, limits: WriteLimits = no_limits, has_ended: bool = False
 ) -> Ended:
-    """Bring what a row left to its folder, and return how it ended.
+    """Bring what a row left to its folder, and return how it ended; a row whose results cannot be moved has failed.
 
     ``has_ended`` is whether its container has: then results are moved. Otherwise they are copied, within ``limits``.
+
+    Raises:
+        OSError: the disk is full.
     """
+    try:
+        return _bring(left, final, answer, limits=limits, has_ended=has_ended)
+    except OSError as error:  # other rows go on
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        message = f"the results cannot be read, or not be moved to {final}: {error.strerror or error}"
+        return Ended(state="failed", reason=_REFUSED, message=message)
+
+
+def _bring(left: Path, final: Path, answer: Mapping[str, Any], *, limits: WriteLimits, has_ended: bool) -> Ended:
     if any(path.is_symlink() or not path.is_dir() for path in (left, left / contract.output_folder)):
         return _without_results(answer)
     if has_ended:
@@ -51,20 +65,11 @@ def collect_row(
 
 
 def _copy(left: Path, copy: Path, limits: WriteLimits) -> Ended | None:
-    """Copy the results of a row; return why the row fails if they cannot be copied.
-
-    Raises:
-        OSError: the disk is full.
-    """
+    """Copy the results of a row; return why the row fails if they exceed the limits."""
     try:
         copy_folder(left / contract.output_folder, copy / contract.output_folder, limits)
     except LimitExceededError as error:
         return Ended(state="failed", reason=OutputLimitError.reason, message=f"{error}; {output_advice}")
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        message = f"the results cannot be read: {error.strerror or error}"
-        return Ended(state="failed", reason=_REFUSED, message=message)
     return None
 
 
@@ -96,7 +101,7 @@ def _without_results(answer: Mapping[str, Any]) -> Ended:
 def _put(results: Path, final: Path) -> None:
     """Give results their final name; results of an earlier attempt are removed."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    if final.exists():
+    if os.path.lexists(final):
         retired = results.with_name("retired")
         final.rename(retired)
         remove_folder(retired)

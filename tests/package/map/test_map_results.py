@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import sqlite3
 from contextlib import closing
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from deep_folders import make_deep
 
+from generator.package.map import collecting
 from generator.package.map.collecting import collect_row
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended, open_journal
@@ -61,6 +63,37 @@ def test_results_of_an_earlier_attempt_are_replaced(tmp_path: Path) -> None:
     collect_row(left(tmp_path, scraps="{}"), final, _SUCCEEDED)
 
     assert [path.name for path in final.iterdir()] == ["scraps.json"]
+
+
+def test_a_link_in_the_place_of_a_row_s_folder_is_replaced(tmp_path: Path) -> None:
+    final = tmp_path / "rows" / "1"
+    final.parent.mkdir()
+    final.symlink_to("missing")
+
+    assert collect_row(left(tmp_path, scraps="{}"), final, _SUCCEEDED).has_succeeded
+    assert [path.name for path in final.iterdir()] == ["scraps.json"]
+
+
+@pytest.mark.parametrize("has_ended", [True, False], ids=["moved", "copied"])
+def test_results_that_cannot_be_moved_to_their_folder_fail_the_row(has_ended: bool, tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text("of somebody else")
+    row = left(tmp_path)
+
+    ended = collect_row(row, tmp_path / "rows" / "Rome" / "1", _SUCCEEDED, has_ended=has_ended)
+
+    assert (ended.state, ended.reason) == ("failed", "output-refused")
+    assert f"not be moved to {tmp_path / 'rows' / 'Rome' / '1'}: Not a directory" in str(ended.message)
+    assert (tmp_path / "rows").read_text() == "of somebody else"
+
+
+def test_a_full_disk_is_not_the_failure_of_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(collecting, "copy_folder", copy)
+
+    with pytest.raises(OSError, match="No space left"):
+        collect_row(left(tmp_path), tmp_path / "rows" / "1", _SUCCEEDED)
 
 
 def test_a_link_out_of_the_folder_fails_the_row(tmp_path: Path) -> None:
