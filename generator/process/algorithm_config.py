@@ -17,7 +17,8 @@ from generator.metadata.read import Stated, read_statements
 from generator.metadata.sources import algorithm_config
 from generator.notebook.dates import is_dynamic
 from generator.notebook.hints import UnknownHintError, parse_hint
-from generator.notebook.interface import Input, Interface, Output, geojson_hint, label
+from generator.notebook.interface import Input, Interface, Output, label
+from generator.notebook.interface_reading import geojson_hint
 from generator.notebook.literals import MisfitError, fit_default, hint_of, widen_hint
 from generator.notebook.parameters import CwlType, Hint, Literal, Missing, Remark, Role
 from generator.notebook.stage_ins import IsFolder, no_folder, stage_in_hint

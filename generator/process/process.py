@@ -14,7 +14,8 @@ from generator.metadata.sources import heading
 from generator.notebook.choices import Choices, no_choices
 from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.imports import Imports, read_imports
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.parameters import Remark
 from generator.notebook.stage_ins import folders_below

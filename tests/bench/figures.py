@@ -102,7 +102,7 @@ def emit() -> None:
 
     from generator.documents.context import DocumentContext
     from generator.documents.package import package
-    from generator.notebook.interface import read_interface
+    from generator.notebook.interface_reading import read_interface
     from generator.notebook.notebook import read_notebook
     from generator.process.process import Process
     from generator.repository.source import Source

@@ -15,7 +15,7 @@ from generator.documents.context import DocumentContext
 from generator.documents.cwl.application import application, application_cwl
 from generator.documents.text import yaml_text
 from generator.metadata.metadata import Metadata, Person
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.package.job_file import read_yaml
 from generator.process.process import Process

@@ -25,7 +25,8 @@ from generator.documents.descriptors import airflow
 from generator.documents.descriptors.airflow_params import emptied, has_whole_numbers, param
 from generator.documents.python_text import python_text
 from generator.metadata.metadata import Metadata
-from generator.notebook.interface import Input, read_interface
+from generator.notebook.interface import Input
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.process.process import Process
 from generator.request.resources import Resources

@@ -21,7 +21,8 @@ from generator.documents.context import DocumentContext
 from generator.documents.cwl.application import application, application_cwl
 from generator.documents.descriptors import ogc
 from generator.metadata.metadata import Metadata, Person
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.process.process import Process
 from generator.repository.source import Source

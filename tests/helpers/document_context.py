@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from support import notebook
 
 from generator.documents.context import DocumentContext
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.process.process import Process
 from generator.repository.source import Source

@@ -15,8 +15,9 @@ from dialect_cases import dialect_notebook
 from support import folders, notebook
 
 from generator.notebook.dialects.sidecar import sidecar_of
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
 from generator.notebook.interface_json import to_dict
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.stage_ins import folders_below
 

@@ -13,7 +13,8 @@ from support import notebook
 from generator.notebook.dates import like_default, moment_of, resolve
 from generator.notebook.geojson import GeoJsonError, check_geojson
 from generator.notebook.hints import UnknownHintError, parse_hint
-from generator.notebook.interface import Interface, described_type, read_interface
+from generator.notebook.interface import Interface, described_type
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.ogc_description import ProcessSummary, process_description
 from generator.notebook.parameters import Format

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support import folders, notebook
 
-from generator.notebook.interface import read_interface
 from generator.notebook.interface_json import to_dict
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.shared.errors import ParametersError

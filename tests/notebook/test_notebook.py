@@ -8,7 +8,7 @@ import json
 import pytest
 from support import notebook
 
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 
 _PLAIN = json.dumps(notebook("größe = 'ü'", language="python"), ensure_ascii=False)

@@ -11,7 +11,8 @@ from ogc_api_processes_client.models.process import Process
 from ogc_api_processes_client.models.schema_one_of import SchemaOneOf
 from support import folders, notebook
 
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.ogc_description import ProcessSummary, process_description, with_boolean_ends
 from generator.notebook.schemas import inputs_schema

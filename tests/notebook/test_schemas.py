@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from support import folders, notebook
 
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.schemas import input_schema, inputs_schema
 from generator.runner.packaged.values import notebook_values

@@ -11,8 +11,9 @@ import pytest
 from support import commit_all
 from text_cases import text_cases, text_notebook
 
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
 from generator.notebook.interface_json import to_dict
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.text_formats import as_notebook
 from generator.shared.errors import NotebookError, PackmillError

@@ -12,7 +12,7 @@ from dialect_cases import dialect_notebook
 from support import Folder, folders
 
 from generator.notebook.dialects.sidecar import sidecar_of
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.runner.server.catalogue import Catalogue
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import notebook, read_scraps
 
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.runner.packaged.values import notebook_values
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support import Folder, notebook
 
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.runner.packaged.values import notebook_values
 from generator.shared.failures import BadInputsError

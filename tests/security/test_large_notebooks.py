@@ -16,7 +16,7 @@ from generator.build.inspect import describe, table
 from generator.documents.package import package
 from generator.environment.requested import _read
 from generator.notebook import tag_advice
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.kernel_names import language_of_kernel
 from generator.notebook.languages import reader_of
 from generator.notebook.notebook import LONGEST_READ_CELL, read_notebook

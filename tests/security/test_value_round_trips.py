@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from round_trips import SIMPLE_DEFAULTS, Trip, inputs_files, python_cell, trips
 from support import notebook
 
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.languages import comment_mark
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Missing

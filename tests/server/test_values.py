@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl
 import pytest
 from support import notebook
 
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.runner.server.values.strict_json import read_json
 from generator.runner.server.values.texts import typed_values

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from generator.notebook.hints import parse_hint
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.languages import Reader, comment_mark
 from generator.notebook.notebook import Cell, Notebook, with_cell
 from generator.notebook.parameters import Hint, Parameter

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from generator.notebook.dialects import read_dialect, refine_reading
 from generator.notebook.dialects.sidecar import Sidecar, no_sidecar
-from generator.notebook.interface import read_interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.languages import reader_of
 from generator.notebook.notebook import Cell, Notebook, read_notebook, with_cell
 from generator.notebook.tag_advice import likely_parameters_cell

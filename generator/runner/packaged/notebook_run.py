@@ -11,7 +11,8 @@ from typing import Any
 
 from generator.notebook.choices import Choices, no_choices
 from generator.notebook.dialects.sidecar import sidecar_of
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import as_notebook, executed_name

@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 from generator.notebook.dialects.sidecar import sidecar_of
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import NOTEBOOK, as_notebook, is_notebook_name, notebook_stem

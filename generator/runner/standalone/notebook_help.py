@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from generator.notebook.interface import Input, described_type, read_interface
+from generator.notebook.interface import Input, described_type
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Missing
 from generator.notebook.requested_cell import tag_parameters_cell

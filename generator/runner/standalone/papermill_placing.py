@@ -10,7 +10,8 @@ from typing import Any
 
 import nbformat
 
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.literals import MisfitError, fit
 from generator.notebook.notebook import read_notebook
 from generator.notebook.parameters import Format

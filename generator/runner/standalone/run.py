@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from generator.notebook.choices import name_kernel
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.languages import reader_of
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.requested_cell import tag_parameters_cell

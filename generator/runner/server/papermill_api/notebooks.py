@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 
-from generator.notebook.interface import Interface, read_interface
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.text_formats import as_notebook
 from generator.runner.server.buckets import read_notebook_object
