@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
 from generator.notebook.languages.python_magics import magic_remarks
+from generator.notebook.languages.python_statements import assignments_in, kind_of, names_in, rebound_names, targets_of
 from generator.notebook.languages.python_text import blank_magics, comments_in, lines_of, syntax_mistake
 from generator.notebook.languages.python_trees import parse_statements
 from generator.notebook.literals import describe, fits, hint_of
@@ -25,7 +26,6 @@ from generator.shared.errors import Mistake
 _TOOL_COMMENT = re.compile(
     r"#\s*(noqa|type\s*:\s*ignore|pylint|pragma|fmt|mypy|ruff|isort|pyright|nosec)\b", re.IGNORECASE
 )
-_CHANGING = set("append extend insert remove pop clear sort reverse update setdefault popitem add discard".split())
 _PYTHON_CELL_MAGICS = {"time", "timeit", "capture", "prun"}
 
 
@@ -78,7 +78,7 @@ class _Cell:
 
     def visit(self, statement: ast.stmt) -> None:
         self.read(statement)
-        for name in sorted(_rebound_names(statement) & self.parameters.keys()):
+        for name in sorted(rebound_names(statement) & self.parameters.keys()):
             self.mark_changed(name, statement, "is bound again or changed")
 
     def read(self, statement: ast.stmt) -> None:
@@ -97,7 +97,7 @@ class _Cell:
             case ast.AugAssign():
                 self.cannot_set(statement.target, statement)
             case ast.Delete():
-                for gone in _names(statement.targets):
+                for gone in names_in(statement.targets):
                     self.delete(gone, statement)
             case (
                 ast.If()
@@ -113,7 +113,7 @@ class _Cell:
             case ast.Expr(value=ast.Constant()) | ast.Pass():
                 pass
             case _:
-                self.passed_over[statement.lineno] = _kind(statement)
+                self.passed_over[statement.lineno] = kind_of(statement)
 
     def assign(self, target: ast.expr, value: ast.expr, statement: ast.stmt) -> None:
         match target:
@@ -225,11 +225,11 @@ class _Cell:
 
     def block(self, statement: ast.stmt) -> None:
         """Add the names that a compound statement assigns; their default is known only when the cell runs."""
-        assigned = [(name, inner) for inner in _assignments_in(statement) for name in _names(_targets(inner))]
+        assigned = [(name, inner) for inner in assignments_in(statement) for name in names_in(targets_of(inner))]
         for name, inner in assigned:
-            self.mark_changed(name, inner, f"is assigned under {_kind(statement)!r} (line {statement.lineno})")
+            self.mark_changed(name, inner, f"is assigned under {kind_of(statement)!r} (line {statement.lineno})")
         if not assigned:
-            self.passed_over[statement.lineno] = _kind(statement)
+            self.passed_over[statement.lineno] = kind_of(statement)
 
     def mark_changed(self, name: str, statement: ast.stmt, how: str) -> None:
         earlier = self.parameters.get(name)
@@ -311,66 +311,3 @@ def _is_json(value: object) -> bool:
 def _hint_of_literal(default: Literal | Missing) -> Hint | None:
     """Infer a type from a literal that is no longer the default."""
     return None if isinstance(default, Missing) or default is None else hint_of(default)
-
-
-def _assignments_in(block: ast.stmt) -> Iterator[ast.stmt]:
-    """Yield the assignments below a compound statement, except those inside functions and classes."""
-    for child in ast.iter_child_nodes(block):
-        if isinstance(child, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            yield child
-        elif isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case) and not isinstance(
-            child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-        ):
-            yield from _assignments_in(child)  # type: ignore[arg-type]
-
-
-def _rebound_names(statement: ast.stmt) -> set[str]:
-    """Return names that a statement binds as a side effect or whose value it changes by a method."""
-    names: set[str] = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.NamedExpr):
-            names.add(node.target.id)
-        elif isinstance(node, ast.For | ast.AsyncFor):
-            names.update(_names([node.target]))
-        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-            names.update(_names([node.optional_vars]))
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add(node.name)
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method))) if method in _CHANGING:
-            names.add(name)
-    return names
-
-
-def _targets(assignment: ast.stmt) -> list[ast.expr]:
-    if isinstance(assignment, ast.Assign):
-        return assignment.targets
-    return [assignment.target] if isinstance(assignment, ast.AnnAssign | ast.AugAssign) else []
-
-
-def _names(targets: list[ast.expr]) -> list[str]:
-    return [
-        n.id
-        for target in targets
-        for n in ast.walk(target)
-        if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
-    ]
-
-
-def _kind(statement: ast.stmt) -> str:
-    match statement:
-        case ast.Import() | ast.ImportFrom():
-            return "import"
-        case ast.Expr(value=ast.Call(func=function)):
-            return f"{ast.unparse(function)}()"
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            return f"def {statement.name}"
-        case ast.ClassDef():
-            return f"class {statement.name}"
-        case ast.AsyncFor() | ast.AsyncWith():
-            return type(statement).__name__[5:].lower()
-        case ast.Expr():
-            return "expression"
-    return type(statement).__name__.lower()
