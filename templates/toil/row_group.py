@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -71,7 +72,10 @@ class Group:
                 is_large = bool(WriteLimits(size=self.plan.copied_at_most).problem((place,)))
                 if is_large and not has_died:
                     container.end(self.plan.grace)
-                has_left = not excess and self._take(place, row["number"])
+                try:
+                    has_left = not excess and self._take(place, row["number"])
+                except OSError as error:  # a notebook may take permissions away; other rows go on
+                    has_left, answer = False, _refused(error)
                 facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
                 self._store({**answer, **facts, "container_ended": container.has_ended})
                 left.popleft()
@@ -100,6 +104,18 @@ class Group:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _refused(error: OSError) -> dict:
+    """Return the answer for a row whose results cannot be taken.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    message = f"the results cannot be moved out of their container: {error.strerror or error}"
+    return {"state": "failed", "reason": "output-refused", "message": message}
 
 
 @contextmanager

@@ -58,11 +58,14 @@ def group_name(start: int) -> str:
 
 
 def parse_answer(line: bytes) -> dict | None:
+    """Return a runner's answer without lists and objects, which a notebook may nest deeper than the leader can read."""
     try:
         answer = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return answer if isinstance(answer, dict) else None
+    if not isinstance(answer, dict):
+        return None
+    return {name: value for name, value in answer.items() if not isinstance(value, (dict, list))}
 
 
 def read_answers(path: Path) -> list[dict]:

@@ -5,6 +5,7 @@ A script stands in for Docker, and in most tests a module for Toil, which takes 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, TooManyFailuresError
 from generator.package.map.toil import plan as plans
+from generator.package.map.toil import scheduler as toil_scheduler
 from generator.package.map.toil.plan import ToilPlan
 from generator.package.map.toil.scheduler import ToilScheduler
 from generator.package.map.tool import Tool
@@ -132,9 +134,15 @@ def rows(*codes: str) -> list[PlannedRow]:
     return [PlannedRow(number=n, values={"n": n, "code": code}, given={}) for n, code in enumerate(codes, 1)]
 
 
-def run(folder: Path, table: list[PlannedRow], schedule: Schedule | None = None, **options: Any) -> dict[int, Ended]:
-    """Run rows with Toil; return how they ended."""
-    ended: dict[int, Ended] = {}
+def run(
+    folder: Path,
+    table: list[PlannedRow],
+    schedule: Schedule | None = None,
+    ended: dict[int, Ended] | None = None,
+    **options: Any,
+) -> dict[int, Ended]:
+    """Run rows with Toil; return how they ended, also in ``ended`` as they do."""
+    ended = {} if ended is None else ended
     ToilScheduler(
         plan=plan(folder, **options),
         schedule=schedule or Schedule(parallel=2),
@@ -172,6 +180,82 @@ def test_a_job_runs_its_rows_in_one_container_and_a_row_that_breaks_it_fails_alo
     assert ran(tmp_path) == [1, 2, 3, 4, 5, 6]
     assert (tmp_path / "rows" / "4" / "scraps.json").is_file()
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.usefixtures("quick_toil")
+@pytest.mark.parametrize(
+    "place", ["open(folder, 'w').close()", "os.symlink('/etc/hostname', folder)", "os.mkfifo(folder)"]
+)
+def test_a_row_that_replaces_its_folder_fails_alone(place: str, tmp_path: Path) -> None:
+    ended = run(tmp_path, rows("", f"import shutil; shutil.rmtree(folder); {place}", ""), rows_per_job=3)
+
+    assert [ended[n].reason for n in (1, 2, 3)] == [None, "output-refused", None]
+    assert not (tmp_path / "rows" / "2").exists()
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_row_whose_results_cannot_be_taken_fails_alone(tmp_path: Path) -> None:
+    refuse_renames(tmp_path, errno.EACCES)
+
+    ended = run(tmp_path, rows("", "os.chmod(folder, 0o500)", ""), rows_per_job=3)
+
+    assert [ended[n].reason for n in (1, 2, 3)] == [None, "output-refused", None]
+    assert "Permission denied" in (ended[2].message or "")
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_full_disk_of_a_node_is_not_the_failure_of_a_row(tmp_path: Path) -> None:
+    refuse_renames(tmp_path, errno.ENOSPC)
+
+    with pytest.raises(RunError, match=r"2 rows were not run[\s\S]*No space left"):
+        run(tmp_path, rows("", "os.chmod(folder, 0o500)", ""), rows_per_job=3)
+
+
+def refuse_renames(folder: Path, number: int) -> None:
+    """Let jobs move no folder to which its owner may not write, as Linux does for all but root (rename(2), EACCES)."""
+    (folder / "modules" / "sitecustomize.py").write_text(f"""\
+import os
+rename = os.rename
+def rename_of_another_user(source, target, **options):
+    if not os.lstat(source).st_mode & 0o200:
+        raise OSError({number}, os.strerror({number}))
+    rename(source, target, **options)
+os.rename = rename_of_another_user
+""")
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_an_answer_that_a_notebook_nests_deeper_than_its_reader_follows_ends_no_map(tmp_path: Path) -> None:
+    """The job that reads it first calls fewer functions in each other than the leader."""
+    forged = "answer = json.loads('{\"state\": \"succeeded\", \"x\": ' + '[' * 940 + ']' * 940 + '}')"
+
+    def run_deeper(levels: int) -> dict[int, Ended]:
+        return run_deeper(levels - 1) if levels else run(tmp_path, rows("", forged, ""), rows_per_job=3)
+
+    ended = run_deeper(60)
+
+    assert [ended[n].state for n in (1, 2, 3)] == ["succeeded"] * 3
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_kill_while_taken_results_are_removed_loses_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove(left: Path) -> None:
+        (left / "output" / "scraps.json").unlink()
+        raise KeyboardInterrupt
+
+    ended: dict[int, Ended] = {}
+    table = rows("", "")
+    with monkeypatch.context() as killed:
+        killed.setattr(toil_scheduler, "remove_folder", remove)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, table, rows_per_job=1, ended=ended)
+
+    ended |= run(tmp_path, [row for row in table if row.number not in ended])
+
+    assert all(one.has_succeeded and one.scraps for one in ended.values())
+    assert [(tmp_path / "rows" / str(n) / "scraps.json").is_file() for n in (1, 2)] == [True, True]
 
 
 @pytest.mark.usefixtures("quick_toil")

@@ -114,9 +114,9 @@ class ToilScheduler:
         for attempt, left, answer in wave.answers():
             limits, has_ended = self.plan.containers.writing, answer.get("container_ended") is True
             ended = collect_row(left, self.place(attempt.row), answer, limits=limits, has_ended=has_ended)
-            remove_folder(left)
             self._finish(attempt, ended)
             wave.note_taken(attempt.row.number)
+            remove_folder(left)  # last: a map that continues takes the results again that are not noted
 
     def _finish(self, attempt: Attempt, ended: Ended) -> None:
         if again := next_attempt(attempt, ended, self.schedule):
