@@ -15,7 +15,8 @@ from generator.shared.failures import BadInputsError, StagingError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.stores import TransientError
-from generator.staging.stores.s3 import S3Access, S3Store, split_s3_url, translate_s3_errors
+from generator.staging.stores.s3 import S3Access, S3Store, split_s3_url
+from generator.staging.stores.s3_errors import translate_s3_errors
 
 _LARGEST = 64 * 1024**2
 _MOST_NUMBERED = 1000

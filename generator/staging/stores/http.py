@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 
 from generator.shared.failures import StagingError
@@ -20,7 +18,7 @@ from generator.staging import checksums, urls
 from generator.staging.checksums import Checksum
 from generator.staging.file_names import disposition_name
 from generator.staging.network.credentials import Credentials
-from generator.staging.network.guard import ForbiddenAddressError, find_cause, find_forbidden_address
+from generator.staging.network.guard import ForbiddenAddressError, find_forbidden_address
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
 from generator.staging.stores import (
@@ -34,6 +32,7 @@ from generator.staging.stores import (
     parse_content_range,
     parse_number,
 )
+from generator.staging.stores.http_failures import BROKEN_CONNECTIONS, describe_certificate_problem, describe_failure
 from generator.staging.stores.origins import (
     Origin,
     origin_of,
@@ -45,16 +44,7 @@ from generator.staging.stores.origins import (
 
 _REDIRECTS = 20
 _MAAP = ".maap-project.org"
-_OUT_OF_TIME = (9, 10)
-"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
-_BROKEN = (
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    urllib3.exceptions.HTTPError,
-    OSError,
-)
 
 
 def open_store(network: NetworkSettings, credentials: Credentials, location: Location) -> HttpStore:
@@ -159,12 +149,12 @@ class HttpStore:
             raise StagingError(f"{urls.redact(url)}: {error}") from None
         except (ValueError, UnicodeError):  # requests' InvalidURL, InvalidHeader and so on are ValueErrors
             raise StagingError(f"{urls.redact(url)}: invalid URL") from None
-        except _BROKEN as error:
+        except BROKEN_CONNECTIONS as error:
             if forbidden := find_forbidden_address(error):
                 raise StagingError(f"{urls.redact(url)}: {forbidden}") from None
-            if problem := _describe_certificate_problem(error):
+            if problem := describe_certificate_problem(error):
                 raise StagingError(f"{urls.redact(url)}: {problem}") from None
-            raise TransientError(_describe_failure(error)) from None
+            raise TransientError(describe_failure(error)) from None
 
     def _connection_settings(self, session: requests.Session, url: str, origin: Origin) -> dict[str, Any]:
         """Return proxies and certificates from the environment; cached by origin, because the lookup is slow."""
@@ -263,8 +253,8 @@ class _BodyStream:
         try:
             # read1 returns the bytes received, not all of `size`: bytes before a stall count
             return bytes(self._response.raw.read1(size, decode_content=self._decoded))
-        except _BROKEN as error:
-            raise TransientError(_describe_failure(error)) from None
+        except BROKEN_CONNECTIONS as error:
+            raise TransientError(describe_failure(error)) from None
 
     def close(self) -> None:
         self._response.close()
@@ -308,34 +298,3 @@ def _lowercase_names(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _format_status(response: requests.Response) -> str:
     return f"{response.status_code} {response.reason or ''}".strip()
-
-
-def _describe_failure(error: BaseException) -> str:
-    """Describe a failure without the library's message, which repeats the URL and its secrets."""
-    text = repr(error)
-    for words, meaning in (
-        ("timed out", "no answer in time"),
-        ("Name or service not known", "no such host"),
-        ("Temporary failure in name resolution", "host name lookup failed"),
-        ("No address associated", "no such host"),
-        ("Connection refused", "connection refused"),
-        ("No route to host", "no route to host"),
-        ("Network is unreachable", "no route to host"),
-        ("DecodeError", "the content does not match its Content-Encoding"),
-        ("SSL", "the secure connection was cut"),
-    ):
-        if words in text:
-            return meaning
-    return "the connection was cut"
-
-
-def _describe_certificate_problem(error: BaseException) -> str | None:
-    """Describe why a certificate was rejected, None for other errors."""
-    found = find_cause(error, ssl.SSLCertVerificationError)
-    if found is None:
-        return None
-    why = found.verify_message or "it is not for this host"
-    advice = "give your company's certificates with --ca-bundle"
-    if found.verify_code in _OUT_OF_TIME:
-        advice = "its operator has to renew it, or this machine's clock is wrong"
-    return f"certificate verification failed ({why}); {advice}"

@@ -14,7 +14,8 @@ from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
 from generator.staging.stores import TransientError
-from generator.staging.stores.s3 import S3Store, open_store, split_s3_url, translate_s3_errors
+from generator.staging.stores.s3 import S3Store, open_store, split_s3_url
+from generator.staging.stores.s3_errors import translate_s3_errors
 from generator.staging.transfer.transfer import compute_checksum
 
 
