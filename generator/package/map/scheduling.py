@@ -135,6 +135,7 @@ class Scheduler:
                 container.close()
             self._endings.shutdown()
             self._removal.shutdown()
+            self._selector.close()
         if not self.schedule.allows(self._failed):
             raise TooManyFailuresError(f"{self._failed} rows failed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import stat
 import sys
@@ -96,6 +97,18 @@ def run_rows(
         on_wait=lambda _: None,
     ).run(rows)
     return ended
+
+
+@pytest.mark.usefixtures("docker")
+def test_a_map_leaves_no_file_open(tmp_path: Path) -> None:
+    """A program may run any number of maps, with `packmill.run`."""
+    before = os.listdir("/proc/self/fd")
+    gc.disable()
+    try:
+        run_rows(tmp_path, "", "", parallel=2)
+        assert os.listdir("/proc/self/fd") == before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.usefixtures("docker")
