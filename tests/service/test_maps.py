@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from ci_service import ACCESS, TRIGGER, Service, make_project
 from playwright.sync_api import Browser, Page, expect
 from support import cases, here
@@ -183,6 +184,31 @@ def test_a_form_shows_all_mistakes_before_anything_starts(
     expect(mistakes).to_contain_text("row 4: n is 'x'")
     expect(page.get_by_label("Values for all rows")).to_have_value("speed=3")
     assert service.get("/pipelines?per_page=1")[0]["id"] == before
+
+
+def test_a_table_and_its_failed_rows_run_once_for_each_form(service: Service, package: int, marks: Path) -> None:
+    (marks / "broken").touch()
+    session = requests.Session()
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
+
+    def submit_twice(page: str, path: str, fields: dict[str, str]) -> int:
+        text = session.get(f"{service.url}/ada/toy/-/jobs/{page}", timeout=60).text
+        names = ("form_token", "submission")
+        hidden = {name: re.findall(rf'name="{name}" value="([^"]+)"', text)[-1] for name in names}
+        files = {name: (None, value) for name, value in {**hidden, **fields}.items()}
+        address = f"{service.url}/ada/toy/-/jobs/{path}"
+        ends = [session.post(address, files=files, timeout=60, allow_redirects=False) for _ in range(2)]
+        first, second = (one.headers["Location"].rpartition("/")[2] for one in ends)
+        assert first == second
+        service.wait(service.get(f"/jobs/{first}")["pipeline"]["id"])
+        return int(first)
+
+    before = int(service.get("/pipelines?per_page=1")[0]["id"])
+    place = f"{package}/map/{_PLACE}"
+    job = submit_twice(place, place, {"product": "n=1,8"})
+    submit_twice(str(job), f"{job}/resume", {})
+
+    assert int(service.get("/pipelines?per_page=1")[0]["id"]) == before + 2
 
 
 def test_a_page_follows_a_map_shows_its_report_and_repeats_failed_rows(

@@ -147,6 +147,22 @@ def test_a_pipeline_is_started_by_a_form_and_followed_live(page: Page) -> None:
     expect(page.locator("#job-status")).to_contain_text("passed")
 
 
+def test_a_part_that_is_refreshed_stays_as_long_as_nothing_in_it_changes(page: Page, service: Service) -> None:
+    """Replacing it would end a selection of text and close what is unfolded."""
+    number = service.trigger(script="sleep 30")
+    service.wait(number, "running")
+    page.goto(f"{service.url}/ada/toy/-/pipelines/{number}")
+    page.evaluate("document.getElementById('pipeline').title = 'the same'")
+    for _ in range(2):
+        with page.expect_response(f"**/pipelines/{number}"):
+            pass
+    page.wait_for_timeout(100)  # the page has taken the answer
+    kept = page.evaluate("document.getElementById('pipeline').title")
+    service.ask("DELETE", f"/pipelines/{number}")
+
+    assert kept == "the same"
+
+
 def test_what_a_log_or_a_variable_says_is_shown_and_not_run(page: Page, service: Service) -> None:
     number = service.trigger(script=f'echo "{_EVIL}"', repository=_EVIL)
     service.wait(number)

@@ -140,6 +140,36 @@ def test_a_schedule_that_is_started_by_a_double_click_starts_one_pipeline(
     assert starts[0] == starts[1] != starts[2]
 
 
+def test_a_pipeline_that_is_retried_by_a_double_click_is_retried_once(
+    service: Service, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    number = service.trigger(script="false")
+    service.wait(number)
+    form = render(f"pipelines/{number}")
+    for _ in range(2):  # the first retry ends before the form arrives again
+        assert submit(f"pipelines/{number}/retry", form).status_code == 303
+        service.wait(number)
+
+    attempts = [job["name"] for job in service.get(f"/pipelines/{number}/jobs?include_retried=true")]
+    assert attempts.count("one") == 2
+
+
+def test_a_form_that_canceled_a_pipeline_does_not_cancel_its_retry(
+    service: Service, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    number = service.trigger(script="sleep 60")
+    service.wait(number, "running")
+    form = render(f"pipelines/{number}")
+    submit(f"pipelines/{number}/cancel", form)
+    service.wait(number)
+    service.ask("POST", f"/pipelines/{number}/retry")
+    submit(f"pipelines/{number}/cancel", form)
+    after = service.get(f"/pipelines/{number}")["status"]
+    service.ask("DELETE", f"/pipelines/{number}")
+
+    assert after in ("pending", "running")
+
+
 def test_what_a_form_created_is_known_for_as_long_as_its_token_is_valid(tmp_path: Path) -> None:
     database = Database(sqlite_url(tmp_path / "x.sqlite3"))
     add_address(database, "old", "/runs/1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from generator.service.pages.badges import pipeline_status
 from generator.service.pages.failures import failure
 from generator.service.pages.rendering import page
 from generator.service.pages.sessions import check_writer_form, session
+from generator.service.pages.submissions import submit_once
 from generator.service.pages.summaries import form_to_repeat, requested_variables, summarize
 from generator.service.store import states
 from generator.service.store.database import jobs, pipelines, rows
@@ -141,4 +143,4 @@ async def _act(request: Request, number: int, action: str) -> Response:
             here.pipelines.retry_pipeline(number)
         return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)
 
-    return await run_in_threadpool(act)
+    return await submit_once(request, given, partial(run_in_threadpool, act))

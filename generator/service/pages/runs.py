@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from generator.service.pages.badges import pipeline_status
 from generator.service.pages.rendering import duration, page
 from generator.service.pages.run_views import RunView, run_view
 from generator.service.pages.sessions import check_writer_form, session
+from generator.service.pages.submissions import submit_once
 from generator.service.pages.value_texts import short_values
 from generator.service.runs import comparison
 from generator.service.runs.comparison import Difference
@@ -164,4 +166,4 @@ async def cancel(request: Request, number: int) -> Response:
         here.scheduler.cancel(here.pipelines.cancel(number))
         return RedirectResponse(f"/{here.project.path}/-/runs/{number}", status_code=303)
 
-    return await run_in_threadpool(act)
+    return await submit_once(request, given, partial(run_in_threadpool, act))

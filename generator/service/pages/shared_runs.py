@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -15,7 +17,7 @@ from generator.service.pages.rendering import page
 from generator.service.pages.run_views import RunView, run_view
 from generator.service.pages.runs import contents, render_run
 from generator.service.pages.sessions import check_writer_form
-from generator.service.pages.submissions import link_secret
+from generator.service.pages.submissions import link_secret, submit_once
 from generator.service.store.run_links import create_link, find_link, remove_links
 
 router = APIRouter(prefix="/runs/{number:int}")
@@ -56,7 +58,7 @@ async def unshare(request: Request, number: int) -> Response:
         remove_links(here.pipelines.database, number)
         return RedirectResponse(f"/{here.project.path}/-/runs/{number}", status_code=303)
 
-    return await run_in_threadpool(act)
+    return await submit_once(request, given, partial(run_in_threadpool, act))
 
 
 @public.get("")

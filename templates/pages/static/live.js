@@ -5,6 +5,14 @@ function holdsFocus(part) {
   return part.contains(document.activeElement) && document.activeElement !== document.body;
 }
 
+// Returns a part's content without what differs each time that it is rendered: the IDs of its forms, and words for times.
+function content(part) {
+  const copy = part.cloneNode(true);
+  for (const id of copy.querySelectorAll("input[name=submission]")) id.remove();
+  for (const time of copy.querySelectorAll("time")) time.textContent = "";
+  return copy.innerHTML;
+}
+
 async function refresh() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (answer.status >= 500 || answer.status === 429) throw new Error(`${answer.status}`);
@@ -16,7 +24,8 @@ async function refresh() {
     if (!next) continue;
     going = going || !next.hasAttribute("data-over");
     writeTimes(next);
-    if (!holdsFocus(part) && next.innerHTML !== part.innerHTML) part.replaceWith(document.adoptNode(next));
+    if (content(next) === content(part)) writeTimes(part);
+    else if (!holdsFocus(part)) part.replaceWith(document.adoptNode(next));
   }
   document.dispatchEvent(new Event("previews"));
   return going;
