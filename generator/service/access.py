@@ -11,6 +11,9 @@ from generator.service.store.database import Database, jobs, row
 from generator.service.store.tokens import Identity
 from generator.shared.rate_limits import RateLimit
 
+_MOST_NOTED = 10
+"""Failed attempts to sign in that the audit log gets in a minute: nothing is removed from it."""
+
 
 class Access:
     """Checks tokens for the API and the pages."""
@@ -19,7 +22,7 @@ class Access:
         self._database = database
         self._limit = RateLimit(per_minute=per_minute)
         self._failures = RateLimit(per_minute=60)
-        self._noted = RateLimit(per_minute=1)
+        self._noted, self._noted_of_all = RateLimit(per_minute=1), RateLimit(per_minute=_MOST_NOTED)
 
     def find(self, token: str, caller: str) -> Identity | None:
         """Return the identity of a token, None if it is invalid; callers who guess are rate-limited.
@@ -94,8 +97,8 @@ class Access:
         return _require(found, is_allowed=found.may_administer)
 
     def note_failure(self, caller: str) -> None:
-        """Add a failed attempt to sign in to the audit log, once a minute for an address."""
-        if not self._noted.take(caller):
+        """Add a failed attempt to sign in to the audit log: once a minute for an address, and ten of all addresses."""
+        if not self._noted.take(caller) and not self._noted_of_all.take("all"):
             tokens.note_failed_sign_in(self._database, caller)
 
     def _identity(self, request: Request) -> Identity:

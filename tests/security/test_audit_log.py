@@ -16,7 +16,9 @@ from routes import WRITING, ask_raw, filled, service_routes
 from support import Finished
 from waiting import wait_until
 
-from generator.service.store import tokens
+from generator.service.access import Access
+from generator.service.store import audit, tokens
+from generator.service.store.database import rows
 from generator.service.store.opening import open_database
 
 ROLES = tuple(tokens.roles)
@@ -148,6 +150,19 @@ def test_the_log_is_kept_and_not_even_its_database_changes_it(service: Service) 
 
     assert before
     assert _events(service) == before
+
+
+def test_sign_ins_that_fail_from_very_many_addresses_do_not_fill_the_log(tmp_path: Path) -> None:
+    database = open_database(tmp_path, None)
+    access = Access(database, per_minute=600)
+    for number in range(100):
+        for _ in range(2):
+            access.note_failure(f"2001:db8::{number:x}")
+    with database.connection() as connection:
+        noted = [one["address"] for one in rows(connection, audit.listed())]
+    database.close()
+
+    assert noted[::-1] == [f"2001:db8::{number:x}" for number in range(10)]
 
 
 def test_a_start_after_a_kill_gives_the_log_its_guards(tmp_path: Path) -> None:
