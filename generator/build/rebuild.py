@@ -9,10 +9,9 @@ the user trusts the package: the build could send a private repository away.
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from generator.request.build import BuildRequest, build_request, optional_docume
 from generator.request.resources import resource_names
 from generator.request.settings import Settings
 from generator.shared.errors import RepositoryError, UsageError
+from generator.shared.regular_files import open_regular_file
 from generator.shared.safe_text import printable
 
 _TRUST = "if it is your own package, or you have read its package.json, add --trust"
@@ -164,11 +164,7 @@ def _lock(package: Path, name: str) -> tuple[str, str]:
 
 def _text_of(package: Path, name: str) -> str:
     """Read a regular file of the package; links are refused."""
-    with open(
-        package / name, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-    ) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("not a regular file")
+    with BufferedReader(open_regular_file(package / name, follow_links=False)) as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise ValueError("larger than 64 MiB")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Mapping
 from mimetypes import guess_type
 from pathlib import Path
 
 from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
+
+from generator.shared.regular_files import NotRegularFileError, open_regular_file
 
 
 class OpenedFileResponse(FileResponse):
@@ -34,19 +35,16 @@ class OpenedFileResponse(FileResponse):
             FileNotFoundError: there is no regular file at the path.
             OSError: it cannot be opened.
         """
-        # a pipe in its place would be waited for without O_NONBLOCK, which has no meaning for regular files
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(descriptor)
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        self._file = os.fdopen(descriptor, "rb", buffering=0)  # closed with this response, also if that is never sent
+        try:
+            self._file = open_regular_file(path)  # closed with this response, also if that is never sent
+        except NotRegularFileError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
         super().__init__(
-            f"/proc/self/fd/{descriptor}",
+            f"/proc/self/fd/{self._file.fileno()}",
             media_type=media_type or guess_type(path.name)[0],
             filename=filename,
             headers=headers,
-            stat_result=status,
+            stat_result=os.fstat(self._file.fileno()),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

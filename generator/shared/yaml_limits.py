@@ -5,15 +5,15 @@ Standard library only: packmill passes the events of ruamel.yaml, the runner tho
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from generator.shared.json_levels import has_more_levels
+from generator.shared.regular_files import open_regular_file
 
 largest_text = 16 * 1024**2
 """Characters of a document."""
@@ -45,10 +45,7 @@ def read_text(path: Path) -> str:
     Raises:
         OSError, UnicodeDecodeError: the file cannot be read, or is not a regular file.
     """
-    # a named pipe would keep the reader waiting for its writer
-    with open(path, encoding="utf-8-sig", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{path}: not a regular file")
+    with TextIOWrapper(BufferedReader(open_regular_file(path)), encoding="utf-8-sig") as file:
         return file.read(largest_text + 1)
 
 

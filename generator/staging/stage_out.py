@@ -5,11 +5,11 @@ from __future__ import annotations
 import glob
 import json
 import os
-import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
@@ -19,6 +19,7 @@ from generator.shared.folder_levels import paths_below, too_deep
 from generator.shared.json_text import json_text
 from generator.shared.media_types import media_type
 from generator.shared.output_patterns import alternatives
+from generator.shared.regular_files import open_regular_file
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import read_destination
@@ -141,13 +142,8 @@ def _read_run_record(results: Path) -> dict[str, Any]:
         StagingError: the file is too large for a record.
     """
     try:
-        # a pipe in its place would be waited for without O_NONBLOCK, which has no meaning for regular files
-        descriptor = os.open(results / contract.result_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                return {}
-            if status.st_size > _LARGEST_RECORD:
+        with BufferedReader(open_regular_file(results / contract.result_file)) as file:
+            if os.fstat(file.fileno()).st_size > _LARGEST_RECORD:
                 raise StagingError(
                     f"{contract.result_file}: more than {_LARGEST_RECORD >> 20} MiB, too large for the record of a run"
                     "; the notebook may have replaced it"

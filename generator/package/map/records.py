@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
+
+from generator.shared.regular_files import open_regular_file
 
 _LARGEST = 16 << 20
 """Bytes of a record that is read."""
@@ -25,8 +27,7 @@ _LONGEST_TEXT = 4000
 def read_object(path: Path) -> dict[str, Any]:
     """Return a JSON object from a regular file; empty if the file has none or is too large."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        with BufferedReader(open_regular_file(path, follow_links=False)) as file:
             document = presentable(json.loads(file.read(_LARGEST)))
     except (OSError, ValueError, RecursionError):
         return {}

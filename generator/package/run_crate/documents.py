@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from generator.metadata.metadata import Metadata
 from generator.metadata.words import Word, read_words
 from generator.package.plain_document import read_document
 from generator.package.record import read_record
+from generator.shared.regular_files import open_regular_file
 from generator.shared.safe_text import printable
 
 _RECORD = "package.json"
@@ -61,14 +60,11 @@ def copy_documents(document: Path, crate: Path) -> list[str]:
 def _copy(source: Path, target: Path) -> bool:
     """Copy a regular file; a link is not followed."""
     try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = open_regular_file(source, follow_links=False)
     except OSError:
         return False
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return False
-        with target.open("wb") as copy:
-            shutil.copyfileobj(file, copy)  # of any size: only the document that ran was read before
+    with file, target.open("wb") as copy:
+        shutil.copyfileobj(file, copy)  # of any size: only the document that ran was read before
     return True
 
 

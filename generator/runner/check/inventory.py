@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
 
+from generator.shared.regular_files import open_regular_file
 from generator.shared.safe_text import printable
 
 _LARGEST = {"database": 16 * 1024**2, "program": 64 * 1024**2, "record": 4 * 1024**2, "header": 512 * 1024}
@@ -93,9 +94,8 @@ class _Image:
     def read(self, path: str, kind: str) -> bytes:
         """Read the beginning of a regular file."""
         try:
-            # without O_NONBLOCK, opening a pipe waits for a writer
-            with open(self._outside(path), "rb", opener=_open_at_once) as file:
-                return file.read(_LARGEST[kind]) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+            with BufferedReader(open_regular_file(self._outside(path))) as file:
+                return file.read(_LARGEST[kind])
         except (OSError, ValueError):
             return b""
 
@@ -113,10 +113,6 @@ class _Image:
         if not real:
             raise FileNotFoundError(path)
         return os.path.join(self.root, real.lstrip("/"))
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _fields(paragraph: str) -> list[tuple[str, str]]:

@@ -1,0 +1,28 @@
+"""Regular files in places where a stranger may have put another kind of file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from io import FileIO
+from pathlib import Path
+
+
+class NotRegularFileError(OSError):
+    """A folder, a named pipe, a device or a socket has the file's name."""
+
+
+def open_regular_file(path: str | Path, *, follow_links: bool = True) -> FileIO:
+    """Open a regular file for reading, unbuffered, without waiting for the writer of a pipe that has its name.
+
+    Raises:
+        NotRegularFileError: another kind of file has this name.
+        OSError: there is no file, or it cannot be opened; so does a link if links are not followed.
+    """
+    # O_NONBLOCK has no meaning for regular files
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularFileError(f"{path}: not a regular file")
+    return FileIO(descriptor, "r")
