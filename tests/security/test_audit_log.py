@@ -127,6 +127,25 @@ def test_everything_that_matters_is_in_the_log(service: Service, packmill: Calla
         assert not [secret for secret in (*SECRETS, made) if secret in text]
 
 
+def test_what_the_log_cannot_take_is_not_deleted(service: Service) -> None:
+    pipeline = service.trigger(script="mkdir out; echo kept > out/a")
+    service.wait(pipeline)
+    job = service.jobs(pipeline)["one"]["id"]
+    database = open_database(service.data, None)
+    with database.transaction() as connection:  # as a database that fails
+        refusal = "BEFORE INSERT ON audit_events BEGIN SELECT RAISE(ABORT, 'full'); END"
+        connection.execute(sa.text(f"CREATE TRIGGER full_log {refusal}"))
+    changes = ("DELETE", f"/jobs/{job}/artifacts"), ("POST", f"/jobs/{job}/erase"), ("DELETE", f"/pipelines/{pipeline}")
+    statuses = [service.ask(*change).status_code for change in changes]
+    with database.transaction() as connection:
+        connection.execute(sa.text("DROP TRIGGER full_log"))
+    database.close()
+
+    assert statuses == [500, 500, 500]
+    assert service.ask("GET", f"/jobs/{job}/artifacts/out/a").text == "kept\n"
+    assert "Job succeeded" in service.trace(job)
+
+
 def test_an_event_has_gitlab_s_shape_and_the_address_of_its_author(service: Service) -> None:
     service.ask("POST", "/pipeline_schedules", data=SCHEDULE)
     event = service.get("/audit_events")[0]

@@ -90,9 +90,9 @@ def delete(request: Request, number: int) -> Response:
     here = context(request)
     here.access.require_admin(request)
     find_job(request, number)
-    here.data.job(number).remove_artifacts()
-    gone = {"artifacts_size": None, "artifacts_expire_at": None}
-    here.pipelines.update_job(number, gone, event=Event.ARTIFACTS_DELETED)
+    gone, folder = {"artifacts_size": None, "artifacts_expire_at": None}, here.data.job(number)
+    event = Event.ARTIFACTS_DELETED
+    here.pipelines.update_job(number, gone, event=event, within=lambda *_: folder.remove_artifacts())
     return Response(status_code=204)
 
 

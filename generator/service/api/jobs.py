@@ -126,7 +126,6 @@ def erase(request: Request, number: int) -> Response:
     if job["status"] not in states.finished or job["erased_at"]:
         raise_forbidden("Job is not erasable!")
     folder = here.data.job(number)
-    folder.remove()
     gone: dict[str, object] = {
         "erased_at": time.time(),
         "artifacts_size": None,
@@ -134,7 +133,7 @@ def erase(request: Request, number: int) -> Response:
         "tests": None,
         "dotenv": {},
     }
-    here.pipelines.update_job(number, gone, event=Event.JOB_ERASED)
+    here.pipelines.update_job(number, gone, event=Event.JOB_ERASED, within=lambda *_: folder.remove())
     return job_response(request, number, status=201)
 
 

@@ -141,8 +141,18 @@ class Pipelines:
         self.on_change()
         return bool(taken)
 
-    def update_job(self, number: int, values: Mapping[str, Any], *, event: Event | None = None) -> None:
-        """Update a job, and its pipeline accordingly; ``event`` is added to the audit log."""
+    def update_job(
+        self,
+        number: int,
+        values: Mapping[str, Any],
+        *,
+        event: Event | None = None,
+        within: Within = lambda _connection, _number: None,
+    ) -> None:
+        """Update a job, and its pipeline accordingly; ``event`` is added to the audit log.
+
+        ``within`` adds to the transaction; its changes to files follow those of the rows, which may fail.
+        """
         with self.database.transaction() as connection:
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if pipeline is None:
@@ -151,6 +161,7 @@ class Pipelines:
             _advance(connection, pipeline)
             if event:
                 record(connection, event, number)
+            within(connection, number)
         self._forget_secrets([pipeline])
         self.on_change()
 
