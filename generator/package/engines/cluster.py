@@ -50,7 +50,8 @@ class Cluster:
                 f"{place}: a run that ended early left it; --resume continues that run, or remove the folder"
             )
         logs = folder / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # secret values are in the job store
+        logs.mkdir(exist_ok=True)
         restart = ("--restart",) if can_continue else ()
         own = ("--jobStore", place, "--batchLogsDir", str(logs), *restart)
         return (*batch_system, *container, *own, *kept)

@@ -59,7 +59,8 @@ def execute(
         command = (*chosen.command(own, trust=trust), "--outdir", str(outdir), *options, str(process), str(job_file))
         folder = Path(temporary, "engine")
         folder.mkdir()
-        environment = chosen.environment(os.environ, folder)
+        is_cluster = any(option.startswith("--batchSystem") for option in options)  # its nodes do not see the folder
+        environment = chosen.environment(os.environ, None if is_cluster else folder)
         code, failure = None, FailureReason()
 
         def read(line: str) -> None:

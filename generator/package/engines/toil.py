@@ -36,9 +36,13 @@ def command(limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:  # noqa
     return (str(_program("toil-cwl-runner")), "--no-prepull")
 
 
-def environment(variables: Mapping[str, str], folder: Path | None = None) -> dict[str, str]:  # noqa: ARG001 - see cwltool
-    """Return Toil's environment: needed variables, and those of Toil, batch schedulers, Podman and Singularity."""
-    return kept_variables(variables, prefixes=(*_SCHEDULERS, *_CONTAINER_SETTINGS))
+def environment(variables: Mapping[str, str], folder: Path | None = None) -> dict[str, str]:
+    """Return Toil's environment: needed variables, and those of Toil, batch schedulers, Podman and Singularity.
+
+    Temporary files are in ``folder``. Toil's own job store, which has secret values, is one that everybody may read.
+    """
+    temporary = {"TMPDIR": str(folder)} if folder else {}
+    return {**kept_variables(variables, prefixes=(*_SCHEDULERS, *_CONTAINER_SETTINGS)), **temporary}
 
 
 def toil_python() -> Path:

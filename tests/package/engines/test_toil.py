@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from generator.containers.limits import container_limits
 from generator.package.engines import engine_of, toil
+from generator.package.engines.execution import execute
 from generator.shared.errors import UsageError
 
 _limits = container_limits()
@@ -24,3 +29,29 @@ def test_toil_gets_the_variables_of_batch_schedulers_and_no_token() -> None:
     given = {"PATH": "/bin", "TOIL_WORKDIR": "/w", "SLURM_CONF": "/s", "AWS_SECRET_ACCESS_KEY": "x"}
 
     assert toil.environment(given) == {"PATH": "/bin", "TOIL_WORKDIR": "/w", "SLURM_CONF": "/s"}
+
+
+@pytest.mark.parametrize("options", [(), ("--batchSystem", "slurm")], ids=["machine", "cluster"])
+def test_on_this_machine_only_their_owner_reads_toil_s_temporary_files(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Toil makes a job store there that all may read, with the values of inputs. Nodes of a cluster have others."""
+    program, shared = tmp_path / "toil-cwl-runner", tmp_path / "shared"
+    program.write_text(f"""\
+#!{sys.executable}
+import json, os, tempfile
+folder = tempfile.gettempdir()
+print(json.dumps({{"folder": folder, "mode above": os.stat(os.path.dirname(folder)).st_mode & 0o777}}))
+""")
+    program.chmod(0o755)
+    shared.mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(shared))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    found = execute(
+        tmp_path / "x.cwl", {}, outdir=tmp_path / "out", engine="toil", options=options, on_line=print, trust=True
+    )
+
+    assert (found["folder"] == str(shared)) == bool(options)
+    assert options or (Path(found["folder"]).is_relative_to(shared) and found["mode above"] == 0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,13 @@ def test_a_run_on_a_cluster_has_its_job_store_among_its_outputs_and_continues_fr
         cluster.options(tmp_path)
     assert "--restart" in cluster.options(tmp_path, resume=True)
     assert "aws:r:n" in cluster.options(tmp_path, ("--jobStore=aws:r:n",))
+
+
+def test_only_its_owner_reads_the_job_store_of_a_run(tmp_path: Path) -> None:
+    """Toil stores the values of inputs in it, secret ones too, and nodes see it: so may everybody on the cluster."""
+    Cluster(batch_system="slurm").options(tmp_path / "out" / ".packmill-toil")
+
+    assert stat.S_IMODE((tmp_path / "out" / ".packmill-toil").stat().st_mode) == 0o700
 
 
 def test_options_of_toil_are_for_toil() -> None:
