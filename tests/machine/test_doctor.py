@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from another_user import as_another_user
 from support import Finished
 
 from generator.machine.checks import programs, python_packages, registries, resources
@@ -141,3 +142,16 @@ def test_other_package_managers_are_used(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     (tmp_path / "brew").touch(mode=0o755)
     assert programs.install_command("git") == "brew install git"
+
+
+def test_folders_that_this_user_may_not_read_are_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "private" / "docker").mkdir(parents=True)
+    (tmp_path / "private").chmod(0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(resources, "storage_folder", lambda: Path("private/docker"))
+
+    with as_another_user():
+        names = [one.name for one in resources.check(Path("private/packages"))]
+
+    assert names == ["disk of packages", "memory"]

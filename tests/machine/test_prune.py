@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from another_user import as_another_user
 from support import Finished
 
 from generator.containers import local_images
@@ -158,6 +159,25 @@ def test_a_package_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="repair or remove this package"):
         used_by_packages(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_stops_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of the packages in it would be removed."""
+    (tmp_path / "packages" / "ada").mkdir(mode=0, parents=True)
+    for folder in (tmp_path, tmp_path / "packages"):
+        folder.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+
+    with as_another_user(), pytest.raises(UsageError, match="packages/ada: cannot be read: Permission denied"):
+        used_by_packages(Path("packages"))
+
+
+def test_a_package_of_nested_groups_and_a_branch_with_slashes_is_found(tmp_path: Path) -> None:
+    package = tmp_path / "a/b/c/d/e/trees/feature/x/y/maps"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text(record("c:d"))
+
+    assert "c:d" in used_by_packages(tmp_path)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def check(folder: Path) -> Iterator[Finding]:
         storage = storage_folder()
     except EngineMissingError:
         storage = None
-    if storage is not None and storage.exists():
+    if storage is not None and _is_visible(storage):
         places["images"] = storage
     for name, place in places.items():
         yield _disk(f"disk of {name}", place)
@@ -34,7 +34,7 @@ def check(folder: Path) -> Iterator[Finding]:
 
 
 def _disk(name: str, place: Path) -> Finding:
-    free = shutil.disk_usage(next(one for one in (place, *place.parents) if one.exists())).free
+    free = shutil.disk_usage(next(one for one in (place, *place.parents) if _is_visible(one))).free
     detail = f"{size_text(free)} free at {place}"
     if free >= _DISK_COMFORTABLE:
         return Finding(name=name, state=State.OK, detail=detail)
@@ -43,6 +43,11 @@ def _disk(name: str, place: Path) -> Finding:
     return Finding(
         name=name, state=state, detail=detail + least, fix="packmill prune", exit_code=ImageBuildError.exit_code
     )
+
+
+def _is_visible(path: Path) -> bool:
+    """Return whether a path exists; pathlib raises for one in a folder that this user may not read."""
+    return os.path.exists(path)  # noqa: PTH110 - has no errors
 
 
 def _memory() -> Finding:

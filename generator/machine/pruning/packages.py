@@ -19,8 +19,8 @@ _LARGEST = 16 * 1024**2
 """Bytes of a record in an archive that are read."""
 _BROKEN = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 """What reading an archive or a record in it raises; a RuntimeError for depth, encryption and unknown methods."""
-_DEEPEST = 8
-"""Folders below the folder of packages: owner (with groups), name, checkout, process."""
+_DEEPEST = 100
+"""Folders below the folder of packages: owner (with groups), name, checkout (with slashes), process."""
 
 
 def used_by_packages(folder: Path) -> frozenset[str]:
@@ -61,12 +61,19 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> object:
 
 def _packages(folder: Path) -> Iterator[Path]:
     top = len(folder.parts)
-    for root, folders, files in os.walk(folder):
+    for root, folders, files in os.walk(folder, onerror=_refuse_unknown):
         if len(Path(root).parts) - top >= _DEEPEST:
             folders.clear()
         folders[:] = [name for name in folders if not name.startswith(".")]
         if _RECORD in files:
             yield Path(root)
+
+
+def _refuse_unknown(error: OSError) -> None:
+    """Refuse a folder that cannot be listed, which may have packages; one that was removed meanwhile has none."""
+    if not isinstance(error, FileNotFoundError):
+        reason = f"cannot be read: {error.strerror}; the images that its packages use are unknown"
+        raise UsageError(f"{error.filename}: {reason}") from None
 
 
 def _used_by(record: object) -> Iterator[str]:
