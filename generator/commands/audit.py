@@ -9,6 +9,9 @@ from pathlib import Path
 
 from generator.commands.parser import Commands, command
 
+_MOST = 1 << 63
+"""More events than a database counts."""
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -36,8 +39,8 @@ def run(options: argparse.Namespace) -> int:
     from generator.shared.safe_text import printable
 
     url = options.database or with_secret_files(os.environ).get("PACKMILL_DATABASE")
-    if options.last is not None and options.last < 1:
-        raise UsageError(f"--last {options.last}: not a positive number")
+    if options.last is not None and not 0 < options.last < _MOST:
+        raise UsageError(f"--last {options.last}: not a number from 1 to {_MOST - 1}")
     if not url and not options.data.is_dir():
         raise UsageError(f"{options.data}: not found; name the folder of the service with --data")
     database = open_database(options.data, url)

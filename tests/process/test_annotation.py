@@ -245,6 +245,16 @@ def test_other_files_are_refused_with_advice(repository: Path, packmill: Callabl
     assert packmill("init", repository).code == 11
 
 
+def test_a_link_to_an_endless_file_is_refused(repository: Path, packmill: Callable[..., Finished]) -> None:
+    (repository / "process.ipynb").unlink(missing_ok=True)
+    (repository / "process.ipynb").symlink_to("/dev/zero")
+
+    refused = packmill("init", repository)
+
+    assert refused.code == 11
+    assert "larger than 256 MiB" in refused.err
+
+
 def test_a_notebook_of_another_tool_stays_as_it_is(repository: Path, packmill: Callable[..., Finished]) -> None:
     file = repository / "process.ipynb"
     file.write_text(json.dumps(untagged("n = 86  #@param {type:'integer'}")))

@@ -127,6 +127,13 @@ def test_everything_that_matters_is_in_the_log(service: Service, packmill: Calla
         assert not [secret for secret in (*SECRETS, made) if secret in text]
 
 
+@pytest.mark.parametrize("number", ["0", "9" * 20])
+def test_a_number_of_events_that_no_database_counts_is_refused(
+    number: str, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    assert packmill("audit", "--last", number, "--data", tmp_path).code == 2
+
+
 def test_what_the_log_cannot_take_is_not_deleted(service: Service) -> None:
     pipeline = service.trigger(script="mkdir out; echo kept > out/a")
     service.wait(pipeline)

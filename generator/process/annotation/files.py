@@ -12,7 +12,7 @@ from generator.notebook.tag_advice import text_advice
 from generator.notebook.text_formats import NOTEBOOK, as_notebook, is_text_name
 from generator.process.annotation.guesses import FileKind, FindFile
 from generator.process.annotation.plan import Plan, plan_changes
-from generator.repository.checkout import inside
+from generator.repository.checkout import inside, read_bytes
 from generator.shared import durable_files
 from generator.shared.errors import NotebookError, ProcessError
 
@@ -24,10 +24,7 @@ def plan_file(file: Path, *, number: int | None = None) -> Plan:
         ProcessError: the file is missing, unreadable, or of another kind.
         NotebookError, ParametersError: see `plan_changes`.
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ProcessError(f"{file}: cannot be read: {error.strerror}; give the path of a notebook") from None
+    data = read_bytes(file, str(file), ProcessError)
     if is_text_name(file.name):
         _refuse_text_notebook(data, file.name)
     if file.suffix != NOTEBOOK:
