@@ -17,7 +17,8 @@ from notebook_server import NotebookServer, serve_command, write_notebooks
 from support import here
 
 from generator.runner.server.operation.errors import unexpected_problem
-from generator.runner.server.runs.store import StoreUnavailableError
+from generator.runner.server.runs import sqlite_failures
+from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
 from generator.runner.server.tokens.store import TokenStore
 
 READER, RUNNER, OTHER, ADMIN = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner", "other", "admin"))
@@ -325,14 +326,33 @@ def test_reading_starts_and_changes_nothing(closed: NotebookServer) -> None:
     assert [closed.ask("GET", path, headers=bearer()).json() for path in ("/runs", "/schedules")] == before
 
 
-def test_a_file_of_tokens_that_fails_is_a_database_that_is_unavailable(tmp_path: Path) -> None:
+def test_a_file_of_tokens_without_its_tables_does_not_count_as_unavailable_for_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_failures, "_logged", {})
     with closing(TokenStore(tmp_path)) as store:
         with closing(sqlite3.connect(tmp_path / "access.sqlite")) as database:
             database.executescript("DROP TABLE token; DROP TABLE session")
         for call in (store.is_empty, store.all, lambda: store.find("a"), lambda: store.find_by_session("a")):
-            with pytest.raises(StoreUnavailableError) as failure:
+            with pytest.raises(StoreMisfitError) as failure:
                 call()
-            assert unexpected_problem(failure.value, "1").status == 503
+            assert unexpected_problem(failure.value, "1").status == 500
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 2  # each once a minute
+    assert "no such table: token" in caplog.text
+
+
+def test_a_file_of_tokens_that_is_locked_for_too_long_is_a_database_that_is_unavailable(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_failures, "_logged", {})
+    with closing(TokenStore(tmp_path)) as store:
+        store._database.execute("PRAGMA busy_timeout = 1")
+        with closing(sqlite3.connect(tmp_path / "access.sqlite", isolation_level=None)) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(StoreUnavailableError) as failure:
+                store.create("ada", "read")
+    assert unexpected_problem(failure.value, "1").status == 503
+    assert "the database is unavailable: database is locked" in caplog.text
 
 
 def test_signing_in_again_and_again_ends_the_oldest_sessions_of_that_token_alone(tmp_path: Path) -> None:

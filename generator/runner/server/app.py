@@ -20,7 +20,7 @@ from generator.runner.server.home_api import home
 from generator.runner.server.home_api import running as home_running
 from generator.runner.server.ogc import router as ogc
 from generator.runner.server.operation.background import background
-from generator.runner.server.operation.errors import unexpected_problem
+from generator.runner.server.operation.errors import store_problem, unexpected_problem
 from generator.runner.server.operation.reports import report_end
 from generator.runner.server.operation.retention import keep_tidy
 from generator.runner.server.pages import forms, signing_in, static_files, swagger
@@ -144,9 +144,8 @@ def _handle_missing_run(request: Request, error: Exception) -> Response:
     return error_response(request, ProblemError(404, f"run {error}: not found, or deleted after its retention"))
 
 
-def _handle_unavailable_store(request: Request, _error: Exception) -> Response:
-    problem = ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"})
-    return error_response(request, problem)
+def _handle_unavailable_store(request: Request, error: Exception) -> Response:
+    return error_response(request, store_problem(error))
 
 
 def _handle_missing_schedule(request: Request, error: Exception) -> Response:

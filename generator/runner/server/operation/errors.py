@@ -6,7 +6,7 @@ import errno
 import sqlite3
 
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.runs.store import StoreUnavailableError
+from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
 
 
 def unexpected_problem(error: Exception, request_id: str) -> ProblemError:
@@ -15,8 +15,15 @@ def unexpected_problem(error: Exception, request_id: str) -> ProblemError:
         detail = "the disk of the server is full; try again later, or ask its operator"
         return ProblemError(503, detail, headers={"Retry-After": "60"})
     if isinstance(error, StoreUnavailableError):
-        return ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"})
+        return store_problem(error)
     return ProblemError(500, f"an unexpected error; the log of the server has it under the id {request_id}")
+
+
+def store_problem(error: Exception) -> ProblemError:
+    """Return the response to a failure of the database: whether another attempt can help."""
+    if isinstance(error, StoreMisfitError):
+        return ProblemError(500, "the database was changed by another program; the log of the server has more")
+    return ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"})
 
 
 def is_full_disk(error: BaseException) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState
 from generator.runner.server.runs.rows import COLUMNS, END_LOST, ending, run_of_row, storable
+from generator.runner.server.runs.sqlite_failures import failures_as_unavailable
 from generator.runner.server.runs.store import (
     ChangeKind,
     QueueFullError,
@@ -25,7 +26,6 @@ from generator.runner.server.runs.store import (
     RunLostError,
     RunMissingError,
     ShareFullError,
-    StoreUnavailableError,
 )
 from generator.shared import durable_files
 from generator.shared.failures import BadInputsError
@@ -235,12 +235,12 @@ class SqliteRunStore:
         return connection
 
     def _select(self, query: str, *values: object) -> Sequence[tuple[Any, ...]]:
-        with _failures_as_unavailable():
+        with failures_as_unavailable():
             return self._connection().execute(query, values).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _failures_as_unavailable():
+        with failures_as_unavailable():
             connection = self._connection()
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -283,15 +283,6 @@ class SqliteRunStore:
         finally:
             os.close(descriptor)
         return False
-
-
-@contextmanager
-def _failures_as_unavailable() -> Iterator[None]:
-    """Report that SQLite cannot work: a full or broken disk, too many open files, or a lock held for too long."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailableError(str(error)) from None
 
 
 def _now() -> float:

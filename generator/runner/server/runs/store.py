@@ -31,6 +31,10 @@ class StoreUnavailableError(Exception):
     """The database does not answer; a later call may succeed."""
 
 
+class StoreMisfitError(StoreUnavailableError):
+    """The database lacks a table or a column: a later call fails, too, until an operator has changed that."""
+
+
 class ChangeKind(str, Enum):
     """Changes of runs that another server may have made."""
 

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from generator.runner.server.runs.sqlite_failures import failures_as_unavailable
 from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.schedules.model import Schedule
 from generator.runner.server.schedules.rows import COLUMNS, NAMES, REPLACED
@@ -103,11 +104,8 @@ class SqliteScheduleStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
-                yield database
-        except sqlite3.OperationalError as error:  # a full disk, or a lock that is held for too long
-            raise StoreUnavailableError(str(error)) from None
+        with failures_as_unavailable(), closing(sqlite3.connect(self._path, timeout=30)) as database, database:
+            yield database
 
 
 def _row(schedule: Schedule) -> dict[str, Any]:

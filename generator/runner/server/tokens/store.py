@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from generator.runner.server.runs.store import StoreUnavailableError
+from generator.runner.server.runs.sqlite_failures import failures_as_unavailable
 from generator.runner.server.tokens.role import Role
 from generator.runner.server.tokens.token import Token, check_name, digest, new_secret
 from generator.shared.failures import BadInputsError
@@ -126,11 +126,8 @@ class TokenStore:
         Raises:
             StoreUnavailableError: the disk is full or broken, or the file is locked for too long.
         """
-        try:
-            with self._guard, closing(self._database.execute(statement, values)) as cursor:
-                return cursor.fetchall()
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailableError(str(error)) from None
+        with failures_as_unavailable(), self._guard, closing(self._database.execute(statement, values)) as cursor:
+            return cursor.fetchall()
 
 
 def _token(row: tuple[Any, ...]) -> Token:
