@@ -78,6 +78,11 @@ class Journal:
         ).fetchone()
         return _read_ended(found[0]) if found else None
 
+    def size(self) -> int:
+        """Return how many characters the records of all rows have."""
+        (size,) = self._database.execute("SELECT coalesce(sum(length(ended)), 0) FROM rows").fetchone()
+        return int(size)
+
     def store(self, row: PlannedRow, folder: str, ended: Ended) -> None:
         """Store how a row ended."""
         values = (row.number, row.digest, folder, json.dumps(asdict(ended)))

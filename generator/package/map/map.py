@@ -20,6 +20,7 @@ from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
 from generator.package.map.planning import LEAST_MEMORY, LOCAL, TOIL, MapRequest, plan_map
+from generator.package.map.records import LARGEST_RECORD, small_values
 from generator.package.map.report import write_report
 from generator.package.map.results import Result, write_results
 from generator.package.map.rows import PlannedRow
@@ -33,8 +34,12 @@ from generator.package.map.tuning import retries as tuning_retries
 from generator.package.record import read_record
 from generator.package.run import engine_options
 from generator.progress import Progress
+from generator.shared.bounded_memory import machine_memory
 from generator.shared.errors import RunError
 
+_LEAST_RECORDS, _SHARE_OF_MEMORY = 256 << 20, 1 / 16
+"""Characters of the scraps and outputs of all rows that are in memory at the end of a map: a share of the machine's
+memory in bytes, and no less than some. As values, and in the tables, they take several times as much."""
 Plan = ContainerPlan | EnginePlan | ToilPlan
 """How rows run."""
 
@@ -119,10 +124,10 @@ def map_package(
                 shown = counter(total, total - len(left))
                 _run(request, plan, table, left, parallel=parallel, counter=shown)
             finally:
-                written = write_results(outdir, table.results(), warn=progress.warn)
+                results = table.results(warn=progress.warn)
+                written = write_results(outdir, results, warn=progress.warn)
                 if request.report:
-                    written.append(write_report(outdir, table.results(), package=title, tables=written))
-        results = table.results()
+                    written.append(write_report(outdir, results, package=title, tables=written))
         ended = [one for _, _, one in results if one]
         proposal = propose(ended, tool=planned.tool, limits=own, load=load) if request.tune else None
         return replace(_summary(results, written), process=process, proposal=proposal)
@@ -196,10 +201,22 @@ class _Table:
         """Store how a row ended."""
         self.journal.store(row, self.folders[row.number], ended)
 
-    def results(self) -> list[Result]:
-        """Return all rows, and how they ended."""
-        places = [(row, self.folders[row.number]) for row in self.rows]
-        return [(row, folder, self.journal.ended(row, folder)) for row, folder in places]
+    def results(self, *, warn: Callable[[str], None] = lambda _line: None) -> list[Result]:
+        """Return all rows, and how they ended, with as many scraps and outputs as the memory may take for them.
+
+        ``warn`` gets how many characters of a row that is, if there are more.
+        """
+        most, largest = LARGEST_RECORD, max(_LEAST_RECORDS, int(machine_memory() * _SHARE_OF_MEMORY))
+        if self.journal.size() > largest and (share := largest // len(self.rows)) < most:
+            most = share
+            warn(f"scraps of a row beyond {most} characters are not in the tables of results; see the rows' folders")
+        return [(row, self.folders[row.number], self._ended(row, most)) for row in self.rows]
+
+    def _ended(self, row: PlannedRow, most: int) -> Ended | None:
+        ended = self.journal.ended(row, self.folders[row.number])
+        if ended is None or most == LARGEST_RECORD:
+            return ended
+        return replace(ended, scraps=small_values(ended.scraps, most), outputs=small_values(ended.outputs, most))
 
 
 def _run(

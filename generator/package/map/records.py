@@ -14,8 +14,8 @@ _LARGEST = 16 << 20
 """Bytes of a record that is read."""
 _LARGEST_VALUE = 64 << 10
 """Characters of JSON that a value may have in the table of results."""
-_LARGEST_RECORD = 1 << 20
-"""Characters of all values of a row: those of all rows are in memory at the end of a map."""
+LARGEST_RECORD = 1 << 20
+"""Characters of all values of a row."""
 _MOST_VALUES = 1000
 _DEEPEST = 50
 _LARGEST_NUMBER = 1e15
@@ -34,9 +34,9 @@ def read_object(path: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def small_values(record: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a record that fit into a table."""
-    kept, left = {}, _LARGEST_RECORD
+def small_values(record: dict[str, Any], most: int = LARGEST_RECORD) -> dict[str, Any]:
+    """Return the values of a record that fit into a table, with ``most`` characters in total."""
+    kept, left = {}, most
     for name, value in list(record.items())[:_MOST_VALUES]:
         length = len(name) + len(json.dumps(value))
         if length <= min(_LARGEST_VALUE, left):

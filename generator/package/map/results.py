@@ -37,10 +37,7 @@ def write_results(
     outdir: Path, results: Sequence[Result], *, warn: Callable[[str], None] = lambda _line: None
 ) -> list[Path]:
     """Write the table of results; ``results.parquet`` only if pyarrow is installed. Return the paths."""
-    columns, records = tabulate(results)
-    shown = len(_names_of(results, "outputs")) + len(_names_of(results, "scraps"))
-    if left_out := _number_of_names(results) - shown:
-        warn(f"{left_out} scraps or outputs of few rows have no column in the tables of results; see the rows' folders")
+    columns, records = tabulate(results, warn=warn)
     written = [outdir / csv_file]
     _write_csv(written[0], columns, records)
     if find_spec("pyarrow"):
@@ -60,33 +57,34 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def tabulate(results: Sequence[Result]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the names of the columns, and the records."""
+def tabulate(
+    results: Sequence[Result], *, warn: Callable[[str], None] = lambda _line: None
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the names of the columns, and the records; ``warn`` gets how many scraps and outputs have no column."""
     taken = {"row", *_OWN, "folder"}
-    given = _columns(_names(row.given for row, _, _ in results), taken, "input_")
-    outputs = _columns(_names_of(results, "outputs"), taken, "output_")
-    scraps = _columns(_names_of(results, "scraps"), taken, "scrap_")
+    given = _columns(dict.fromkeys(name for row, _, _ in results for name in row.given), taken, "input_")
+    output_names, fewer_outputs = _frequent_names(results, "outputs")
+    scrap_names, fewer_scraps = _frequent_names(results, "scraps")
+    if left_out := fewer_outputs + fewer_scraps:
+        warn(f"{left_out} scraps or outputs of few rows have no column in the tables of results; see the rows' folders")
+    outputs, scraps = _columns(output_names, taken, "output_"), _columns(scrap_names, taken, "scrap_")
     records = [_record(result, given, outputs, scraps) for result in results]
     return ["row", *given.values(), *_OWN, "folder", *outputs.values(), *scraps.values()], records
 
 
-def _names(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for one in mappings for name in one))
+def _frequent_names(results: Sequence[Result], kind: Literal["outputs", "scraps"]) -> tuple[list[str], int]:
+    """Return the names of scraps or outputs, and how many are left out of too many, since they are less frequent.
 
-
-def _names_of(results: Sequence[Result], kind: Literal["outputs", "scraps"]) -> list[str]:
-    """Return the names of scraps or outputs; a notebook may use others in each row: of too many, the most frequent."""
+    A notebook may use other names in each row.
+    """
     counts = Counter(name for _, _, ended in results if ended for name in getattr(ended, kind))
     most = max(_LEAST_COLUMNS, _MOST_CELLS // len(results))
-    return list(counts) if len(counts) <= most else sorted(counts, key=counts.__getitem__, reverse=True)[:most]
+    if len(counts) <= most:
+        return list(counts), 0
+    return sorted(counts, key=counts.__getitem__, reverse=True)[:most], len(counts) - most
 
 
-def _number_of_names(results: Sequence[Result]) -> int:
-    ended = [one for _, _, one in results if one]
-    return len(_names(one.outputs for one in ended)) + len(_names(one.scraps for one in ended))
-
-
-def _columns(names: Sequence[str], taken: set[str], prefix: str) -> dict[str, str]:
+def _columns(names: Iterable[str], taken: set[str], prefix: str) -> dict[str, str]:
     columns: dict[str, str] = {}
     for name in names:
         column = name if name not in taken else f"{prefix}{name}"

@@ -17,7 +17,7 @@ from generator.package.map import collecting
 from generator.package.map.collecting import collect_row
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended, open_journal
-from generator.package.map.map import _written_to
+from generator.package.map.map import _Table, _written_to
 from generator.package.map.records import small_values
 from generator.package.map.report import write_report
 from generator.package.map.results import write_results
@@ -173,6 +173,24 @@ def test_objects_without_fields_are_results(value: Any, tmp_path: Path) -> None:
     write_results(tmp_path, [(row(1), "1", Ended(state="succeeded", scraps={"a": value}))])
 
     assert parquet.read_table(tmp_path / "results.parquet")["a"].to_pylist() == [json.dumps(value)]
+
+
+def test_scraps_of_all_rows_beyond_what_the_memory_may_take_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generator.package.map.map._LEAST_RECORDS", 1000)
+    monkeypatch.setattr("generator.package.map.map._SHARE_OF_MEMORY", 0)
+    rows = [row(number) for number in range(1, 11)]
+    warnings: list[str] = []
+    with open_journal(tmp_path, resume=False) as journal:
+        table = _Table(tmp_path, rows, {one.number: str(one.number) for one in rows}, journal)
+        for number, one in enumerate(rows):
+            table.store(one, Ended(state="succeeded", scraps={"mean": number, "text": "x" * 200}))
+
+        results = table.results(warn=warnings.append)
+
+    assert [ended and ended.scraps for _, _, ended in results] == [{"mean": number} for number in range(10)]
+    assert warnings == ["scraps of a row beyond 100 characters are not in the tables of results; see the rows' folders"]
 
 
 def test_a_name_of_a_scrap_counts_like_its_value() -> None:
