@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
+import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
@@ -51,6 +53,7 @@ from generator.service.pages import pipelines as pipeline_pages
 from generator.service.pages import schedules as schedule_pages
 from generator.service.pages.rendering import page
 from generator.service.schedules.starter import ScheduleStarter
+from generator.service.store.database import is_unavailable, reason_of
 
 _api = (
     artifacts.router,
@@ -120,6 +123,8 @@ def application(parts: Context) -> FastAPI:
     app.add_exception_handler(HttpError, _handle_http_error)
     app.add_exception_handler(sessions.SignInFirstError, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _handle_http_exception)
+    for kind in (sa.exc.DBAPIError, sa.exc.TimeoutError):
+        app.add_exception_handler(kind, _handle_unavailable_database)
     app.add_exception_handler(Exception, _handle_bug)
     app.middleware("http")(_check_and_add_headers)
     app.middleware("http")(_count_request)
@@ -160,9 +165,13 @@ async def _count_request(request: Request, call: Callable[[Request], Awaitable[R
         status = response.status_code
         return response
     finally:
-        route = getattr(request.scope.get("route"), "path", "(none)")
-        seconds = time.monotonic() - begun
+        route, seconds = _route(request), time.monotonic() - begun
         context(request).metrics.count_request(method=request.method, route=route, status=status, seconds=seconds)
+
+
+def _route(request: Request) -> str:
+    """Return the path of a request's route; the path itself may have a secret."""
+    return str(getattr(request.scope.get("route"), "path", "(none)"))
 
 
 def _redirect_to_sign_in(request: Request, error: Exception) -> Response:
@@ -186,6 +195,15 @@ def _handle_http_exception(request: Request, error: Exception) -> Response:
     if not _wants_json(request):
         return page(request, "wrong.html", None, status=status, code=status, message="Page not found.")
     return JSONResponse({"error": words.get(status, str(status))}, status_code=status)
+
+
+def _handle_unavailable_database(request: Request, error: Exception) -> Response:
+    """Answer that the database does not answer, is full or locked; the log has the reason."""
+    if not is_unavailable(error):
+        raise error
+    print(f"packmill: {request.method} {_route(request)}: {reason_of(error)}", file=sys.stderr, flush=True)
+    words = "The database is unavailable. Try again later."
+    return _handle_http_error(request, HttpError(503, {"message": words}, {"Retry-After": "5"}))
 
 
 def _handle_bug(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from psycopg.errors import ReadOnlySqlTransaction
 from waiting import wait_until
 
 from generator.service.jobs import conclusion as conclusion_module
@@ -93,11 +94,12 @@ def _failing(action: Callable[..., Any], error: Exception, times: int) -> Callab
     [
         sa.exc.OperationalError("UPDATE job", {}, Exception("database or disk is full")),
         sa.exc.OperationalError("UPDATE job", {}, Exception("server closed the connection unexpectedly")),
+        sa.exc.InternalError("UPDATE job", {}, ReadOnlySqlTransaction("cannot execute UPDATE")),
         sa.exc.TimeoutError("all connections are in use"),
         OSError(errno.ENOSPC, "No space left on device"),
         OSError(errno.EMFILE, "Too many open files"),
     ],
-    ids=["full", "closed", "busy", "no-space", "many-files"],
+    ids=["full", "closed", "standby", "busy", "no-space", "many-files"],
 )
 def test_a_result_waits_until_it_can_be_stored(
     error: Exception, ended: Ended, pauses: list[float], monkeypatch: pytest.MonkeyPatch
@@ -108,10 +110,15 @@ def test_a_result_waits_until_it_can_be_stored(
     assert pauses == [*range(30), *[30] * 10]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [TypeError("of ours"), sa.exc.OperationalError("UPDATE job", {}, Exception("no such column: jobs.exit_code"))],
+    ids=["bug", "misfit"],
+)
 def test_a_result_that_never_can_be_stored_is_a_system_failure(
-    ended: Ended, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    error: Exception, ended: Ended, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ended.rows, "update_job", _failing(ended.rows.update_job, TypeError("of ours"), 5))
+    monkeypatch.setattr(ended.rows, "update_job", _failing(ended.rows.update_job, error, 5))
 
     assert ended.conclude() == ("failed", "runner_system_failure")
     assert len(pauses) == 5

@@ -6,9 +6,11 @@ import signal
 from collections.abc import Callable
 
 import pytest
+import requests
 import sqlalchemy as sa
-from ci_service import Service
+from ci_service import TRIGGER, Service
 from postgresql import needs_postgresql
+from waiting import wait_until
 
 from generator.service.store import tokens
 from generator.service.store.audit_tables import audit_events
@@ -44,6 +46,36 @@ def test_the_audit_log_refuses_changes_on_postgresql(database: str) -> None:
     with opened.connection() as connection:
         assert connection.execute(sa.select(audit_events.c.target)).scalars().all() == ["ada"]
     opened.close()
+
+
+def test_a_database_that_can_only_be_read_for_a_while_is_unavailable(
+    database: str, another_service: Callable[..., Service]
+) -> None:
+    """As after its primary became a standby: the service recovers without a start of its own."""
+    url = database.replace("postgresql:", "postgresql+psycopg:")
+    service = another_service(database=url)
+    operator = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    set_read_only = f'ALTER DATABASE "{operator.url.database}" SET default_transaction_read_only'
+
+    def start() -> requests.Response:
+        return service.ask("POST", "/trigger/pipeline", data={"token": TRIGGER, "ref": "main"})
+
+    with operator.connect() as connection:
+        connection.execute(sa.text(f"{set_read_only} = on"))
+        connection.execute(sa.text(f"SELECT pg_terminate_backend(pid) {others}"))
+        refused, listed = [start() for _ in range(3)], service.ask("GET", "/pipelines")
+        connection.execute(sa.text(f"{set_read_only} = off"))  # for new connections, as those to a new primary
+    operator.dispose()
+    made = wait_until(lambda: (answer := start()).ok and answer, seconds=20, message="a pipeline starts")
+
+    assert [one.status_code for one in refused] == [503] * 3
+    assert refused[-1].headers["Retry-After"] == "5"
+    assert (listed.status_code, listed.json()) == (200, [])
+    assert "POST /api/v4/projects/{project:int}/trigger/pipeline: cannot execute INSERT in a read-only" in (
+        service.data.with_suffix(".log").read_text()
+    )
+    assert service.wait(made.json()["id"]) == "success"
 
 
 _TIMEOUTS = "SELECT current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')"

@@ -8,15 +8,13 @@ import time
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-import sqlalchemy as sa
-
 from generator.service.jobs import junit_reports
 from generator.service.jobs.cleaning import Cleaning
 from generator.service.jobs.environment import JobContext
 from generator.service.jobs.failure_reasons import LONGEST, describe_failure
 from generator.service.jobs.spec import Limits
 from generator.service.project.pipeline_file import Job
-from generator.service.store.database import Row
+from generator.service.store.database import Row, is_unavailable
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
@@ -145,4 +143,4 @@ def _may_pass(error: Exception) -> bool:
     """Return whether an error is one of the machine or the database, which may work again later."""
     if isinstance(error, OSError):
         return error.errno in _PASSING
-    return isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError))
+    return is_unavailable(error)

@@ -25,6 +25,7 @@ from generator.service.store import (
 from generator.service.store.upgrades import add_missing_columns
 from generator.shared.errors import UsageError
 from generator.shared.postgresql_timeouts import client_timeouts, server_timeouts
+from generator.shared.sqlite_misfits import is_misfit
 
 _tables = sa.MetaData()
 
@@ -121,6 +122,8 @@ Within = Callable[[sa.Connection, int], None]
 _CLAIM = int.from_bytes(b"packmill", "big")
 """The ID of the advisory lock."""
 _LIBPQ_DRIVERS = ("psycopg", "psycopg2")
+_READ_ONLY, _IDLE = "25006", "25P03"
+"""SQLSTATE of PostgreSQL: the server became a standby, or it ended a transaction in which nothing happened."""
 
 
 class Database:
@@ -139,6 +142,7 @@ class Database:
                 sa.event.listen(self._engine, "connect", _tune_sqlite)
             if self._engine.dialect.name == "postgresql":
                 sa.event.listen(self._engine, "connect", _set_timeouts)
+                sa.event.listen(self._engine, "handle_error", _close_if_read_only)
             others = (
                 audit_tables,
                 hook_tables,
@@ -155,8 +159,7 @@ class Database:
         except ModuleNotFoundError as error:
             raise UsageError(f"--database: the driver is not installed; run: pip install {error.name}") from None
         except (ArgumentError, OperationalError, SQLAlchemyError) as error:
-            cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            raise UsageError(f"--database: cannot open the database: {cause}") from None
+            raise UsageError(f"--database: cannot open the database: {reason_of(error)}") from None
         self._writing = threading.Lock()
         self._claim: sa.Connection | int | None = None
 
@@ -239,6 +242,25 @@ def _set_timeouts(connection: Any, _record: object) -> None:
     with closing(connection.cursor()) as cursor:
         cursor.execute(server_timeouts)
     connection.commit()
+
+
+def _close_if_read_only(failure: sa.engine.ExceptionContext) -> None:
+    """Close the connections to a server that became a standby: the next ones may reach the new primary."""
+    if getattr(failure.original_exception, "sqlstate", None) == _READ_ONLY:
+        failure.is_disconnect = True
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what the database itself reports of an error, without the statement."""
+    return (str(getattr(error, "orig", None) or error).strip() or type(error).__name__).splitlines()[0]
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Return whether a database cannot work for now; not that it lacks a table or a column, which stays so."""
+    if isinstance(error, sa.exc.DBAPIError) and getattr(error.orig, "sqlstate", None) in (_READ_ONLY, _IDLE):
+        return True
+    passing = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+    return isinstance(error, passing) and not is_misfit(error)
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
