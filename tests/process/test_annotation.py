@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import Finished, notebook, write_notebook
 
+from generator.notebook.languages import python
+from generator.notebook.parameters import Reading
+from generator.process.annotation import added_types, plan
 from generator.process.annotation.files import plan_file
+from generator.process.annotation.plan import plan_changes
+from generator.shared.errors import Mistake
 
 _CELL = 'n = 86  # number of tiles\nname = "é😀"'
 _TYPED = 'n = 86  # type: int number of tiles\nname = "é😀"  # type: string'
@@ -283,3 +289,42 @@ def test_a_disk_without_space_leaves_the_notebook_as_it_was(
     assert (refused.code, "No space left" in refused.err) == (11, True)
     assert file.read_bytes() == before
     assert [path.name for path in repository.iterdir()] == ["process.ipynb"]
+
+
+@pytest.mark.parametrize("untypable", [range(0), range(300, 301), range(0, 1000, 2)], ids=["none", "one", "half"])
+def test_many_parameters_take_few_readings_of_the_cell(
+    untypable: range, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reading takes time in proportion to the cell: with one for each parameter, a thousand took minutes."""
+    bad = [f"n{number}" for number in untypable]
+    lines = [f'n{number} = """a\nb"""' if number in untypable else f"n{number} = 86" for number in range(1000)]
+    file = write_notebook(tmp_path / "process.ipynb", "\n".join(lines))
+    readings = []
+    monkeypatch.setattr(plan, "reader_of", lambda _: lambda source: readings.append(1) or python.read(source))
+
+    planned = plan_file(file)
+
+    assert len(readings) <= 6
+    assert list(planned.untyped) == bad
+    assert plan_changes(planned.data, file.name, number=None, find_file=lambda _: "").untyped == planned.untyped
+
+
+def test_a_cell_is_read_a_limited_number_of_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not get a type by then is listed, as what cannot get one."""
+    lines = [f"n{number} = {number}" for number in range(50)]
+    file = write_notebook(tmp_path / "process.ipynb", "\n".join(lines))
+    readings: list[str] = []
+
+    def read(source: str) -> Reading:
+        readings.append(source)
+        mistake = Mistake(line=1, text="", message="two types")
+        return replace(python.read(source), mistakes=(mistake,) if source.count("# type") > 1 else ())
+
+    monkeypatch.setattr(plan, "reader_of", lambda _: read)
+    monkeypatch.setattr(added_types, "_MOST_READINGS", 30)
+
+    planned = plan_file(file)
+
+    assert len(readings) <= 33
+    assert len(planned.types) == 1
+    assert len(planned.untyped) == 49

@@ -1,4 +1,4 @@
-"""Add types to the lines of a parameters cell, and read the cell again after each one: nothing else may change."""
+"""Add types to the lines of a parameters cell, and read the cell again: nothing else may change."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from generator.process.annotation.guesses import FindFile, guess_type
 from generator.process.annotation.insertions import Insertion, insert
 from generator.process.annotation.written_files import written_names
 from generator.shared.errors import ParametersError
+
+_MOST_READINGS = 300
+"""Readings of a cell in search of the types that it can get; the parameters that are left get none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,23 +36,28 @@ def add_types(
     """Return the types that the parameters without one get, and the names of those that get none."""
     language = notebook.parameters_language
     written = written_names(notebook.cells) if language.startswith("python") else frozenset()
-    added: list[AddedType] = []
-    untyped = []
-    for parameter in (one for one in read(cell.source).parameters if one.hint is None):
-        is_written = parameter.name in written
-        guess = guess_type(parameter, language=language, is_written=is_written, find_file=find_file)
-        for one in _attempts(cell.source, parameter, guess, comment_mark(language)) if guess else ():
-            if _changes_only_the_type(notebook, cell, read, [*added, one]):
-                added.append(one)
-                break
-        else:
-            untyped.append(parameter.name)
-    return tuple(added), tuple(untyped)
+    parameters = [one for one in read(cell.source).parameters if one.hint is None]
+    lines = _lines(cell.source)
+    candidates = []
+    for one in parameters:
+        guess = guess_type(one, language=language, is_written=one.name in written, find_file=find_file)
+        if guess:
+            candidates.append(list(_attempts(lines[one.line - 1], one, guess, comment_mark(language))))
+    added = _Trial(notebook, cell, read).accept(candidates, [])
+    typed = {one.name for one in added}
+    return tuple(added), tuple(one.name for one in parameters if one.name not in typed)
 
 
-def _attempts(source: str, parameter: Parameter, guess: str, mark: str) -> Iterator[AddedType]:
+def _lines(source: str) -> list[tuple[int, str]]:
+    """Return where each line begins, and its text."""
+    starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", source))]
+    ends = [*starts[1:], len(source)]
+    return [(start, source[start:end].rstrip("\r\n")) for start, end in zip(starts, ends, strict=True)]
+
+
+def _attempts(line: tuple[int, str], parameter: Parameter, guess: str, mark: str) -> Iterator[AddedType]:
     """Yield the places for a type: before the description in the line's comment, or at the end of the line."""
-    start, text = _line(source, parameter.line)
+    start, text = line
     places = [(len(text.rstrip()), f"  {mark} type: {guess}")]
     if parameter.doc and parameter.doc in text:
         places.insert(0, (text.rindex(parameter.doc), f"type: {guess} "))
@@ -58,27 +66,56 @@ def _attempts(source: str, parameter: Parameter, guess: str, mark: str) -> Itera
         yield AddedType(name=parameter.name, line=parameter.line, type=guess, insertion=insertion)
 
 
-def _line(source: str, number: int) -> tuple[int, str]:
-    """Return where a line begins, and its text."""
-    starts = [0, *(match.end() for match in re.finditer(r"\r\n|\r|\n", source))]
-    start = starts[number - 1]
-    return start, re.split(r"[\r\n]", source[start:], maxsplit=1)[0]
+class _Trial:
+    """Tries types in a cell: each reading takes time in proportion to the cell, so types are tried together."""
 
+    def __init__(self, notebook: Notebook, cell: Cell, read: Reader) -> None:
+        self._notebook, self._cell, self._read = notebook, cell, read
+        self._before = read(cell.source).parameters
+        self._left = _MOST_READINGS
 
-def _changes_only_the_type(notebook: Notebook, cell: Cell, read: Reader, added: Sequence[AddedType]) -> bool:
-    """Whether the cell with these types has the same parameters, with exactly these types."""
-    source = insert(cell.source, [one.insertion for one in added])
-    types = {one.name: parse_hint(one.type)[0] for one in added}
-    before, after = read(cell.source), read(source)
-    expected = tuple(_typed(one, types) for one in before.parameters)
-    if after.mistakes or expected != tuple(_without_text(one) for one in after.parameters):
-        return False
-    tagged = next(one for one in notebook.cells if one.number == cell.number)
-    try:
-        read_interface(with_cell(notebook, replace(tagged, source=source)))
-    except ParametersError:
-        return False
-    return True
+    def accept(self, candidates: Sequence[Sequence[AddedType]], added: Sequence[AddedType]) -> list[AddedType]:
+        """Return a type for each parameter that can get one, in the first place in which it is read as expected.
+
+        ``candidates`` has the places of each parameter, ``added`` the types that the cell has already.
+        """
+        if not candidates:
+            return []
+        first = [places[0] for places in candidates]
+        misread = self._misread([*added, *first])
+        if misread == frozenset():
+            return first
+        if misread and any(one.name in misread for one in first):
+            left = [places[1:] if places[0].name in misread else places for places in candidates]
+        elif len(candidates) == 1:
+            left = [candidates[0][1:]]
+        else:
+            half = len(candidates) // 2
+            accepted = self.accept(candidates[:half], added)
+            return [*accepted, *self.accept(candidates[half:], [*added, *accepted])]
+        return self.accept([places for places in left if places], added)
+
+    def _misread(self, added: Sequence[AddedType]) -> frozenset[str] | None:
+        """Return which of these types the cell would not have; None if anything else would be read differently."""
+        if self._left == 0:
+            return None
+        self._left -= 1
+        source = insert(self._cell.source, [one.insertion for one in added])
+        types = {one.name: parse_hint(one.type)[0] for one in added}
+        after = self._read(source)
+        found = tuple(_without_text(one) for one in after.parameters)
+        if after.mistakes or [one.name for one in found] != [one.name for one in self._before]:
+            return None
+        pairs = zip(self._before, found, strict=True)
+        misread = frozenset(one.name for one, other in pairs if _typed(one, types) != other)
+        if misread:
+            return misread if misread <= types.keys() else None
+        tagged = next(one for one in self._notebook.cells if one.number == self._cell.number)
+        try:
+            read_interface(with_cell(self._notebook, replace(tagged, source=source)))
+        except ParametersError:
+            return None
+        return misread
 
 
 def _typed(parameter: Parameter, types: dict[str, Hint]) -> Parameter:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from generator.notebook.notebook import decode_notebook, encoding_of
-from generator.process.annotation.json_places import Value, items, member, members, place_in_string, top_value
+from generator.process.annotation.json_places import Value, items, member, members, places_in_string, top_value
 from generator.shared.errors import NotebookError
 
 _TAG = '"parameters"'
@@ -23,9 +24,11 @@ class Insertion:
 
 def insert(text: str, insertions: Iterable[Insertion]) -> str:
     """Return the text with all insertions."""
-    for one in sorted(insertions, reverse=True):
-        text = text[: one.index] + one.text + text[one.index :]
-    return text
+    parts, position = [], 0
+    for one in sorted(insertions):
+        parts += (text[position : one.index], one.text)
+        position = one.index
+    return "".join((*parts, text[position:]))
 
 
 def change_cell(data: bytes, name: str, number: int, *, tagged: bool, hints: Iterable[Insertion]) -> bytes:
@@ -42,24 +45,30 @@ def change_cell(data: bytes, name: str, number: int, *, tagged: bool, hints: Ite
     if cells is None:
         raise NotebookError(f"{name}: an outdated nbformat; open the notebook in Jupyter, save it, and try again")
     cell = list(items(text, cells))[number - 1]
-    changes = [_in_file(text, cell, name, one) for one in hints]
+    changes = list(_in_file(text, cell, name, hints))
     if tagged:
         changes.append(_tag(text, cell, name, unit=_unit(text, top)))
     return insert(text, changes).encode(encoding)
 
 
-def _in_file(text: str, cell: Value, name: str, insertion: Insertion) -> Insertion:
-    """Translate an insertion into the source of a cell to one into the file."""
-    source, index = member(text, cell, "source"), insertion.index
+def _in_file(text: str, cell: Value, name: str, insertions: Iterable[Insertion]) -> Iterator[Insertion]:
+    """Translate insertions into the source of a cell to those into the file."""
+    source = member(text, cell, "source")
     if source is None:
         raise NotebookError(f"{name}: a cell has no source")
     strings = [source] if text[source.start] == '"' else list(items(text, source))
+    waiting, begin = deque(sorted(insertions)), 0
     for string in strings:
-        length = len(json.loads(text[string.start : string.end]))
-        if index < length or string is strings[-1]:
-            return Insertion(index=place_in_string(text, string, index), text=json.dumps(insertion.text)[1:-1])
-        index -= length
-    raise NotebookError(f"{name}: the source of a cell is empty")
+        end = begin + len(json.loads(text[string.start : string.end]))
+        within = []
+        while waiting and (waiting[0].index < end or string is strings[-1]):
+            within.append(waiting.popleft())
+        places = places_in_string(text, string, [one.index - begin for one in within])
+        for one, place in zip(within, places, strict=True):
+            yield Insertion(index=place, text=json.dumps(one.text)[1:-1])
+        begin = end
+    if waiting:
+        raise NotebookError(f"{name}: the source of a cell is empty")
 
 
 def _unit(text: str, top: Value) -> str:

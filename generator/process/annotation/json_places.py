@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -70,10 +70,17 @@ def member(text: str, owner: Value, key: str) -> Value | None:
     return next((one for one in reversed(list(members(text, owner))) if one.key == key), None)
 
 
-def place_in_string(text: str, string: Value, index: int) -> int:
-    """Return where the character with this index begins in the text of a JSON string."""
-    inner = _CHARACTER.finditer(text, string.start + 1, string.end - 1)
-    return next((match.start() for number, match in enumerate(inner) if number == index), string.end - 1)
+def places_in_string(text: str, string: Value, indexes: Sequence[int]) -> list[int]:
+    """Return where the characters with these indexes, in ascending order, begin in the text of a JSON string."""
+    last = string.end - 1
+    starts = enumerate(match.start() for match in _CHARACTER.finditer(text, string.start + 1, last))
+    number, start = -1, last
+    places = []
+    for index in indexes:
+        while number < index:
+            number, start = next(starts, (index, last))
+        places.append(start)
+    return places
 
 
 def _skip_space(text: str, position: int) -> int:
