@@ -410,10 +410,29 @@ def test_a_notebook_in_place_may_leave_very_many_folders(tmp_path: Path, monkeyp
     dag = _defined_by("notebook", monkeypatch)
     _make_levels(tmp_path / "tiles", 1100)
 
-    assert dag["is_new"](tmp_path / "tiles", 0.0)
+    os.unlink(tmp_path / "tiles" / ("d/" * 1100) / "link")
+    (tmp_path / "tiles" / ("d/" * 1100) / "a.tif").write_text("map")
 
-    dag["remove_folder"](tmp_path / "tiles")
+    assert dag["is_new"](tmp_path / "tiles", 0.0)
+    assert dag["copy_file"](tmp_path / "tiles", tmp_path / "run" / "tiles") == str(tmp_path / "run" / "tiles")
+
+    assert (tmp_path / "run" / "tiles" / ("d/" * 1100) / "a.tif").read_text() == "map"
+    for folder in (tmp_path / "tiles", tmp_path / "run"):
+        dag["remove_folder"](folder)
     assert not (tmp_path / "tiles").exists()
+
+
+def test_a_link_in_place_of_the_results_is_not_listed(run: Path, dag: dict[str, Any]) -> None:
+    """It may lead to all files of the worker."""
+    (run / "output").rename(run.parent / "elsewhere")
+    (run / "output").symlink_to(run.parent / "elsewhere")
+    listed: list[Path] = []
+    dag["below"] = lambda folder: listed.append(folder) or []
+
+    with pytest.raises(ValueError, match=r"leads out of the run.s folder"):
+        dag["run_results"](run)
+
+    assert not listed
 
 
 def test_a_link_in_place_of_the_results_is_removed_alone(run: Path, dag: dict[str, Any]) -> None:

@@ -358,8 +358,9 @@ def copy_file(path: Path, target: Path) -> str:
     if path == target:
         return str(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        shutil.copytree(path, target, dirs_exist_ok=True)
+    if path.is_dir():  # shutil.copytree calls itself for each level
+        target.mkdir(exist_ok=True)
+        subprocess.run(["cp", "-RLp", "--", f"{path}/.", str(target)], check=True)
     else:
         shutil.copy2(path, target)
     return str(target)

@@ -172,7 +172,7 @@ class RunOperator(DockerOperator):
 
 def run_results(folder: Path) -> dict:
     """Return the results of a run: its scraps, and the paths of its outputs by name."""
-    output = folder / "output"
+    output = inside(folder / "output", folder)  # a link may lead anywhere
     for path in below(output):
         if path.is_symlink() and path.exists():
             inside(path, folder)
