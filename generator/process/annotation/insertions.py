@@ -24,7 +24,8 @@ class Insertion:
 
 def insert(text: str, insertions: Iterable[Insertion]) -> str:
     """Return the text with all insertions."""
-    parts, position = [], 0
+    parts: list[str] = []
+    position = 0
     for one in sorted(insertions):
         parts += (text[position : one.index], one.text)
         position = one.index
