@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,15 +18,18 @@ import sqlalchemy as sa
 from waiting import wait_until
 
 from generator.network.address_policy import any_hook
+from generator.service.api.hooks import send_test
 from generator.service.hooks import dispatcher as dispatcher_module
 from generator.service.hooks.dispatcher import Dispatcher
 from generator.service.hooks.payloads import Payloads
 from generator.service.hooks.sending import Outcome, check_address, send
+from generator.service.http_errors import HttpError
 from generator.service.project.project import Project
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hooks import Hooks
-from generator.service.store.outbox import JOB, PIPELINE
+from generator.service.store.outbox import _OF_JOB, JOB, PIPELINE
+from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
 
 _GUARDED = replace(any_hook, guarded=True)
@@ -39,6 +43,9 @@ def hooks(tmp_path: Path) -> Hooks:
 def _dispatcher(hooks: Hooks, project: Path) -> Dispatcher:
     checkout = Project(project, number=1, path="ada/toy", timeout=60.0, snapshots=project.parent / "snapshots")
     return Dispatcher(hooks, Payloads(project=checkout, address="http://ci", commit_of=checkout.commit), any_hook)
+
+
+_JOB = dict.fromkeys(_OF_JOB, None) | {"id": 1}
 
 
 def _happened() -> dict[str, Any]:
@@ -300,6 +307,25 @@ def test_a_hook_or_a_schedule_that_was_deleted_meanwhile_leaves_no_secret(hooks:
 
     assert hooks.notifications(schedule=7) == []
     assert list((tmp_path / "hooks").iterdir()) == []
+
+
+def test_a_test_of_a_hook_that_is_deleted_meanwhile_is_not_found(
+    hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = hooks.create(url="http://example.org/", token="", events=[PIPELINE], verify=True)
+    assert hook is not None
+    with hooks._database.transaction() as connection:
+        times = {"created_at": 0.0, "updated_at": 0.0}
+        values = {"sha": "a", "ref": "main", "tag": False, "source": "api", "user": "ada", "variables": []}
+        connection.execute(sa.insert(pipelines).values(id=1, status="success", **times, **values))
+    stored = Pipelines(hooks._database, HiddenValues(project))
+    monkeypatch.setattr(stored, "jobs_of", lambda _: [hooks.delete(hook)] and [_JOB])
+    here = SimpleNamespace(hooks=hooks, pipelines=stored, dispatcher=None)
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(context=here)))
+
+    with pytest.raises(HttpError) as refused:
+        send_test(request, hook, PIPELINE)
+    assert refused.value.status == 404
 
 
 def test_hooks_of_the_project_do_not_wait_for_notifications_of_runs(hooks: Hooks) -> None:

@@ -194,8 +194,11 @@ def send_test(request: Request, hook: int, trigger: str) -> Outcome:
 
 def _send(request: Request, hook: int, event: str, happened: Mapping[str, Any]) -> Outcome:
     here = context(request)
-    delivery = here.hooks.delivery(here.hooks.add_delivery(hook, event, happened, pending=False))
-    if delivery is None:
+    try:
+        delivery = here.hooks.delivery(here.hooks.add_delivery(hook, event, happened, pending=False))
+    except LookupError:
+        delivery = None
+    if delivery is None:  # the hook was deleted meanwhile
         raise_not_found()
     return here.dispatcher.deliver(delivery)
 

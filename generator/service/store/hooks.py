@@ -145,9 +145,15 @@ class Hooks:
         self._hidden.remove(number)
 
     def add_delivery(self, hook: int, event: str, happened: Mapping[str, Any], *, pending: bool = True) -> int:
-        """Store a delivery; return its number. One that is not ``pending`` is sent by the caller."""
+        """Store a delivery; return its number. One that is not ``pending`` is sent by the caller.
+
+        Raises:
+            LookupError: the hook was deleted meanwhile.
+        """
         values = delivery(hook, event, happened) | ({} if pending else {"status": "failed"})
         with self._database.transaction() as connection:
+            if _find(connection, hooks, hook) is None:
+                raise LookupError(hook)
             made = connection.execute(sa.insert(deliveries).values(values)).inserted_primary_key
         self.on_change()
         return int(made[0]) if made else 0
