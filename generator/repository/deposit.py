@@ -120,7 +120,7 @@ def _open_destination(
             git_environment(destination.repository, token, hooks=destination.trusted, access=access, proxy=proxy)
         )
         try:
-            repo = git.Repo.init(temporary, initial_branch="packmill")
+            repo = stack.enter_context(git.Repo.init(temporary, initial_branch="packmill"))
             repo.git.update_environment(**environment, **identity(fixed=False), GIT_LITERAL_PATHSPECS="1")
             repo.create_remote("origin", destination.repository.address)
             yield repo, check

@@ -102,7 +102,7 @@ def fetch(
     folder.mkdir(parents=True, exist_ok=True)
     with within_limits(folder, limits, repository.address), ExitStack() as stack:
         try:
-            repo = git.Repo.init(folder, initial_branch="packmill")
+            repo = stack.enter_context(git.Repo.init(folder, initial_branch="packmill"))
             connection = connect(repo, part.repository, token, policy, stack=stack)
             name, revision = resolve_checkout(connection.refs, part.repository, checkout)
             commit = check_out(repo, fetch_commit(repo, commit or revision))
@@ -235,9 +235,9 @@ def commit_folder(source: Path, target: Path, *, message: str) -> None:
         source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     )
     with git_environment(Repository(address=str(target), owner="", name="", local=target), "") as environment:
-        repo = git.Repo.init(target, initial_branch="main")
-        repo.git.update_environment(**environment, **identity(fixed=True))
-        repo.git.add("--all")
-        tree = repo.git.write_tree()
-        commit = repo.git.commit_tree(tree, "-m", message)
-        repo.git.update_ref("refs/heads/main", commit)
+        with git.Repo.init(target, initial_branch="main") as repo:
+            repo.git.update_environment(**environment, **identity(fixed=True))
+            repo.git.add("--all")
+            tree = repo.git.write_tree()
+            commit = repo.git.commit_tree(tree, "-m", message)
+            repo.git.update_ref("refs/heads/main", commit)

@@ -109,7 +109,7 @@ def listed_repository(
     secret = token or repository.password
     with ExitStack() as stack:
         try:
-            repo = git.Repo.init(folder, initial_branch="packmill")
+            repo = stack.enter_context(git.Repo.init(folder, initial_branch="packmill"))
             connection = connect(repo, repository, token, policy, stack=stack)
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(repository, error, secret)) from None

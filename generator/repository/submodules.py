@@ -114,7 +114,7 @@ def _fetch_submodule(top: FetchRequest, parent: Path, submodule: Submodule, *, w
     allowed = _may_use_credentials(repository, top)
     token = top.token if allowed and repository.host == top.repository.host else ""
     with ExitStack() as stack:
-        repo = git.Repo.init(folder, initial_branch="packmill")
+        repo = stack.enter_context(git.Repo.init(folder, initial_branch="packmill"))
         try:
             connect(repo, repository, token, top.policy, account=allowed, stack=stack)
             check_out(repo, fetch_commit(repo, submodule.commit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -271,6 +272,24 @@ def test_submodules_are_fetched(repository: Path, tmp_path: Path) -> None:
     checkout = checkout_of(repository, None, tmp_path)
 
     assert (checkout.folder / "lib/inner/module.py").read_text() == "x = 1"
+
+
+def test_a_fetch_leaves_no_file_open_and_no_git_process(repository: Path, tmp_path: Path) -> None:
+    """A program may fetch any number of repositories, with `packmill.build`; GitPython keeps git's for reading."""
+    inner = tmp_path / "ada" / "inner"
+    inner.mkdir()
+    (inner / "module.py").write_text("x = 1")
+    commit_all(inner)
+    commit_all(repository)
+    git(repository, "submodule", "--quiet", "add", str(inner), "lib/inner")
+    commit_all(repository, "With a submodule")
+    before = os.listdir("/proc/self/fd")
+    gc.disable()
+    try:
+        checkout_of(repository, None, tmp_path)
+        assert os.listdir("/proc/self/fd") == before
+    finally:
+        gc.enable()
 
 
 def test_a_submodule_that_is_gone_is_named(repository: Path, tmp_path: Path) -> None:
