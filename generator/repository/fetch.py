@@ -234,10 +234,10 @@ def commit_folder(source: Path, target: Path, *, message: str) -> None:
     shutil.copytree(
         source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     )
-    with git_environment(Repository(address=str(target), owner="", name="", local=target), "") as environment:
-        with git.Repo.init(target, initial_branch="main") as repo:
-            repo.git.update_environment(**environment, **identity(fixed=True))
-            repo.git.add("--all")
-            tree = repo.git.write_tree()
-            commit = repo.git.commit_tree(tree, "-m", message)
-            repo.git.update_ref("refs/heads/main", commit)
+    place = Repository(address=str(target), owner="", name="", local=target)
+    with git_environment(place, "") as environment, git.Repo.init(target, initial_branch="main") as repo:
+        repo.git.update_environment(**environment, **identity(fixed=True))
+        repo.git.add("--all")
+        tree = repo.git.write_tree()
+        commit = repo.git.commit_tree(tree, "-m", message)
+        repo.git.update_ref("refs/heads/main", commit)
