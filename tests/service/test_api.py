@@ -237,6 +237,26 @@ def test_canceling_and_retrying(service: Service) -> None:
     assert service.ask("POST", f"/jobs/{again.json()['id']}/play").status_code == 400
 
 
+def test_values_that_would_be_dropped_are_refused(service: Service) -> None:
+    number = service.trigger(repository="by hand")
+    service.wait(number)
+    jobs = service.jobs(number)
+    schedule = {"description": "d", "ref": "main", "cron": "0 4 1 1 *"}
+    made = service.ask("POST", "/pipeline_schedules", data=schedule).json()["id"]
+    variables = [{"key": "script", "value": "echo other"}]
+    answers = [
+        service.ask("POST", f"/jobs/{jobs['by-hand']['id']}/play", json={"job_variables_attributes": variables}),
+        service.ask("POST", f"/jobs/{jobs['one']['id']}/retry", json={"job_inputs": {"script": "echo other"}}),
+        service.ask("POST", "/pipeline_schedules", json={**schedule, "inputs": {"script": "echo other"}}),
+        service.ask("PUT", f"/pipeline_schedules/{made}", json={"variables": variables}),
+    ]
+    service.ask("DELETE", f"/pipeline_schedules/{made}")
+
+    assert [one.status_code for one in answers] == [400] * 4
+    assert "job_variables_attributes is not supported; a job has the variables of its pipeline" in answers[0].text
+    assert service.jobs(number)["by-hand"]["status"] == "manual"
+
+
 def test_a_manual_job_is_played(service: Service) -> None:
     number = service.trigger(repository="by hand")
     assert service.wait(number) == "manual"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from generator.service.api.descriptions import PAGES, queried
 from generator.service.api.entities import entities_of
 from generator.service.api.growing_file import growing_file_response
 from generator.service.api.paging import page_of
+from generator.service.api.parameters import read_parameters, refuse_parameters
 from generator.service.context import commit_of, context
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_forbidden, raise_not_found
 from generator.service.store import states
@@ -20,6 +23,8 @@ from generator.service.store.database import Row, jobs, pipelines, rows
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
 own = APIRouter(prefix="/api/v4")
+_VALUES = ("job_variables_attributes", "job_inputs")
+_ADVICE = "a job has the variables of its pipeline"
 
 
 @router.get("/jobs", openapi_extra=queried("scope[]", *PAGES))
@@ -106,10 +111,16 @@ def cancel(request: Request, number: int) -> Response:
 
 
 @router.post("/jobs/{number:int}/retry")
-def retry(request: Request, number: int) -> Response:
+async def retry(request: Request, number: int) -> Response:
     """Create a new job in place of a finished one."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_retry, request, number, given)
+
+
+def _retry(request: Request, number: int, given: dict[str, Any]) -> Response:
     here = context(request)
     here.access.require_writer(request)
+    refuse_parameters(given, *_VALUES, advice=_ADVICE)
     find_job(request, number)
     made = here.pipelines.retry(number)
     if made is None:
@@ -138,10 +149,16 @@ def erase(request: Request, number: int) -> Response:
 
 
 @router.post("/jobs/{number:int}/play")
-def play(request: Request, number: int) -> Response:
+async def play(request: Request, number: int) -> Response:
     """Start a manual job."""
+    given = await read_parameters(request)
+    return await run_in_threadpool(_play, request, number, given)
+
+
+def _play(request: Request, number: int, given: dict[str, Any]) -> Response:
     here = context(request)
     here.access.require_writer(request)
+    refuse_parameters(given, *_VALUES, advice=_ADVICE)
     find_job(request, number)
     if not here.pipelines.play(number):
         raise HttpError(400, {"message": "400 Bad request - Unplayable Job"})

@@ -123,6 +123,17 @@ def text(given: Mapping[str, Any], name: str) -> str:
     return str(value)
 
 
+def refuse_parameters(given: Mapping[str, Any], *names: str, advice: str = "") -> None:
+    """Refuse parameters that change what a job runs on elsewhere, and would be dropped here.
+
+    Raises:
+        HttpError: 400, one of them is given.
+    """
+    for name in names:
+        if given.get(name):
+            raise_bad_parameter(f"{name} is not supported{f'; {advice}' if advice else ''}")
+
+
 def time_of(request: Request, name: str) -> float | None:
     """Return a time of the query in Unix seconds, None if it is not given.
 

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from generator.service.api.descriptions import PAGES, queried, sent
 from generator.service.api.entities import entities_of
 from generator.service.api.paging import page_of
-from generator.service.api.parameters import read_parameters, text, variable_list
+from generator.service.api.parameters import read_parameters, refuse_parameters, text, variable_list
 from generator.service.api.schedule_entities import schedule_entity, whole_schedule
 from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_forbidden, raise_not_found
@@ -60,6 +60,7 @@ async def create(request: Request) -> Response:
 def _create(request: Request, given: dict[str, Any]) -> Response:
     here = context(request)
     user = here.access.require_writer(request)
+    refuse_parameters(given, "inputs")
     texts = {name: text(given, name) for name in _TEXTS[:3]}
     fields = _checked(request, {"cron_timezone": "UTC", **_texts(given), **texts})
     variables, target = variable_list(given), _target(request, given)
@@ -87,6 +88,8 @@ async def change(request: Request, schedule: int) -> Response:
 def _change(request: Request, number: int, given: dict[str, Any]) -> Response:
     here = context(request)
     _find_own(request, number)
+    refuse_parameters(given, "inputs")
+    refuse_parameters(given, "variables", advice="change them one by one, at /variables of the schedule")
     fields: dict[str, Any] = dict(_checked(request, _texts(given)))
     url, token = _target(request, given) or ("", "")
     if given.get("active") is not None:
