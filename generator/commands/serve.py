@@ -176,7 +176,7 @@ def run(options: argparse.Namespace) -> int:
     from generator.request.secret_files import with_secret_files
     from generator.resources import checkout_folder, is_installed
     from generator.service.jobs.spec import Limits
-    from generator.service.project.pipeline_file import seconds
+    from generator.service.project.durations import seconds
     from generator.service.server import Options, serve
     from generator.shared.errors import UsageError
     from generator.shared.http_connections import ConnectionLimits

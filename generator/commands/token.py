@@ -35,7 +35,7 @@ Without --role, a token has the scope api and the role admin."""
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     from generator.request.secret_files import with_secret_files
-    from generator.service.project.pipeline_file import seconds
+    from generator.service.project.durations import seconds
     from generator.service.store import tokens
     from generator.service.store.opening import open_database
     from generator.shared.errors import UsageError

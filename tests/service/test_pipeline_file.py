@@ -12,7 +12,8 @@ from ruamel.yaml import YAML
 from support import here
 
 from generator.request.settings import variables
-from generator.service.project.pipeline_file import read, seconds
+from generator.service.project.durations import seconds
+from generator.service.project.pipeline_file import read
 from generator.shared.errors import NotRunError, RunError, UsageError
 
 _own = (here.parent / ".gitlab-ci.yml").read_text(encoding="utf-8")

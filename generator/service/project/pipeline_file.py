@@ -25,6 +25,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from generator.service.project import rules as expressions
+from generator.service.project.durations import parse_duration
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
 from generator.shared.yaml_problems import describe_problem, unfit_values
@@ -32,8 +33,6 @@ from generator.shared.yaml_problems import describe_problem, unfit_values
 name = ".gitlab-ci.yml"
 _GLOBAL = frozenset(("stages", "workflow", "variables", "default"))
 _LONGEST_NAME = 255
-_LONGEST_DURATION = 1000 * 31557600
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "mo": 2592000, "y": 31557600}
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -53,27 +52,8 @@ def _check_expression(text: str) -> str:
     return text
 
 
-def _parse_duration(value: object) -> float:
-    text = str(value)
-    seconds = _sum_of_units(text)
-    if seconds > _LONGEST_DURATION:  # dates end with the year 9999
-        raise ValueError(f"{text[:40]!r} is more than 1000 years; artifacts with 'expire_in: never' are kept for ever")
-    return seconds
-
-
-def _sum_of_units(text: str) -> float:
-    if re.fullmatch(r"\s*\d+\s*", text):
-        return float(text)
-    total, rest = 0.0, re.sub(r"\band\b|,", " ", text.lower())
-    for number, unit in re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", rest):
-        total += float(number) * _UNITS.get("mo" if unit.startswith("mo") else unit[:1], 0)
-    if not total or re.sub(r"\d+(?:\.\d+)?\s*[smhdwy][a-z]*", "", rest).strip():
-        raise ValueError(f"{text!r} is not a duration; write e.g. '2 hours'")
-    return total
-
-
 def _parse_expiry(value: object) -> float | None:
-    return None if value == "never" else _parse_duration(value)
+    return None if value == "never" else parse_duration(value)
 
 
 def _parse_allowed_failure(value: object) -> bool | tuple[int, ...]:
@@ -91,7 +71,7 @@ def _parse_allowed_failure(value: object) -> bool | tuple[int, ...]:
 Text = Annotated[str, BeforeValidator(str)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 When = Literal["on_success", "on_failure", "always", "manual", "never"]
-Duration = Annotated[float, BeforeValidator(_parse_duration)]
+Duration = Annotated[float, BeforeValidator(parse_duration)]
 """Seconds, parsed from GitLab's notation."""
 AllowedFailure = Annotated[bool | tuple[int, ...], PlainValidator(_parse_allowed_failure)]
 """Whether a job may fail, or the exit codes with which it may."""
@@ -314,15 +294,3 @@ def _describe(error: ErrorDetails, where: str) -> str:
         "dict_type": f"{given}is not a mapping",
     }.get(error["type"], error["msg"].removeprefix("Value error, "))
     return f"{path}: {problem}"
-
-
-def seconds(text: str, where: str) -> float:
-    """Parse a duration as GitLab writes it, such as ``2 hours 30 minutes`` or ``1 week``; a bare number is in seconds.
-
-    Raises:
-        UsageError: the text is not a duration.
-    """
-    try:
-        return _parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"{where}: {error}") from None
