@@ -49,14 +49,15 @@ class Group:
         while left and not self._stop.exists():
             temporary = mkdtemp(dir=self.temporary)
             try:
-                mounted = [left[0]] if self.plan.isolated else left
-                mounts = dict.fromkeys(mount for row in mounted for mount in row["mounts"])
-                self._fill(Container(self.plan, self.folder, temporary, list(mounts)), left)
+                mounts = dict.fromkeys(mount for row in left for mount in row["mounts"])
+                is_alone = self.plan.isolated or len(mounts) > self.plan.most_folders
+                options = left[0]["mounts"] if is_alone else list(mounts)
+                self._fill(Container(self.plan, self.folder, temporary, options), left, is_alone=is_alone)
             finally:
                 remove_tree(temporary)
 
-    def _fill(self, container: Container, left: deque) -> None:
-        """Give rows to a container until all have ended, or the container has."""
+    def _fill(self, container: Container, left: deque, *, is_alone: bool) -> None:
+        """Give rows to a container until all have ended, or the container has; only one if it ``is_alone``."""
         with container:
             while left and not self._stop.exists():
                 row = left[0]
@@ -79,7 +80,7 @@ class Group:
                 facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
                 self._store({**answer, **facts, "container_ended": container.has_ended})
                 left.popleft()
-                if has_died or is_large or container.exceeds_limits or self.plan.isolated:
+                if has_died or is_large or container.exceeds_limits or is_alone:
                     return
 
     def _beyond_limits(self, excess: str) -> dict:

@@ -10,6 +10,9 @@ from generator.package.file_objects import file_objects, is_file_object, local_p
 from generator.shared.errors import UsageError
 
 _INSIDE = "/packmill/inputs"
+MOST_FOLDERS = 1000
+"""Folders that a container of several rows can read: Docker mounts them in seconds, and Linux takes no command with the
+options of some ten thousand."""
 
 
 class Mounts:
@@ -23,6 +26,11 @@ class Mounts:
         """
         folders = {_mounted(_path(one)) for row in values for one in file_objects(dict(row))}
         self._inside = {folder: f"{_INSIDE}/{number}" for number, folder in enumerate(sorted(folders), 1)}
+
+    @property
+    def are_too_many(self) -> bool:
+        """Whether a container cannot have all of them, so that each row needs one of its own."""
+        return len(self._inside) > MOST_FOLDERS
 
     def options(self) -> Iterator[str]:
         """Return the options of ``docker run``."""

@@ -121,6 +121,8 @@ class Scheduler:
         """
         self._queue.extend(Attempt(row) for row in rows)
         self._mounts = Mounts(row.values for row in rows)
+        if self._mounts.are_too_many:
+            self.schedule = replace(self.schedule, isolated=True)
         try:
             self._start_containers()
             load_checks()  # while the containers start

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from generator.containers.limits import container_limits
-from generator.package.map import copying, row_container, scheduling
+from generator.package.map import copying, files, row_container, scheduling
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import mount_option
 from generator.package.map.folders import remove_folder
@@ -88,7 +88,9 @@ def run_rows(
     limits = replace(container_limits(), **options.pop("limits", {}))
     tool = Tool(image="image", arguments=(), cores=1, ram=0, time=time, needs_network=False)
     ended: dict[int, Ended] = {}
-    rows = [PlannedRow(number=number, values={"code": code}, given={}) for number, code in enumerate(codes, 1)]
+    inputs = options.pop("inputs", [{}] * len(codes))
+    values = [{"code": code, **own} for code, own in zip(codes, inputs, strict=True)]
+    rows = [PlannedRow(number=number, values=one, given={}) for number, one in enumerate(values, 1)]
     Scheduler(
         plan=ContainerPlan(tool=tool, work=folder / "work", limits=limits),
         schedule=Schedule(parallel=parallel, **options),
@@ -119,6 +121,27 @@ def test_a_row_sees_no_folder_of_another_row(isolated: bool, tmp_path: Path) -> 
     assert [ended[number].scraps["seen"] for number in range(1, 7)] == [[]] * 6
     assert len({one.scraps["name"] for one in ended.values()}) == 6
     assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize(("most", "folders"), [(2, 2), (1, 1)], ids=["shared", "alone"])
+def test_rows_with_files_in_very_many_folders_have_containers_of_their_own(
+    most: int, folders: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux takes no command with a folder for each of some ten thousand rows."""
+    monkeypatch.setattr(files, "MOST_FOLDERS", most)
+    scenes = [tmp_path / name / "scene.tif" for name in ("a", "b")]
+    for scene in scenes:
+        scene.parent.mkdir()
+        scene.touch()
+    # without those of results and temporary files
+    counts = "os.makedirs(f'{folder}/output'); answer(note=str(len(mounts) - 2)); time.sleep(0.2)"
+
+    ended = run_rows(
+        tmp_path, counts, counts, inputs=[{"f": {"class": "File", "location": one.as_uri()}} for one in scenes]
+    )
+
+    assert [ended[number].note for number in (1, 2)] == [str(folders)] * 2
 
 
 @pytest.mark.usefixtures("docker")

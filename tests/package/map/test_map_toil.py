@@ -424,6 +424,24 @@ def test_isolated_rows_have_containers_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_toil")
+@pytest.mark.parametrize(("most", "containers"), [(2, 1), (1, 2)], ids=["shared", "alone"])
+def test_rows_on_nodes_with_files_in_very_many_folders_have_containers_of_their_own(
+    most: int, containers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "MOST_FOLDERS", most)
+    table = []
+    for number, name in enumerate(("a", "b"), 1):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scene.tif").touch()
+        file = {"class": "File", "location": (tmp_path / name / "scene.tif").as_uri()}
+        table.append(PlannedRow(number=number, values={"n": number, "f": file}, given={}))
+
+    ended = run(tmp_path, table, rows_per_job=2)
+
+    assert len({one.scraps["container"] for one in ended.values()}) == containers
+
+
+@pytest.mark.usefixtures("quick_toil")
 def test_no_more_rows_start_after_too_many_failures(tmp_path: Path) -> None:
     failing = ["answer = {'state': 'failed'}"] * 3
     schedule = Schedule(parallel=1, max_failures=2)

@@ -12,7 +12,7 @@ from generator.containers.limits import ContainerLimits, output_advice
 from generator.containers.machine_memory import largest_memory
 from generator.package.map.containers import ROWS, TEMPORARY, ContainerPlan
 from generator.package.map.copying import COPIED_AT_MOST
-from generator.package.map.files import mount_option
+from generator.package.map.files import MOST_FOLDERS, mount_option
 from generator.package.map.row_container import GRACE, START
 from generator.shared.errors import UsageError
 
@@ -59,6 +59,7 @@ class ToilPlan:
             "kill": [] if self.container == "singularity" else [self.container, "kill", _NAME_MARK],
             "writing": {"size": writing.size, "files": writing.files, "advice": output_advice},
             "copied_at_most": COPIED_AT_MOST,
+            "most_folders": MOST_FOLDERS,
             "isolated": isolated,
             "rows": rows,
             "rows_per_job": self.rows_per_job if memory == 1 else 1,
