@@ -21,6 +21,7 @@ from generator.service.pages import log
 from generator.service.pages.sessions import signing_key
 from generator.shared.errors import UsageError
 
+_FORMS = ("/-/sign-in", "/api/v4/projects/1/trigger/pipeline")
 _FAKE = {"repository": {}, "commit": {}, "process": {}, "image": {}, "interface": {}, "documents": []}
 
 
@@ -136,6 +137,17 @@ def test_text_that_is_no_unicode_is_refused(service: Service, field: str) -> Non
     answer = requests.post(f"{service.root}/trigger/pipeline", data=given.encode(), timeout=60)
 
     assert answer.status_code == 400
+
+
+def test_malformed_forms_leave_nothing_in_the_log(project: Path, tmp_path: Path) -> None:
+    """Clients without a token could fill the disk with it."""
+    service = Service(project, tmp_path / "data", fresh=True).start()  # the runner's server sets up logs, too
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    refused = [requests.post(f"{service.url}{path}", data=b"--y", headers=headers, timeout=60) for path in _FORMS]
+    service.stop()
+
+    assert [one.status_code for one in refused] == [400, 400]
+    assert "boundary" not in service.data.with_suffix(".log").read_text()
 
 
 def test_odd_addresses_are_not_found(service: Service) -> None:

@@ -129,6 +129,15 @@ def test_a_form_creates_one_object_and_another_form_another(
     assert other not in made
 
 
+@pytest.mark.parametrize("missing", _SCHEDULE)
+def test_a_schedule_without_one_of_its_fields_is_refused(
+    missing: str, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    form = {name: value for name, value in {**render("schedules/new"), **_SCHEDULE}.items() if name != missing}
+
+    assert submit("schedules/new", form).status_code == 400
+
+
 def test_a_schedule_that_is_started_by_a_double_click_starts_one_pipeline(
     render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
 ) -> None:

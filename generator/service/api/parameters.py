@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -15,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from generator.service.http_errors import HttpError, check_declared_length, raise_bad_parameter
 
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # clients without a token could fill the log
 _LIMIT = 1 << 20
 _MOST_VARIABLES = 200
 _DEEPEST = 8

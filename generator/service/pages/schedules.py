@@ -70,7 +70,7 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
     here, who = context(request), check_writer_form(request, given)
     texts = {name: str(value) for name, value in given.items()}
     try:
-        fields, target = _checked(here, texts), form_target(here, texts)
+        fields, target = _checked(here, {**dict.fromkeys(_FIELDS, ""), **texts}), form_target(here, texts)
         variables = _variables(texts.get("variables", ""))
     except InvalidFormError as error:
         return _form(request, texts, error.wrong, message=error.message, status=400)
