@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from another_user import as_another_user
 from staging_servers import HttpServer, Runner, start
 from waiting import wait_until
 
@@ -17,6 +19,7 @@ from generator.shared.failures import StagingError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.stores.http import HttpStore
+from generator.staging.transfer.cache import Cache
 from generator.staging.transfer.transfer import Transfer, Watch
 
 big = bytes(range(256)) * 4096 * 4
@@ -126,6 +129,26 @@ def test_a_damaged_content_is_fetched_again(
 
     assert result.content("0_a.bin") == b"as it should be"
     assert content.read_bytes() == b"as it should be"
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.chmod(0)], ids=["removed", "private"])
+def test_a_content_that_cannot_be_read_any_more_counts_as_damaged(
+    spoil: Callable[[Path], None], web: HttpServer, runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run may remove it meanwhile, and another user keep it to himself."""
+    url = web.put("/a.bin", b"a")
+    runner("stage-in", url, "--cache-dir", "cache", "--output", "one")
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path, *(tmp_path / "cache").rglob("*")):
+        path.chmod(0o777)
+    cache = Cache(Path("cache"))
+    entry = cache.find(HttpStore(NetworkSettings(), Credentials()).source(url))
+    assert entry
+    spoil(_only_file(Path("cache/content")))
+
+    with as_another_user():
+        assert not cache.copy(entry, Path("copy"), None)
+        assert not cache.is_whole(entry, None)
 
 
 def test_a_damaged_note_is_no_note(web: HttpServer, runner: Runner, tmp_path: Path) -> None:

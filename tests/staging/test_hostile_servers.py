@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from another_user import as_another_user
 from staging_servers import HttpServer, Runner, http_server, json_page, start
 from waiting import wait_until
 
@@ -173,6 +174,17 @@ class TestSecretsStayWithTheirHosts:
         assert runner("stage-in", web.put("/a", b"a")).code == 0
 
         assert "authorization" not in web.asked[0].headers
+
+    def test_a_home_that_the_user_may_not_read_has_no_login(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "home").mkdir(mode=0)
+        tmp_path.chmod(0o755)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HOME", "home")
+
+        with as_another_user():
+            assert Credentials().login("data.example.org") is None
 
     def test_passwords_in_addresses_need_tls_elsewhere(self, runner: Runner) -> None:
         result = runner("stage-in", "http://ada:pa55word@192.0.2.1/a")

@@ -66,7 +66,7 @@ class Credentials:
         if host == self.login_host and self.username and self.password:
             return self.username, self.password
         for file in (self.file(".netrc", "netrc"), Path.home() / ".netrc"):
-            if file and file.is_file():
+            if file and os.path.isfile(file):  # noqa: PTH113 - pathlib raises in a home that this user may not read
                 try:
                     found = netrc.netrc(str(file)).hosts.get(host)  # a default would apply to every host
                 except (netrc.NetrcParseError, OSError, UnicodeDecodeError):

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from generator.staging.checksums import Checksum, Hashers
 from generator.staging.stores import Source, Validator
@@ -142,11 +143,14 @@ class Cache:
         self._path("entries", _cache_id(source)).unlink(missing_ok=True)
 
     def copy(self, entry: Entry, target: Path, required: Checksum | None) -> bool:
-        """Copy and verify a content; return False, without a copy, if it is damaged."""
+        """Copy and verify a content; return False, without a copy, if it is damaged, or cannot be read any more."""
         hashers = Hashers((algorithm, *([required.algorithm] if required else ())))
         part = target.with_name(f".{target.name}.part")
         try:
-            with self.content(entry).open("rb") as content, part.open("wb") as copy:
+            opened = self._opened(entry)
+            if opened is None:
+                return False
+            with opened as content, part.open("wb") as copy:
                 while block := content.read(_BLOCK):
                     hashers.update(block)
                     copy.write(block)
@@ -158,12 +162,22 @@ class Cache:
         return True
 
     def is_whole(self, entry: Entry, required: Checksum | None) -> bool:
-        """Return whether a content matches its entry and the required checksum."""
+        """Return whether a content can be read, and matches its entry and the required checksum."""
         hashers = Hashers((algorithm, *([required.algorithm] if required else ())))
-        with self.content(entry).open("rb") as content:
+        opened = self._opened(entry)
+        if opened is None:
+            return False
+        with opened as content:
             while block := content.read(_BLOCK):
                 hashers.update(block)
         return _is_valid(hashers.digests(), entry, required)
+
+    def _opened(self, entry: Entry) -> BinaryIO | None:
+        """Open a content; None if another run removed it meanwhile, or another user wrote it for nobody else."""
+        try:
+            return self.content(entry).open("rb")
+        except (FileNotFoundError, PermissionError):
+            return None
 
     def _path(self, kind: str, name: str) -> Path:
         return self._folder / kind / name[:2] / name
