@@ -6,15 +6,21 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
+from asyncio import Future
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 from gateway_server import GatewayServer
+from jupyter_server.services.kernels.connection.base import serialize_binary_message, serialize_msg_to_ws_v1
 from kernel_client import KernelClient
 from kernel_gateway.jupyter_websocket.handlers import default_handlers as spec_handlers
 from kernel_gateway.services.kernels.handlers import default_handlers as kernel_handlers
@@ -23,14 +29,18 @@ from kernel_gateway.services.sessions.handlers import default_handlers as sessio
 from ports import free_port, is_listening
 from real_kernels import data_folder, require_kernel
 from support import here, write_notebook
+from tornado.websocket import WebSocketClosedError
 from waiting import has_ended, wait_until
-from websocket import WebSocketBadStatusException
+from websocket import ABNF, WebSocketBadStatusException
 
 from generator.runner.server.gateway import modes, original
+from generator.runner.server.gateway.websocket import channels as channels_module
 from generator.runner.server.gateway.websocket import words
+from generator.runner.server.gateway.websocket.channels import KeptMessages, KernelChannels, check_message
 from generator.shared.failures import BadInputsError
 
 _MODE = ("--api", "jupyter-websocket")
+_V1 = "v1.kernel.websocket.jupyter.org"
 _QUICK = "--KernelRestarter.time_to_dead=0.3"
 _ADMIN, _READER, _ANN, _BEN = (name * 5 for name in ("admin-", "reader-", "ann-ann-", "ben-ben-"))
 Start = Callable[..., GatewayServer]
@@ -60,6 +70,12 @@ def server(folder: Path) -> Iterator[GatewayServer]:
 @pytest.fixture(scope="module")
 def client(server: GatewayServer) -> KernelClient:
     return KernelClient(f"http://127.0.0.1:{server.port}")
+
+
+@pytest.fixture(scope="module")
+def kernel(client: KernelClient) -> str:
+    """A kernel for several tests."""
+    return client.start()
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +166,8 @@ def test_interrupt_restart_and_death(client: KernelClient) -> None:
     with client.channels(kernel) as channels:
         channels.run("value = 1")
         request = channels.begin("import time\nprint('begun', flush=True)\ntime.sleep(1000)")
-        channels.wait_for_status("busy")
+        while channels.receive()["msg_type"] != "stream":  # an earlier signal may not reach the cell
+            pass
         assert client.ask("POST", f"/api/kernels/{kernel}/interrupt")[0] == 204
         interrupted = channels.finish(request)
         assert channels.run("value").text == "1"
@@ -220,6 +237,133 @@ def test_what_everybody_may_ask_has_no_body(server: GatewayServer) -> None:
         assert server.ask(method, path, body=b"x").status == 413, path
         assert server.ask(method, path, chunked, b"1\r\nx\r\n0\r\n\r\n").status == 413, path
         assert server.ask(method, path).status in (200, 204), path
+
+
+@pytest.mark.parametrize(
+    ("message", "protocol"),
+    [
+        ("no JSON", ""),
+        ("[1]", ""),
+        ('{"channel": "shell"}', ""),
+        (b"", ""),
+        (struct.pack("!2I", 2, 12), ""),
+        (b"", _V1),
+        ("{}", _V1),
+        (struct.pack("<3Q", 5, 24, 24), _V1),
+    ],
+)
+def test_a_message_of_another_form_ends_its_connection(
+    message: str | bytes, protocol: str, client: KernelClient, kernel: str
+) -> None:
+    with client.channels(kernel, subprotocols=[protocol] if protocol else None) as channels:
+        channels.socket.send(message, ABNF.OPCODE_TEXT if isinstance(message, str) else ABNF.OPCODE_BINARY)
+        while (frame := channels.socket.recv_frame()).opcode != ABNF.OPCODE_CLOSE:
+            pass
+    assert frame.data == struct.pack("!H", 1007) + b"not a message of Jupyter's protocol"
+
+
+@pytest.mark.parametrize(
+    "places",
+    [(10_001, *[8 * 10_002] * 10_001), (3, 40, 30, 40), (3, 32, 40, 100)],
+    ids=["many", "backwards", "outside"],
+)
+def test_places_of_parts_are_checked_before_they_are_read(places: tuple[int, ...]) -> None:
+    message = struct.pack(f"<{len(places)}Q", *places).ljust(48, b"x")
+
+    with pytest.raises(ValueError, match="parts"):
+        check_message(message, is_v1=True)
+
+
+def test_messages_as_jupyter_server_writes_them_are_valid() -> None:
+    message = {"header": {}, "parent_header": {}, "metadata": {}, "content": {}, "buffers": [b"", b"data"]}
+
+    check_message(serialize_binary_message(message), is_v1=False)
+    check_message(serialize_msg_to_ws_v1([b"{}", b"{}", b"{}", b"{}", b"data"], "shell"), is_v1=True)
+
+
+def test_the_newest_messages_are_kept_for_a_client_that_left() -> None:
+    kept = KeptMessages(most=10_000)
+
+    for number in range(100):
+        kept.take("iopub", [b"x" * 1000, b"%d" % number])
+
+    assert [parts[1] for _, parts in kept] == [b"96", b"97", b"98", b"99"]
+    kept.take("iopub", [b"x" * 20_000])
+    assert len(kept) == 1, "one message may have more"
+
+
+def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels_module, "_MOST_UNSENT", 100)
+    handler = _StuckClient()
+    kernel = SimpleNamespace(kernel_id="a")
+    connection = KernelChannels.__new__(KernelChannels)
+    monkeypatch.setattr(KernelChannels, "websocket_handler", handler)
+    monkeypatch.setattr(KernelChannels, "kernel_id", kernel.kernel_id)
+
+    connection.write_message("x" * 90)
+    connection.write_message("x" * 90)
+    assert handler.code is None
+    connection.write_message("x" * 90)
+    assert handler.code == 1008
+
+
+class _StuckClient:
+    """A client's side of a connection on which nothing arrives."""
+
+    code: int | None = None
+
+    def write_message(self, _: str, *, binary: bool) -> Future[None]:
+        assert not binary
+        if self.code:
+            raise WebSocketClosedError
+        return Future()
+
+    def close(self, code: int, _: str) -> None:
+        self.code = code
+
+
+def test_clients_that_leave_while_they_connect_do_not_count(
+    server: GatewayServer, client: KernelClient, kernel: str
+) -> None:
+    def connections() -> str:
+        return re.search(r"^packmill_gateway_kernel_connections (\S+)", client.ask("GET", "/metrics")[1], re.MULTILINE)[
+            1
+        ]
+
+    upgrade = "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    head = f"GET /api/kernels/{kernel}/channels HTTP/1.1\r\n{upgrade}Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", server.port)) as leaving:
+            leaving.sendall(head.encode())
+
+    with client.channels(kernel) as channels:
+        assert channels.run("1").text == "1"
+        assert connections() == "1.0"
+    wait_until(lambda: connections() == "0.0", message="the last client is gone")
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_requests_at_once_for_one_kernel_leave_no_process(server: GatewayServer, client: KernelClient) -> None:
+    assert server.process is not None
+    client.ask("DELETE", f"/api/kernels/{client.start()}")  # so that a process is prepared
+    before = _descendants(server.process.pid)
+    kernel, same = str(uuid4()), range(4)
+    address = f"/api/kernels/{kernel}"
+
+    with ThreadPoolExecutor(4) as pool:
+        started = list(pool.map(lambda _: client.ask("POST", "/api/kernels", {"kernel_id": kernel})[0], same))
+        assert set(started) <= {201, 409}
+        assert len(_descendants(server.process.pid) - before) == 1
+        assert list(pool.map(lambda _: client.ask("POST", f"{address}/restart")[0], same)) == [200] * 4
+        requests = [("POST", "/restart"), ("DELETE", ""), ("POST", "/interrupt"), ("DELETE", "")]
+        answers = list(pool.map(lambda one: client.ask(one[0], address + one[1])[0], requests))
+    assert set(answers) <= {200, 204, 404}
+    wait_until(lambda: _descendants(server.process.pid) <= before, message="no process of the kernel is left")
+
+
+def _descendants(process: int) -> set[int]:
+    children = set(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
+    return children.union(*map(_descendants, children))
 
 
 def test_sessions(client: KernelClient) -> None:
@@ -393,6 +537,8 @@ def test_roles(closed: GatewayServer) -> None:
     assert ben.ask("DELETE", f"/api/kernels/{kernel}")[0] == 404
     assert ben.ask("DELETE", f"/api/sessions/{of_ann['id']}")[0] == 410
     assert ben.ask("POST", "/api/kernels", {"kernel_id": kernel})[0] == 403
+    assert ben.ask("PATCH", f"/api/sessions/{of_ben['id']}", {"kernel": {"id": kernel}})[0] == 404
+    assert ben.ask("GET", f"/api/sessions/{of_ben['id']}")[1]["kernel"]["id"] == of_ben["kernel"]["id"]
     with pytest.raises(WebSocketBadStatusException, match="404"), ben.channels(kernel):
         pass
     assert of_ben["kernel"]["id"] != of_ann["kernel"]["id"]

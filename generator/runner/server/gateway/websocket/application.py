@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import nbformat
+from jupyter_server.services.kernels.connection.base import BaseKernelWebsocketConnection
 from kernel_gateway.gatewayapp import KernelGatewayApp
 from tornado.httpserver import HTTPServer
 from traitlets import Type, default
@@ -24,6 +25,7 @@ from generator.runner.server.container import is_container
 from generator.runner.server.gateway.listening import in_brackets, listen_at
 from generator.runner.server.gateway.notebooks import read_place
 from generator.runner.server.gateway.websocket import personality
+from generator.runner.server.gateway.websocket.channels import KernelChannels
 from generator.runner.server.gateway.websocket.gate import Gate, GateLimits
 from generator.runner.server.gateway.websocket.kernels import Kernels
 from generator.runner.server.gateway.websocket.kernelspecs import KernelSpecs
@@ -82,6 +84,12 @@ class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
         default_value=Kernels,
         config=True,
         help="The kernel manager class: packmill's, or one of its own",
+    )
+    kernel_websocket_connection_class = Type(
+        klass=BaseKernelWebsocketConnection,
+        default_value=KernelChannels,
+        config=True,
+        help="The kernel websocket connection class to use",
     )
     kernel_spec_manager_class = Type(default_value=KernelSpecs, config=True, help="The kernelspec manager class to use")
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tornado import web
+from tornado.websocket import WebSocketHandler
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEXTS = ("name", "path", "type", "kernel_id", "id")
@@ -24,7 +25,29 @@ def check_handlers(handlers: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, .
 
 @cache
 def _checked(handler: type) -> type:
-    return type(handler.__name__, (_Checks, handler), {})
+    checks = (_MayLeave, _Checks) if issubclass(handler, WebSocketHandler) else (_Checks,)
+    return type(handler.__name__, (*checks, handler), {})
+
+
+class _MayLeave:
+    """A kernel's channels, whose client can leave while they are opened."""
+
+    connection: Any = None
+
+    def on_close(self) -> None:
+        """Note that the client left."""
+        if self.connection is not None:
+            super().on_close()  # type: ignore[misc]
+
+    async def pre_get(self) -> None:
+        """Find the kernel.
+
+        Raises:
+            HTTPError: the kernel does not exist, or the client left meanwhile.
+        """
+        await super().pre_get()  # type: ignore[misc]
+        if self.connection is None:
+            raise web.HTTPError(400, "the client left")
 
 
 class _Checks:

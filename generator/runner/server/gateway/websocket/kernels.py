@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 from jupyter_client.ioloop.restarter import AsyncIOLoopKernelRestarter
 from jupyter_client.kernelspec import NoSuchKernel
@@ -14,6 +19,7 @@ from tornado import web
 from traitlets import default
 
 from generator.runner.server.gateway.websocket.callers import may_see, owner_of_new_kernel
+from generator.runner.server.gateway.websocket.channels import KeptMessages
 from generator.runner.server.gateway.websocket.starting import PreparedKernels
 
 _replaced_start: ContextVar[Any] = ContextVar("start_kernel", default=None)
@@ -57,6 +63,12 @@ class Kernels(SeedingMappingKernelManager):  # type: ignore[misc]
 
     cull_interval_default = _CULL_INTERVAL
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._starting: set[str] = set()
+        """The ids, chosen by clients, of kernels that are starting."""
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
     @default("cull_idle_timeout")
     def _cull_idle_timeout(self) -> int:
         return _HALF_A_DAY
@@ -85,8 +97,9 @@ class Kernels(SeedingMappingKernelManager):  # type: ignore[misc]
         """Start a kernel and run the seed's cells in it; return its id.
 
         Raises:
-            HTTPError: 400, no kernel has the name, or the id is invalid; 403, there are too many kernels; 500, the
-                kernel does not start, or a cell fails; 503, during a shutdown.
+            HTTPError: 400, no kernel has the name, or the id is invalid; 403, there are too many kernels; 409, another
+                request starts a kernel of this id; 500, the kernel does not start, or a cell fails; 503, during a
+                shutdown.
         """
         self._check_id(options.get("kernel_id"))
         if options.get("kernel_id") not in self:
@@ -94,12 +107,57 @@ class Kernels(SeedingMappingKernelManager):  # type: ignore[misc]
             self._check_name(self.parent.force_kernel_name or options.get("kernel_name") or self.default_kernel_name)
             self.started_count += 1
         try:
-            kernel_id: str = await super().start_kernel(*words, **options)
+            with self._reserved(options.get("kernel_id")):
+                kernel_id: str = await super().start_kernel(*words, **options)
         except web.HTTPError:
             raise
         except (OSError, RuntimeError) as error:
             raise web.HTTPError(500, f"the kernel does not start: {_describe(error)}") from error
         return kernel_id
+
+    @contextmanager
+    def _reserved(self, kernel_id: str | None) -> Iterator[None]:
+        """Keep other requests from starting a kernel of the same id: only the last one could be ended again."""
+        if kernel_id is None:
+            yield
+            return
+        self._starting.add(kernel_id)
+        try:
+            yield
+        finally:
+            self._starting.discard(kernel_id)
+
+    async def shutdown_kernel(self, kernel_id: str, *words: Any, **options: Any) -> Any:
+        """End a kernel, after what other requests began with it."""
+        async with self._turn(kernel_id):
+            return await super().shutdown_kernel(kernel_id, *words, **options)
+
+    async def restart_kernel(self, kernel_id: str, *words: Any, **options: Any) -> Any:
+        """Restart a kernel, after what other requests began with it: it would leave a process behind otherwise."""
+        async with self._turn(kernel_id):
+            return await super().restart_kernel(kernel_id, *words, **options)
+
+    async def interrupt_kernel(self, kernel_id: str, *words: Any, **options: Any) -> Any:
+        """Interrupt a kernel, after what other requests began with it."""
+        async with self._turn(kernel_id):
+            return await super().interrupt_kernel(kernel_id, *words, **options)
+
+    def _turn(self, kernel_id: str) -> asyncio.Lock:
+        """Return the lock of a kernel, which lives as long as somebody has it."""
+        lock = self._turns.get(kernel_id)
+        if lock is None:
+            lock = self._turns[kernel_id] = asyncio.Lock()
+        return lock
+
+    def start_buffering(self, kernel_id: str, session_key: str, channels: Mapping[str, Any]) -> None:
+        """Keep the messages for a client that left, up to a size; one that had no channels yet changes nothing."""
+        if not channels:
+            return
+        super().start_buffering(kernel_id, session_key, channels)
+        if kernel_id in self._kernel_buffers:
+            kept = self._kernel_buffers[kernel_id]["buffer"] = KeptMessages()
+            for channel, stream in channels.items():
+                stream.on_recv(partial(kept.take, channel))
 
     def _check_id(self, kernel_id: Any) -> None:
         """Check an id that a client chose: it becomes part of a file's name."""
@@ -109,6 +167,8 @@ class Kernels(SeedingMappingKernelManager):  # type: ignore[misc]
             raise web.HTTPError(400, "kernel_id: not a UUID; leave it out")
         if kernel_id in self and not may_see(self.owner_of(kernel_id)):
             raise web.HTTPError(403, f"kernel {kernel_id}: the id is in use")
+        if kernel_id in self._starting:
+            raise web.HTTPError(409, f"kernel {kernel_id}: another request is starting it")
 
     def _check_room(self) -> None:
         if self.is_draining:

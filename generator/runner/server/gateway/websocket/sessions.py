@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kernel_gateway.services.sessions.sessionmanager import SessionManager
+from tornado import web
 
 from generator.runner.server.gateway.websocket.callers import may_see
 
@@ -22,7 +23,14 @@ class Sessions(SessionManager):  # type: ignore[misc]
         return super().get_session(**key)
 
     async def update_session(self, session_id: str, *_: Any, **changes: Any) -> None:
-        """Change the path or the kernel of a session; raises as in the Kernel Gateway."""
+        """Change the path or the kernel of a session; raises as in the Kernel Gateway.
+
+        Raises:
+            HTTPError: 404, the kernel is another caller's.
+        """
+        kernel = changes.get("kernel_id")
+        if kernel is not None and not may_see(self.kernel_manager.owner_of(kernel)):
+            raise web.HTTPError(404, f"Kernel does not exist: {kernel}")
         super().update_session(session_id, **{name: value for name, value in changes.items() if name in self._columns})
 
     def save_session(self, session_id: str, path: Any = None, kernel_id: Any = None, *_: Any, **__: Any) -> Any:
@@ -30,6 +38,18 @@ class Sessions(SessionManager):  # type: ignore[misc]
         row = {"session_id": session_id, "path": path, "kernel_id": kernel_id}
         self._sessions.append(row)
         return self.row_to_model(row)
+
+    async def delete_session(self, session_id: str, *_: Any, **__: Any) -> None:
+        """End the kernel of a session, and remove the session.
+
+        Raises:
+            KeyError: there is no such session.
+        """
+        row = self.get_session_by_key("session_id", session_id)
+        if row is None:
+            raise KeyError(session_id)
+        await self.kernel_manager.shutdown_kernel(row["kernel_id"])
+        self._sessions = [one for one in self._sessions if one is not row]  # a list may have dropped it meanwhile
 
     def row_to_model(self, row: dict[str, Any], *words: Any, **options: Any) -> Any:
         """Return the model of a session, with what Jupyter Server has in it."""
