@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import resource
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 backlog = 128
 """Connections that asyncio accepts at once, before any of them is counted."""
+_errors = logging.getLogger("uvicorn.error.packmill")
+# uvicorn warns of every malformed request: clients without a token could fill the log. It resets levels when it starts.
+_errors.addFilter(lambda record: record.levelno >= logging.ERROR)
 _OTHER_FILES = 256 + backlog
 """File descriptors for everything but connections: the database, logs, archives, processes."""
 _STALLED = 120.0
@@ -95,6 +99,7 @@ class GuardedProtocol(H11Protocol):
 
     def __init__(self, *arguments: Any, gate: Gate, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.logger = _errors
         self._gate = gate
         self._awaited: tuple[str, object] | None = None
         self._awaited_since, self._received = 0.0, 0

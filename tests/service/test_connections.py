@@ -44,6 +44,19 @@ def _answer(client: socket.socket) -> bytes:
     return text
 
 
+@pytest.mark.parametrize(
+    "sent", [b"no request\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n"]
+)
+def test_a_malformed_request_leaves_nothing_in_the_log(service: Service, sent: bytes) -> None:
+    """Clients without a token could fill the disk with it."""
+    log = service.data.with_suffix(".log")
+    before = log.stat().st_size
+    with _connected(service, 1, sent) as clients:
+        assert clients[0].recv(1 << 16)
+
+    assert b"request" not in log.read_bytes()[before:]
+
+
 @pytest.mark.parametrize("sent", [b"", _HALF_A_HEAD, _HALF_A_BODY])
 def test_after_300_half_sent_requests_the_next_is_answered(
     another_service: Callable[..., Service], sent: bytes
