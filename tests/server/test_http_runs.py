@@ -6,12 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from notebook_server import NotebookServer, write_notebooks
 from support import here, write_notebook
 from waiting import wait_until
+
+from generator.runner.server.events import RunEvents
+from generator.runner.server.runs.model import Run, RunState
 
 
 def test_a_run_is_accepted_with_its_address(server: NotebookServer) -> None:
@@ -80,6 +84,24 @@ def test_events_tell_each_cell_and_the_end(server: NotebookServer) -> None:
     assert [entity["cell"] for kind, entity in events if kind == "cell"][-1] == 4
     assert events[-1][0] == "ended"
     assert events[-1][1]["state"] == "succeeded"
+
+
+def test_the_progress_of_a_run_whose_worker_died_is_forgotten() -> None:
+    events = RunEvents(lambda run_id: pytest.fail(f"{run_id} is not read"))
+    lost = Run(
+        id="a",
+        process="a.ipynb",
+        owner="",
+        protocol="runs",
+        options={},
+        state=RunState.RUNNING,
+        created=datetime.now(timezone.utc),
+    )
+
+    events.take({"cell": "a", "number": 2, "of": 3})
+    assert events.progress(lost) == (2, 3)
+    events.publish_end("a")
+    assert events.progress(lost) == (0, 0)
 
 
 def test_a_running_run_is_dismissed(server: NotebookServer) -> None:

@@ -47,8 +47,7 @@ class RunEvents:
             self._latest[run_id] = event
             self._publish(run_id, event)
         elif run_id := message.get("ended"):
-            self._latest.pop(run_id, None)
-            self._publish(run_id, Event("ended"))
+            self.publish_end(run_id)
 
     def take_changes(self, changes: Iterable[Change]) -> None:
         """Publish the ends of runs that another server's workers had."""
@@ -57,7 +56,8 @@ class RunEvents:
                 self.publish_end(change.run_id)
 
     def publish_end(self, run_id: str) -> None:
-        """Publish the end of a run that no worker reports, such as a dismissed one."""
+        """Publish the end of a run, also of one that no worker reports, such as a dismissed one."""
+        self._latest.pop(run_id, None)
         self._publish(run_id, Event("ended"))
 
     async def release_queued(self) -> None:
