@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 import subprocess
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import forked_programs
 import pytest
@@ -19,7 +20,9 @@ from support import here
 from generator.runner.server.operation.errors import unexpected_problem
 from generator.runner.server.runs import sqlite_failures
 from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
+from generator.runner.server.tokens.command import manage_tokens
 from generator.runner.server.tokens.store import TokenStore
+from generator.shared.failures import BadInputsError
 
 READER, RUNNER, OTHER, ADMIN = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner", "other", "admin"))
 SPARE = [f"spare{number}-0123456789abcdefghij" for number in range(10)]
@@ -130,6 +133,19 @@ def test_an_address_that_guesses_is_slowed_down_but_its_users_are_not(closed: No
     # A slow machine may answer after a second, when the address may guess once more.
     assert any(ask("guess").status_code == ask(token).status_code == 429 for token in SPARE), "a right guess is refused"
     assert ask(ADMIN, "192.0.2.8").status_code == 200
+
+
+@pytest.mark.parametrize(("action", "name"), [("create", "ci"), ("list", None), ("revoke", "ci")])
+def test_the_command_names_a_file_of_tokens_that_cannot_be_used(
+    action: str, name: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise StoreUnavailableError("database or disk is full")
+
+    monkeypatch.setattr(TokenStore, "_query", fail)
+    options = Namespace(action=action, name=name, role="run", expires=None, data=str(tmp_path))
+    with pytest.raises(BadInputsError, match=r"the file of tokens cannot be used: database or disk is full$"):
+        manage_tokens(options, print)
 
 
 def test_a_token_is_shown_once_and_known_by_its_digest(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from generator.runner.server.options import default_data
 from generator.runner.server.quantities import duration
+from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.tokens.role import roles
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.server.tokens.token import Token
@@ -17,7 +18,8 @@ from generator.shared.failures import BadInputsError
 
 _description = """\
 Creates, lists and revokes the tokens of 'packmill-runner serve'. A token is printed once, when it is created; the data
-folder has only its digest. A server that runs accepts a new token, and refuses a revoked one, at once.
+folder has only its digest. A server that runs accepts a new token, and refuses a revoked one, at once. Runs that a
+revoked token has started, also those that wait, go on: dismiss them with a token of the role admin.
 
 Roles:
   run    start runs; see, cancel and read its own runs
@@ -44,23 +46,33 @@ def manage_tokens(options: argparse.Namespace, say: Callable[[str], None]) -> in
     """Run the command and return the exit code.
 
     Raises:
-        BadInputsError: the name is missing, invalid, in use or unknown.
+        BadInputsError: the name is missing, invalid, in use or unknown, or the file of tokens is locked or broken, or
+            its disk full.
         OSError: the data folder cannot be written to.
     """
     if options.action != "list" and not options.name:
         raise BadInputsError(f"token {options.action}: NAME is missing")
     data = Path(options.data)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with closing(TokenStore(data)) as store:
-        if options.action == "create":
-            print(store.create(options.name, options.role, lifetime=options.expires))
-            say(f"packmill-runner: token {options.name!r} ({options.role}) created; it is shown only once")
-        elif options.action == "list":
-            for token in store.all():
-                print(_line(token))
-        elif not store.revoke(options.name):
-            raise BadInputsError(f"token {options.name!r}: not found in {data}; 'packmill-runner token list' has all")
+    try:
+        with closing(TokenStore(data)) as store:
+            _manage(store, options, say)
+    except StoreUnavailableError as error:
+        raise BadInputsError(f"--data {data}: the file of tokens cannot be used: {error}") from None
     return 0
+
+
+def _manage(store: TokenStore, options: argparse.Namespace, say: Callable[[str], None]) -> None:
+    if options.action == "create":
+        print(store.create(options.name, options.role, lifetime=options.expires))
+        say(f"packmill-runner: token {options.name!r} ({options.role}) created; it is shown only once")
+    elif options.action == "list":
+        for token in store.all():
+            print(_line(token))
+    elif not store.revoke(options.name):
+        raise BadInputsError(
+            f"token {options.name!r}: not found in {options.data}; 'packmill-runner token list' has all"
+        )
 
 
 def _line(token: Token) -> str:
