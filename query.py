@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import getpass
 import hashlib
+import io
 import json
 import lzma
 import os
@@ -36,6 +37,8 @@ _LARGEST = 256 << 20
 """Bytes of an answer that is kept in memory: a log, or JSON."""
 _MOST_PAGES = 1000
 """Pages of a list, of 100 items each."""
+_SHORTEST_WAIT = 0.5
+"""Seconds before a request is repeated, also if a service asks for none."""
 _PAUSES = (1.0, 5.0)
 """Seconds before each new attempt at a download."""
 _TIMESTAMP = r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z \d\d[OE][+ ]?)?"
@@ -63,6 +66,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 """Fields of a job that are used here."""
 FINISHED = ("success", "failed", "canceled", "skipped", "manual")
 SCOPES = "created pending running success failed canceling canceled skipped manual".split()
+_LOOK_FIRST = "the service may have received the request; before you repeat it, look with: query.py status"
 _SETTINGS = {
     "url": ("PACKMILL_CI_URL", "http://127.0.0.1:8080", "address of GitLab or packmill serve"),
     "project": ("PACKMILL_CI_PROJECT", "1", "number or path (owner/name) of the project"),
@@ -96,6 +100,8 @@ class Client:
         self._trigger_token, self._access_token = trigger_token, access_token
         self._patience, self._answered = patience, False
         self._session = requests.Session()
+        self.is_unsure = False
+        """Whether a request that starts something was sent, and its answer has not arrived."""
 
     def trigger(self, variables: Mapping[str, str], *, ref: str = "main") -> dict[str, Any]:
         """Start a pipeline with variables and return it; never retried, since that could start a second one.
@@ -242,8 +248,10 @@ class Client:
     def _artifacts(self, job: int, file: str = "") -> requests.Response:
         """Request a job's archive or a file of it; GitLab may redirect to a host that must not get the token."""
         answer = self._ask("GET", f"/jobs/{job}/artifacts{file}", stream=True, accept=(200, 302, 307))
-        if not answer.is_redirect:
+        if answer.status_code == 200:
             return answer
+        if not answer.is_redirect:
+            raise QueryError(_refusal(answer, f"the artifacts of job {job}"))
         redirected = requests.get(urljoin(answer.url, answer.headers["Location"]), stream=True, timeout=60)
         if redirected.status_code != 200:
             raise QueryError(_refusal(redirected, f"the artifacts of job {job}"))
@@ -287,17 +295,20 @@ class Client:
         given["headers"] = {**headers, **given.get("headers", {})}
         deadline, pause = time.monotonic() + (self._patience if self._answered else min(self._patience, 5)), 0.5
         while True:
+            self.is_unsure = tries == 1
             try:
                 answer = self._session.request(
                     method, self._root + path, **{**given, "timeout": 60, "allow_redirects": False, "stream": True}
                 )
                 if not given.get("stream"):
                     _read_bounded(answer)
+                self.is_unsure = False
             except (requests.RequestException, ValueError) as error:  # ValueError: an address that cannot be parsed
                 is_wrong = isinstance(error, (requests.exceptions.SSLError, ValueError))
-                is_final = is_wrong or (tries == 1 and not _is_unsent(error))
-                if is_final or time.monotonic() > deadline:
-                    raise QueryError(f"{self._root}: no response from the service: {_reason(error)}") from None
+                self.is_unsure = tries == 1 and not is_wrong and not _is_unsent(error)
+                if is_wrong or self.is_unsure or time.monotonic() > deadline:
+                    advice = f"\n  {_LOOK_FIRST}" if self.is_unsure else ""
+                    raise QueryError(f"{self._root}: no response from the service: {_reason(error)}{advice}") from None
                 wait = pause
             else:
                 if answer.status_code in accept:
@@ -306,7 +317,8 @@ class Client:
                 wait = _retry_after(answer, pause)
                 busy = answer.status_code == 429 or (answer.status_code >= 500 and tries != 1)
                 if not busy or time.monotonic() + wait > deadline:
-                    raise QueryError(_refusal(answer, self._root + path))
+                    advice = f"\n  {_LOOK_FIRST}" if tries == 1 and answer.status_code >= 500 else ""
+                    raise QueryError(_refusal(answer, self._root + path) + advice)
             time.sleep(wait)
             pause = min(pause * 2, 10.0)
 
@@ -418,7 +430,7 @@ def _is_unsent(error: Exception) -> bool:
 def _retry_after(answer: requests.Response, otherwise: float) -> float:
     value = answer.headers.get("Retry-After", "")
     if value.isdecimal():
-        return float(value[:9])
+        return max(float(value[:9]), _SHORTEST_WAIT)
     try:
         return max(parsedate_to_datetime(value).timestamp() - time.time(), otherwise)
     except (TypeError, ValueError, OverflowError):
@@ -486,6 +498,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 if the pipeline failed, 2 if the request failed, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     watched: list[int] = []
+    client: Client | None = None
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # logs have characters that the terminal's encoding may lack
     try:
         settings = read_settings({name: getattr(options, name, None) for name in _SETTINGS}, os.environ)
         client = Client(
@@ -503,7 +518,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyError as error:
         print(f"query.py: the service's response has no {_safe(str(error))}; check the address", file=sys.stderr)
         return 2
+    except EOFError:
+        print("query.py: the input has ended before all questions were answered; nothing is stored", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
+        if client and client.is_unsure:
+            print(f"\nquery.py: {_LOOK_FIRST}", file=sys.stderr)
         for number in watched:
             print(
                 f"\nquery.py: pipeline {number} continues; follow it with: query.py status {number} --wait"
@@ -671,7 +691,7 @@ def _print_jobs(jobs: Iterable[Mapping[str, Any]]) -> None:
         allowed = ", allowed" if _is_allowed_failure(job) else ""
         reason = f"  {job['failure_reason']}{allowed}" if job.get("failure_reason") else ""
         kept = f"  {job['artifacts_file'].get('size')} bytes of artifacts" if job.get("artifacts_file") else ""
-        line = f"  {job['id']:>6}  {job['name']:<12} {job['status']:<10}{_seconds(job):>8}{reason}{kept}"
+        line = f"  {job['id']:>6}  {job['name']!s:<12} {job['status']:<10}{_seconds(job):>8}{reason}{kept}"
         print(_safe(line.rstrip()))
 
 
@@ -729,7 +749,7 @@ def _end_map(client: Client, job: Mapping[str, Any], options: argparse.Namespace
         print(_safe_lines(_plain(client.log(number)).splitlines()[-25:]), file=sys.stderr)
     if reason:
         advice = f"\n  to run what failed or is missing, add --resume {number}" if written else ""
-        print(f"query.py: {_safe(reason)}\n  {_safe(job['web_url'])}{advice}", file=sys.stderr)
+        print(f"query.py: {_safe(reason)}\n  {_safe(str(job['web_url']))}{advice}", file=sys.stderr)
     return code
 
 
@@ -820,12 +840,15 @@ def _configure(_: Client, settings: Mapping[str, str], __: argparse.Namespace) -
         else:
             kept[name] = input(f"{what} [{now}]: ").strip() or now
     file = settings_file()
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = file.with_name(file.name + ".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
-        json.dump(kept, opened, indent=1)
-    new.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
+            json.dump(kept, opened, indent=1)
+        new.replace(file)
+    except OSError as error:
+        raise QueryError(f"{file}: cannot be written: {error.strerror}") from None
     print(f"stored in {file}")
     return 0
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
+import os
+import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,6 +119,94 @@ def test_a_failed_job_never_becomes_exit_code_0(
     product = ["map", "3", "--product", "n=1,2", "--outdir", str(tmp_path)]
     assert query.main(product) == 1
     assert query.main(["status", "1", "--json"]) == 0
+
+
+def test_a_job_without_a_name_is_listed(server: HttpServer, capsys: pytest.CaptureFixture[str]) -> None:
+    _serve_pipeline(server, {**_JOB, "name": None})
+
+    assert query.main(["jobs", "--pipeline", "1"]) == 0
+    assert "7  None" in capsys.readouterr().out
+
+
+def test_a_job_without_an_address_is_explained(
+    server: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _serve_pipeline(server, {**_JOB, "web_url": None}, log=b"packmill: bad (exit code 20)\n")
+    _put(server, "/jobs/7", {**_JOB, "web_url": None})
+    monkeypatch.setattr(query.Client, "trigger", lambda *_, **__: _PIPELINE)
+
+    assert query.main(["map", "3", "--product", "n=1", "--outdir", str(tmp_path)]) == 20
+    assert "query.py: bad (exit code 20)" in capsys.readouterr().err
+
+
+def test_a_redirect_without_a_place_is_not_stored_as_the_file(server: HttpServer, tmp_path: Path) -> None:
+    def redirect(handler: Handler) -> bool:
+        handler.answer(302, b"")
+        return True
+
+    server.put(f"{_PROJECT}/jobs/7/artifacts/results/a.csv", handler=redirect)
+
+    with pytest.raises(query.QueryError, match="302"):
+        query.Client(server.url).artifact(7, "results/a.csv", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_service_that_asks_for_no_wait_is_not_asked_without_end() -> None:
+    answer = query.requests.Response()
+    answer.headers["Retry-After"] = "0"
+
+    assert query._retry_after(answer, 8.0) == 0.5
+
+
+def test_settings_without_answers_are_an_error(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert query.main(["configure"]) == 2
+
+    monkeypatch.setattr("builtins.input", lambda _: "")
+    monkeypatch.setattr("getpass.getpass", lambda _: "")
+    monkeypatch.setenv("PACKMILL_CI_CONFIG", "/proc/none/query.json")
+    assert query.main(["configure"]) == 2
+    assert "/proc/none/query.json: cannot be written" in capsys.readouterr().err
+
+
+def _query(*words: str, **environment: str) -> subprocess.Popen[bytes]:
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a CI's background job ignores SIGINT
+    command = (sys.executable, str(here.parent / "query.py"), *words)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env={**os.environ, **environment}, preexec_fn=heard, **pipes)  # noqa: PLW1509
+
+
+def test_a_log_with_characters_that_a_terminal_lacks_is_printed(server: HttpServer) -> None:
+    _put(server, "/jobs/7/trace", "✓ done\n".encode())
+
+    printed, _ = _query("log", "7", PYTHONIOENCODING="ascii").communicate(timeout=60)
+    assert printed == b"? done\n"
+
+
+@pytest.mark.parametrize("end", ["no answer", "Ctrl-C", "a proxy's timeout"])
+def test_a_trigger_whose_answer_does_not_arrive_may_have_started_a_pipeline(end: str) -> None:
+    """Somebody who triggers it again at once would have two."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = _query(
+            "trigger",
+            PACKMILL_CI_URL=f"http://127.0.0.1:{listener.getsockname()[1]}",
+            PACKMILL_CI_TRIGGER_TOKEN="of-a-test",
+            PACKMILL_CI_CONFIG="/nonexistent",
+        )
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(1 << 16).startswith(b"POST ")
+            if end == "Ctrl-C":
+                process.send_signal(signal.SIGINT)
+                process.wait(timeout=60)
+            elif end != "no answer":
+                connection.sendall(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n")
+    _, printed = process.communicate(timeout=60)
+
+    assert process.returncode == (130 if end == "Ctrl-C" else 2)
+    assert b"the service may have received the request" in printed
 
 
 def test_pages_without_end_are_not_read(server: HttpServer) -> None:
