@@ -22,7 +22,7 @@ import pytest
 import yaml
 from notebook_server import NotebookServer, write_notebooks
 from prometheus_client.parser import text_string_to_metric_families
-from support import here
+from support import here, write_notebook
 from waiting import wait_until
 
 from generator.runner.server import machine
@@ -332,6 +332,24 @@ def test_a_full_disk_is_reported_and_leaves_nothing_half_made(folder: Path, smal
     assert [run["id"] for run in listed] == [before["run"]["id"]]
     assert folders == 1
     assert after["scraps"] == {"y": 8}
+
+
+@pytest.mark.parametrize("printed", [0, 1_500_000])
+def test_a_run_that_fills_the_disk_fails_and_later_ones_run(printed: int, folder: Path, small_disk: Path) -> None:
+    cell = f"print('x' * {printed})\nopen('big', 'wb').write(b'x' * 9_000_000)"
+    write_notebook(folder / "root" / "fills.ipynb", cell)
+    server = NotebookServer(folder / "root", small_disk / "data", "--workers", "1", TMPDIR=str(folder)).start()
+    try:
+        failed = server.run("fills.ipynb")["run"]
+        listed = server.get(f"/runs/{failed['id']}/outputs/")["outputs"]
+        after = server.run("double.ipynb")
+    finally:
+        server.stop()
+
+    assert failed["state"] == "failed"
+    assert failed["note"].endswith("the disk of the server was full, and results of the run were removed")
+    assert listed == []
+    assert after["scraps"] == {"y": 2}
 
 
 def test_the_number_of_workers_fits_processors_and_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,8 +114,25 @@ class RunFolder:
         for path in (self.inputs_file, self._fingerprint_file, self.path, *list(self.path.parents)[:2]):
             durable_files.sync(path)
 
+    def remove_results(self) -> None:
+        """Remove what a run wrote, except its executed notebook and ``result.json``, which then lists no files.
+
+        Raises:
+            OSError: a file cannot be removed, or ``result.json`` not be written.
+        """
+        result = self.read_result()
+        kept = {contract.result_file, str(result.get("notebook")).partition("/")[0]}
+        for path in self.output.iterdir():
+            if path.name not in kept and path.is_dir() and not path.is_symlink():
+                remove_tree(path)
+            elif path.name not in kept:
+                path.unlink()
+        (self.path / contract.output_object_file).unlink(missing_ok=True)
+        if result:
+            self.update_result(outputs=[])
+
     def clear_output(self) -> None:
-        """Remove what a run wrote, before it is repeated."""
+        """Remove what a run wrote, as before it is repeated."""
         remove_tree(self.output)
         (self.path / contract.output_object_file).unlink(missing_ok=True)
 

@@ -35,6 +35,7 @@ from generator.shared.failures import InterruptedRunError
 _POLL = 1.0
 """Seconds between two looks at the queue if no message arrives."""
 _FINISH_PATIENCE = 3600.0
+_RESULTS_LOST = "the disk of the server was full, and results of the run were removed"
 _PROGRESS_INTERVAL = 1.0
 """Seconds between two notes of the running cell in the database; the server hears of each cell at once."""
 
@@ -150,8 +151,14 @@ class Worker:
         send(self._channel, _end(run, outcome, time.monotonic() - started))
 
     def _finish(self, run: Run, outcome: Outcome) -> None:
-        """Store how a run ended, as soon as the database can: its disk may be full."""
+        """Store how a run ended, as soon as the database can.
+
+        If its disk is full, a run that failed gives up its results: they may be what fills it, and nothing else could
+        end the run, so that retention would never reach them.
+        """
         end = time.monotonic() + _FINISH_PATIENCE
+        folder = run_folder(self._settings.data, run.id)
+        ways_to_free = iter(() if outcome.state is RunState.SUCCEEDED else (folder.remove_results, folder.clear_output))
         while True:
             try:
                 self._store.finish(run.id, outcome)
@@ -160,6 +167,11 @@ class Worker:
                 if self._stopping or time.monotonic() > end:
                     raise
                 self._report(f"run {run.id}: its end cannot be stored yet: {error}")
+                if "full" in str(error) and (free := next(ways_to_free, None)):
+                    with suppress(OSError):
+                        free()
+                    outcome = replace(outcome, note=_with_loss(outcome.note))
+                    continue
                 self._wake.clear()  # it may be set since the run began
                 self._wake.wait(_POLL)
 
@@ -180,6 +192,11 @@ class Worker:
         except StoreUnavailableError:
             if needed:
                 raise
+
+
+def _with_loss(note: str | None) -> str:
+    """Add to the note of a run that its results are lost."""
+    return "\n".join(dict.fromkeys((*(note or "").splitlines(), _RESULTS_LOST)))
 
 
 def _end(run: Run, outcome: Outcome, seconds: float) -> dict[str, Any]:
