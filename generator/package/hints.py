@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from generator.notebook.dates import date_text
 from generator.notebook.parameters import Bounds, CwlType, Format, Hint, Role
 from generator.package.file_objects import address
 from generator.package.record import read_record
+from generator.repository.checkout import is_file
 from generator.shared import contract
 from generator.shared.errors import UsageError
 
@@ -24,7 +26,7 @@ def find_document(package: Path, job: Mapping[str, Any], hints: Mapping[str, Hin
     """
     process = find_process(package)
     workflow = process.with_name("workflow.cwl")
-    if package.is_file() or not workflow.is_file():
+    if is_file(package) or not is_file(workflow):
         return process
     asked = [name for name in _staging_inputs if job.get(name) is not None]
     staged = [(name, hint) for name, hint in hints.items() if hint.role is Role.STAGE_IN]
@@ -49,20 +51,27 @@ def find_process(package: Path) -> Path:
         UsageError: the folder is not a package, or has the packages of processes in folders below it; or the file is
             a document for platforms.
     """
-    if package.is_file() and package.name in ("application.cwl", "scatter.cwl"):
+    if is_file(package) and package.name in ("application.cwl", "scatter.cwl"):
         raise UsageError(
             f"{package}: for platforms, which stage its folders; run the package {package.parent}, or "
             f"cwltool {package}#ID with the ID of its Workflow"
         )
-    if package.is_file() and package.suffix == ".cwl":
+    if is_file(package) and package.suffix == ".cwl":
         return package
     process = package / "process.cwl"
-    if process.is_file():
+    if is_file(process):
         return process
-    below = sorted(str(path.parent) for path in package.glob("*/process.cwl"))
-    if below:
-        raise UsageError(f"{package}: its packages are in folders of their own; give one: {', '.join(below)}")
+    if below := processes_below(package):
+        folders = ", ".join(str(one.parent) for one in below)
+        raise UsageError(f"{package}: its packages are in folders of their own; give one: {folders}")
     raise UsageError(f"{package}: not a package, process.cwl is missing")
+
+
+def processes_below(folder: Path) -> list[Path]:
+    """List the ``process.cwl`` of packages in the folders of a folder; pathlib's glob raises for an odd link in it."""
+    with suppress(OSError):
+        return sorted(one / "process.cwl" for one in folder.iterdir() if is_file(one / "process.cwl"))
+    return []
 
 
 def read_hints(package: Path) -> dict[str, Hint]:
@@ -78,7 +87,7 @@ def read_hints(package: Path) -> dict[str, Hint]:
     for name in (*values, *staged):
         if re.search(r"[:/#$\s]", name) or name in ("id", "__id", "class"):
             raise UsageError(f"{package}: package.json: {name!r} is not an input's name; build the package again")
-    around = _staging_inputs if (package / "workflow.cwl").is_file() else {}
+    around = _staging_inputs if is_file(package / "workflow.cwl") else {}
     return {**_runner_inputs, **around, **values, **staged}
 
 

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.package.hints import processes_below
 from generator.package.oracles import Oracle, Profile, chosen, cwltool, packmill_rules
 from generator.package.oracles.opinion import NotInstalledError, Opinion
+from generator.repository.checkout import is_file
 from generator.shared.errors import UsageError
 
 _NOT_LOADED = Opinion(faults=("not loaded, because it has parts that packmill does not write",))
@@ -47,8 +49,8 @@ def validate(
     Raises:
         UsageError: the folder is not a package, or it has no document for the profile.
     """
-    processes = sorted({package / "process.cwl", *package.glob("*/process.cwl")})
-    folders = [path.parent for path in processes if path.is_file()]
+    own = package / "process.cwl"
+    folders = [path.parent for path in sorted([*([own] if is_file(own) else []), *processes_below(package)])]
     if not folders:
         raise UsageError(f"{package}: not a package, process.cwl is missing")
     oracles = chosen(profile)

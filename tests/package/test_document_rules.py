@@ -14,10 +14,12 @@ from support import Finished, cases, commit_all, write_notebook
 
 from generator.package.document_rules import broken_rules
 from generator.package.document_rules.values import foreign_files
+from generator.package.hints import find_process, processes_below
 from generator.package.map.tool import read_tool
+from generator.package.oracles.documents import existing, leaves_package
 from generator.package.validation import validate
 from generator.shared import yaml_limits
-from generator.shared.errors import DocumentError
+from generator.shared.errors import DocumentError, UsageError
 
 _CELL = "tiles = []  # type: stage-in\ntoken = ''  # type: secret\nout = 'x.txt'  # type: stage-out"
 
@@ -121,6 +123,20 @@ def test_a_workflow_answers_for_the_tools_that_it_runs(package: Path) -> None:
     problems = broken_rules(package / "workflow.cwl")
     missing = "workflow.cwl: stage_out.cwl: requirements: DockerRequirement is missing"
     assert any(problem.startswith(missing) for problem in problems)
+
+
+@pytest.mark.parametrize("target", ["process.cwl", "x" * 3000], ids=["itself", "long"])
+def test_a_link_that_leads_to_no_path_is_no_document(target: str, tmp_path: Path) -> None:
+    """pathlib raises errors for such links."""
+    (tmp_path / "process.cwl").symlink_to(target)
+
+    problem = "process.cwl: it is a link that leaves the package"
+    assert broken_rules(tmp_path / "process.cwl") == foreign_files(tmp_path / "process.cwl") == [problem]
+    assert leaves_package(tmp_path / "process.cwl")
+    assert existing(tmp_path, "process.cwl") == processes_below(tmp_path) == []
+    for look in (find_process, validate):
+        with pytest.raises(UsageError, match="not a package"):
+            look(tmp_path)
 
 
 def test_a_document_behind_a_link_that_leaves_is_refused(package: Path, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from generator.package.document_rules.requirements import (
 )
 from generator.package.plain_document import read_document
 from generator.package.record import read_record
+from generator.repository.checkout import inside, is_file
 from generator.shared import contract
 from generator.shared.errors import DocumentError
 
@@ -49,7 +50,7 @@ def broken_rules(document: Path) -> list[str]:
 
 
 def _document(path: Path, folder: Path, *, as_step: bool = False) -> Problems:
-    if not path.resolve().is_relative_to(folder):
+    if inside(folder, path.name) is None:
         yield "it is a link that leaves the package"
         return
     try:
@@ -146,7 +147,7 @@ def _workflow(document: dict[str, Any], folder: Path, tools: frozenset[str]) -> 
         if tools:
             if runs not in tools:
                 yield f"steps: run: {runs!r} is not the tool of the graph"
-        elif not re.fullmatch(r"\w[\w.-]*\.cwl", runs) or not (folder / runs).is_file():
+        elif not re.fullmatch(r"\w[\w.-]*\.cwl", runs) or not is_file(folder / runs):
             yield f"steps: run: {runs!r} is not a document of the package"
         else:
             yield from (f"{runs}: {problem}" for problem in _document(folder / runs, folder, as_step=True))

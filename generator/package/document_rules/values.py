@@ -8,12 +8,13 @@ from generator.notebook.interface import cwl_id
 from generator.package.file_objects import outside
 from generator.package.job_file import read_job
 from generator.package.record import read_record
+from generator.repository.checkout import inside
 from generator.shared.errors import UsageError
 
 
 def foreign_files(job: Path) -> list[str]:
     """List the files outside the package in ``inputs.yml``, or why it cannot be read; stage-ins may have addresses."""
-    if not job.resolve().is_relative_to(job.parent.resolve()):  # its values would be those of any file of the host
+    if inside(job.parent, job.name) is None:  # its values would be those of any file of the host
         return [f"{job.name}: it is a link that leaves the package"]
     try:
         values = read_job(job)

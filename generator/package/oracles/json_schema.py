@@ -11,6 +11,7 @@ from typing import Any
 from generator.package.oracles.documents import leaves_package
 from generator.package.oracles.opinion import Opinion
 from generator.package.record import read_json
+from generator.repository.checkout import is_file
 from generator.resources import data_folder
 
 name = "JSON Schema"
@@ -23,7 +24,7 @@ _REQUIRED = ("applicationDescriptor.json",)
 def documents(folder: Path) -> list[Path]:
     """List the documents with a schema in ``templates/schemas``."""
     named = {f"{_stem(schema)}.json" for schema in _schemas()}
-    return [folder / one for one in sorted(named) if one in _REQUIRED or (folder / one).is_file()]
+    return [folder / one for one in sorted(named) if one in _REQUIRED or is_file(folder / one)]
 
 
 def judge(documents: Sequence[Path]) -> list[Opinion]:
