@@ -22,7 +22,7 @@ from generator.service.store import (
     submission_tables,
     upload_tables,
 )
-from generator.service.store.upgrades import add_missing_columns
+from generator.service.store.upgrades import add_what_is_missing
 from generator.shared.errors import UsageError
 from generator.shared.postgresql_timeouts import client_timeouts, server_timeouts
 from generator.shared.sqlite_misfits import is_misfit
@@ -154,7 +154,7 @@ class Database:
             )
             for tables in (_tables, *(one.metadata for one in others)):
                 tables.create_all(self._engine)
-                add_missing_columns(self._engine, tables)
+                add_what_is_missing(self._engine, tables)
             audit_tables.refuse_changes(self._engine)
         except ModuleNotFoundError as error:
             raise UsageError(f"--database: the driver is not installed; run: pip install {error.name}") from None
