@@ -23,11 +23,14 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.text_notebooks import TextNotebooks
 from generator.shared.errors import PackmillError
 from generator.shared.file_names import is_portable
+from generator.shared.regular_files import open_regular_file
 
 _MOST = 10_000
 """Notebooks that are listed."""
 _LARGEST_LISTED = 64 << 20
 """Bytes of a notebook that is read for the list of all."""
+_LARGEST = 256 << 20
+"""Bytes of a notebook that is read at all."""
 _MOST_ENTRIES = 500_000
 """Files and folders that are looked at for the list."""
 _LIST_AGE = 2.0
@@ -188,7 +191,7 @@ class Catalogue:
     def _understand(self, path: str, file: Path) -> ServedNotebook:
         notebook, version = None, ""
         try:
-            data = file.read_bytes()
+            data = _read_file(file)
             version = sha256(data).hexdigest()[:12]
             notebook = read_notebook(as_notebook(data, path), path)
             folder = posixpath.dirname(path)
@@ -200,6 +203,19 @@ class Catalogue:
                 path=path, notebook=notebook, interface=Interface(), version=version, error=str(error)
             )
         return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version)
+
+
+def _read_file(file: Path) -> bytes:
+    """Return the content of a notebook's file.
+
+    Raises:
+        OSError: it cannot be read, is too large, or another kind of file has its name by now.
+    """
+    with open_regular_file(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > _LARGEST:
+            raise OSError(f"larger than {_LARGEST >> 20} MiB, the limit for notebooks")
+        return stream.read(size)
 
 
 def _is_large(file: Path) -> bool:

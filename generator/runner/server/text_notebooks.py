@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from generator.notebook.text_formats import ending_of
+from generator.shared.regular_files import open_regular_file
 
 _MOST = 20_000
 """Files whose answer is kept."""
@@ -36,9 +37,7 @@ def _is_notebook(file: Path) -> bool:
     from generator.notebook.text_formats.recognition import HEAD, is_notebook_text
 
     try:
-        if not file.is_file():
-            return False
-        with file.open("rb") as stream:
+        with open_regular_file(file) as stream:
             text = stream.read(HEAD).decode("utf-8-sig", "replace")
     except OSError:
         return False

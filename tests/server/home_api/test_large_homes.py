@@ -77,3 +77,23 @@ def test_a_large_notebook_is_listed_by_its_name_and_read_when_it_is_asked_for(
 
     assert [(one.title, one.error, one.interface.inputs) for one in notebooks.all()] == [("large", None, ())]
     assert [one.id for one in notebooks.get("large.ipynb").interface.inputs] == ["x"]
+
+
+def test_a_notebook_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.ipynb"
+    huge.touch()
+    os.truncate(huge, (256 << 20) + 1)  # takes no disk space
+
+    served = Catalogue(tmp_path).get("huge.ipynb")
+
+    assert served.error == "larger than 256 MiB, the limit for notebooks"
+
+
+def test_what_takes_the_place_of_a_notebook_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file can be replaced by a pipe, or by a link to an endless device, after it was found."""
+    pipe = tmp_path / "pipe.ipynb"
+    os.mkfifo(pipe)
+    catalogue = Catalogue(tmp_path)
+    monkeypatch.setattr(catalogue, "_file", lambda _: pipe)
+
+    assert str(catalogue.get("pipe.ipynb").error).endswith("pipe.ipynb: not a regular file")
