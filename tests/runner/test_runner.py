@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,32 @@ def test_the_working_copy_has_the_repository_and_nothing_of_the_home(place: Repo
     assert (workspace.top / ".config/a").exists()
     assert not (workspace.top / ".cache").exists()
     assert not (workspace.top / ".git").exists()
+
+
+def test_pipes_and_unreadable_files_are_linked_and_removed_files_left_out(
+    place: RepositoryLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(place.folder / "pipe")
+    (place.folder / "loop").symlink_to(place.folder / "loop")
+    copy = shutil.copy2
+
+    def fail_for_some(source: Path, target: Path) -> object:
+        if source.name == "module.py":
+            raise PermissionError(13, "Permission denied")
+        if source.name == "x.csv":
+            source.unlink()
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copy2", fail_for_some)
+    workspace = Workspace(top=tmp_path / "copy", process="work/process.ipynb")
+    workspace.fill(place)
+
+    assert (workspace.top / "pipe").readlink() == place.folder / "pipe"
+    assert (workspace.top / "loop").is_symlink()
+    assert (workspace.directory / "module.py").readlink() == place.folder / "work/module.py"
+    assert list((workspace.directory / "data").iterdir()) == []
+    assert workspace.collect(tmp_path / "output") == []
+    assert not (tmp_path / "output").exists()
 
 
 def test_only_what_was_written_is_collected(place: RepositoryLocation, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ from generator.shared.folder_levels import too_deep, walk
 from generator.shared.output_patterns import alternatives
 
 _COPY_LIMIT = 8 * 1024**2
+_REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP)
+"""Errors with a file that was removed, or replaced by one of another kind, since it was listed."""
 _COPY_BUDGET = 256 * 1024**2
 _NEVER = {".git", ".ipynb_checkpoints", "__pycache__"}
 
@@ -124,7 +126,11 @@ class Workspace:
                 if not self._is_included(entry.name, place, at_top=not prefix):
                     continue
                 path = Path(entry.path)
-                one = Source(path, f"{prefix}{entry.name}", state_of(entry.stat(follow_symlinks=False)))
+                try:
+                    state = state_of(entry.stat(follow_symlinks=False))
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+                one = Source(path, f"{prefix}{entry.name}", state)
                 if not one.is_folder:
                     yield one
                 elif path not in left_out:
@@ -155,19 +161,27 @@ class Workspace:
 
     def _copy_or_link(self, one: Source, patterns: tuple[str, ...]) -> None:
         source, relative, target = one.path, one.relative, self.top / one.relative
-        if one.is_link:
-            link = os.readlink(source)
-            target.symlink_to(link if not os.path.isabs(link) else source.resolve())
-        else:
-            size = one.state.size
-            to_write = any(fnmatch.fnmatchcase(self._output_of(relative), pattern) for pattern in patterns)
-            if to_write or (size <= _COPY_LIMIT and size <= self._budget):
-                self._budget -= size
-                shutil.copy2(source, target)
-                target.chmod(target.stat().st_mode | stat.S_IWUSR)
-            else:
+        try:
+            if one.is_link:
+                link = os.readlink(source)
+                target.symlink_to(link if not os.path.isabs(link) else os.path.realpath(source))
+            elif not self._is_to_copy(one, patterns) or not _copy(source, target):
                 target.symlink_to(source)
+        except OSError as error:
+            if error.errno in _REPLACED:
+                return
+            raise
         self._before[relative] = _fingerprint(target)
+
+    def _is_to_copy(self, one: Source, patterns: tuple[str, ...]) -> bool:
+        """Whether a file is copied; pipes, sockets and devices are not, because reading them could take for ever."""
+        size = one.state.size
+        to_write = any(fnmatch.fnmatchcase(self._output_of(one.relative), pattern) for pattern in patterns)
+        is_small = size <= _COPY_LIMIT and size <= self._budget
+        if not stat.S_ISREG(one.state.mode) or not (to_write or is_small):
+            return False
+        self._budget -= size
+        return True
 
     def _output_of(self, relative: str) -> str:
         inside = posixpath.relpath(relative, self.folder or ".")
@@ -249,6 +263,21 @@ def _list_folder(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return []
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copy a file, which its owner may then write; return whether this user may read it.
+
+    Raises:
+        OSError: it was removed, or the copy cannot be written.
+    """
+    try:
+        shutil.copy2(source, target)
+    except (PermissionError, shutil.SpecialFileError):
+        target.unlink(missing_ok=True)
+        return False
+    target.chmod(target.stat().st_mode | stat.S_IWUSR)
+    return True
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int]:
