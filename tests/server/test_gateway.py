@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from gateway_server import GatewayServer
 from openapi_spec_validator import OpenAPIV2SpecValidator
+from starlette.requests import Request
 from support import here, write_notebook
 from waiting import has_ended, wait_until
 
@@ -26,6 +27,7 @@ from generator.runner.cli import main as runner_main
 from generator.runner.kernels.specs import find_kernels
 from generator.runner.server.gateway import original
 from generator.runner.server.gateway.annotations import read_annotations
+from generator.runner.server.gateway.guard import Guard
 from generator.runner.server.gateway.request_text import CheckToken, read_request
 from generator.runner.server.gateway.routes import compile_path
 from generator.runner.server.kernels.trial import HangWatch
@@ -338,6 +340,27 @@ def test_wrong_tokens_are_counted(shared: GatewayServer) -> None:
 
     assert (statuses[0], statuses[-1]) == (401, 429)
     assert shared.ask("GET", "/rows", [("Authorization", "token T")]).status == 200
+
+
+def test_an_address_that_guesses_is_refused_before_its_token_is_checked() -> None:
+    guard = Guard("right", loopback=False, allowed_hosts=(), allow_origin="")
+
+    def status(address: str, token: str) -> int:
+        headers = [(b"authorization", f"token {token}".encode())]
+        scope = {"type": "http", "method": "GET", "headers": headers, "query_string": b"", "client": (address, 1)}
+        try:
+            guard.check_token(Request(scope))
+        except ProblemError as error:
+            return error.status
+        return 200
+
+    assert status("192.0.2.7", "right") == 200
+    for address in ("192.0.2.7", "192.0.2.8"):
+        assert {status(address, f"guess {number}") for number in range(60)} == {401}
+    assert status("192.0.2.8", "right") == 429
+    assert status("192.0.2.7", "wrong") == 429
+    assert status("192.0.2.7", "right") == 200, "it was used from there before"
+    assert status("192.0.2.9", "right") == 200
 
 
 def test_forms_of_callers_without_a_token_fill_neither_memory_nor_disk(shared: GatewayServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from generator.runner.server.problems import ProblemError
 from generator.shared.rate_limits import RateLimit
 
 _FAILURES_PER_MINUTE = 60
+_MOST_KNOWN = 10_000
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -26,6 +28,8 @@ class Guard:
         self._allowed_hosts = {host.lower() for host in allowed_hosts}
         self._allow_origin = allow_origin
         self._failures = RateLimit(per_minute=_FAILURES_PER_MINUTE)
+        self._known: OrderedDict[str, None] = OrderedDict()
+        """Addresses that have used the token."""
 
     def check_site(self, request: Request) -> None:
         """Check that no web page of another site makes the request with the browser of this machine's user.
@@ -61,16 +65,28 @@ class Guard:
         self._check(request, list(given)[-1:])
 
     def _check(self, request: Request, given: list[str]) -> None:
-        if given and secrets.compare_digest(given[0].encode("utf-8", "replace"), self._token.encode()):
-            return
+        """Check a token. An address that has guessed too often is known by having used the right one before alone."""
         address = request.client.host if request.client else ""
-        if given and (wait := self._failures.take(address)):
+        is_right = bool(given) and secrets.compare_digest(given[0].encode("utf-8", "replace"), self._token.encode())
+        wait = self._failures.wait(address) if given else 0.0
+        if wait and not (is_right and address in self._known):
             raise ProblemError(429, "too many wrong tokens", headers={"Retry-After": str(int(wait) + 1)})
+        if is_right:
+            self._know(address)
+            return
+        if given:
+            self._failures.take(address)
         raise ProblemError(
             401,
             "a valid token is needed, as 'Authorization: token TOKEN' or '?token=TOKEN'",
             headers={"WWW-Authenticate": "token"},
         )
+
+    def _know(self, address: str) -> None:
+        self._known[address] = None
+        self._known.move_to_end(address)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
 
 class UncheckedForms:
