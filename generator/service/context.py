@@ -12,7 +12,7 @@ from fastapi import Request
 from generator.service.access import Access
 from generator.service.hooks.dispatcher import Dispatcher
 from generator.service.http_errors import HttpError
-from generator.service.jobs.environment import rule_variables
+from generator.service.jobs.environment import problem_of, rule_variables
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
@@ -80,9 +80,12 @@ class Context:
         ``within`` adds to the transaction; ``files`` were received for a run (`generator.service.store.run_files`).
 
         Raises:
-            HttpError: 400, the ref does not exist, its pipeline file is invalid, or its rules select no job; 507, the
-                storage quota is reached.
+            HttpError: 400, the ref does not exist, its pipeline file is invalid, its rules select no job, or no program
+                can get one of the variables; 507, the storage quota is reached.
         """
+        problems = filter(None, (problem_of(one["key"], one["value"]) for one in variables))
+        if problem := next(problems, ""):
+            raise HttpError(400, {"message": {"base": [problem]}})
         revision = self.project.resolve(ref)
         if revision is None:
             raise HttpError(400, {"message": {"base": ["Reference not found"]}})
@@ -96,8 +99,8 @@ class Context:
         if not selected:
             why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
             raise HttpError(400, {"message": {"base": [why + "being added to the pipeline."]}})
-        if problem := self.keeper.problem():
-            raise HttpError(507, {"message": {"base": [problem]}})
+        if full := self.keeper.problem():
+            raise HttpError(507, {"message": {"base": [full]}})
         record = run_record(self.data, variables)
         if record and record.has_secrets:
             variables = [{**one, "once": True} if one["key"] == "inputs" else one for one in variables]

@@ -88,6 +88,27 @@ def test_a_form_that_is_changed_and_submitted_again_starts_two_pipelines(
     assert len({one.headers["Location"] for one in answers}) == 2
 
 
+@pytest.mark.parametrize(
+    ("value", "problem"), [("a\0b", "null character"), ("é" * 65_536, "is too long (maximum is 131072 bytes")]
+)
+def test_a_value_that_no_program_can_get_is_refused(
+    value: str, problem: str, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    """Its job failed, with a traceback or a system failure."""
+    refused = submit("pipelines/new", {**render("pipelines/new"), "repository": value})
+
+    assert refused.status_code == 400
+    assert problem in refused.text
+
+
+def test_the_longest_value_reaches_a_job(service: Service) -> None:
+    longest = "x" * (131_072 - len("repository=") - 1)
+    number = service.trigger(repository=longest, script='echo "<${#repository}>"')
+
+    assert service.wait(number) == "success"
+    assert f"<{len(longest)}>" in service.trace(service.jobs(number)["one"]["id"])
+
+
 def test_a_form_that_starts_nothing_can_be_submitted_again(
     project: Path, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
 ) -> None:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from generator.service.http_errors import HttpError, check_declared_length, raise_bad_parameter
+from generator.service.jobs.environment import problem_of
 
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # clients without a token could fill the log
 _LIMIT = 1 << 20
@@ -213,6 +214,6 @@ def _check_variables(variables: list[dict[str, str]]) -> list[dict[str, str]]:
         if not re.fullmatch(r"[A-Za-z0-9_]{1,255}", one["key"]):
             wrong = "Variables key can contain only letters, digits and '_'."
             raise HttpError(400, {"message": {"base": [wrong]}})
-        if "\0" in one["value"]:
-            raise HttpError(400, {"message": {"base": ["Variables value cannot contain a null character"]}})
+        if problem := problem_of(one["key"], one["value"]):
+            raise HttpError(400, {"message": {"base": [problem]}})
     return variables

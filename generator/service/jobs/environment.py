@@ -27,6 +27,8 @@ _HOSTS = {
 _FOR_PUBLISHING = ("PACKMILL_SIGN_KEY", "PACKMILL_SIGN_PASSWORD")
 """Variables of the job that publishes alone: others run code of repositories in containers, and sign nothing."""
 _PUBLISHING = "publish"
+_LONGEST = 32 * 4096
+"""Bytes of a variable with its name, ``=`` and the null character at its end (``MAX_ARG_STRLEN``, execve(2))."""
 _NOT_FOR_JOBS = ("PACKMILL_DATABASE", "PACKMILL_CI_TRIGGER_TOKEN", "PACKMILL_CI_ACCESS_TOKEN")
 
 
@@ -44,6 +46,15 @@ class JobContext:
     own: Mapping[str, str]
     local_repositories: bool
     jobs_at_once: int = 1
+
+
+def problem_of(name: str, value: str) -> str:
+    """Return why no program can get a variable with this value; empty if programs can."""
+    if "\0" in value:
+        return "Variables value cannot contain a null character"
+    if len(f"{name}={value}".encode("utf-8", "replace")) >= _LONGEST:
+        return f"Variables value is too long (maximum is {_LONGEST} bytes, with the name {name})"
+    return ""
 
 
 def job_environment(
