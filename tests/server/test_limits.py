@@ -183,6 +183,19 @@ def test_a_token_has_so_many_requests_at_once(limited: NotebookServer) -> None:
     wait_until(is_dismissed, message="closed streams no longer count")
 
 
+@pytest.mark.parametrize("path", ["/runs?wait=60", "/run/slow.ipynb"])
+def test_a_client_that_stops_waiting_for_its_run_counts_no_longer(limited: NotebookServer, path: str) -> None:
+    body = {"parameters": {"seconds": 30}, **({"notebook": "slow.ipynb"} if path.startswith("/runs") else {})}
+    for _ in range(4):
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(limited.url + path, json=body, headers={**HEADERS, "Idempotency-Key": path}, timeout=0.5)
+
+    listed = limited.ask("GET", "/runs?state=running&state=queued", headers=HEADERS)
+    assert listed.status_code == 200
+    for run in listed.json()["runs"]:
+        assert limited.ask("DELETE", f"/runs/{run['id']}", headers=HEADERS).status_code == 200
+
+
 def test_a_token_has_so_many_waiting_runs(limited: NotebookServer) -> None:
     body = {"notebook": "slow.ipynb", "parameters": {"seconds": 30}}
     first = limited.ask("POST", "/runs", json=body, headers=HEADERS).json()["id"]

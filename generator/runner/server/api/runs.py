@@ -24,6 +24,7 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Choice, Run, RunState
 from generator.runner.server.runs.store import RunFilter
 from generator.runner.server.submission import Submission, dismiss, submit
+from generator.runner.server.waiting import wait_for_run
 from generator.runner.server.workers.execution import RunOptions
 
 router = APIRouter(tags=["runs"])
@@ -62,7 +63,7 @@ async def start_run(
     context = context_of(request)
     identity = context.access.require(request, "run")
     submission = await read_submission(request, context, owner=identity.name, idempotency_key=headers.idempotency_key)
-    return await _start(context, submission, _seconds_to_wait(headers.prefer, query.wait, context))
+    return await _start(request, submission, _seconds_to_wait(headers.prefer, query.wait, context))
 
 
 @router.post("/notebooks/{path:path}/runs", responses=start_responses, openapi_extra=start_parameters)
@@ -83,14 +84,15 @@ async def start_run_of_notebook(
         options=RunOptions(html=query.html, way=query.kernels),
         idempotency_key=headers.idempotency_key,
     )
-    return await _start(context, submission, _seconds_to_wait(headers.prefer, query.wait, context))
+    return await _start(request, submission, _seconds_to_wait(headers.prefer, query.wait, context))
 
 
-async def _start(context: Context, submission: Submission, seconds: float) -> Response:
+async def _start(request: Request, submission: Submission, seconds: float) -> Response:
     """Queue a run and answer with its state, or with its result if it ends in time."""
+    context = context_of(request)
     run = await submit(context, submission)
     if seconds:
-        run = await context.events.wait(run.id, seconds)
+        run = await wait_for_run(request, run.id, seconds)
     await context.save(run)
     headers = {"Location": context.address(f"/runs/{run.id}")}
     if run.state.final:

@@ -20,6 +20,7 @@ from generator.runner.server.home_api.responses import respond
 from generator.runner.server.home_api.times import local_now
 from generator.runner.server.preferences import seconds_to_wait
 from generator.runner.server.submission import Submission, submit
+from generator.runner.server.waiting import wait_for_run
 from generator.runner.server.workers.execution import RunOptions
 
 router = APIRouter(tags=["JupyterHub home"])
@@ -60,6 +61,6 @@ async def _run(
     run = await submit(context, submission)
     wait = seconds_to_wait(headers.prefer)
     if wait != 0:
-        run = await context.events.wait(run.id, wait)
+        run = await wait_for_run(request, run.id, wait)
     await context.save(run)
     return respond(context, run, notebook, asked.values)

@@ -25,6 +25,7 @@ from generator.runner.server.runs.model import Run
 from generator.runner.server.submission import Submission, submit
 from generator.runner.server.values.request import read_bytes
 from generator.runner.server.values.strict_json import read_json_object
+from generator.runner.server.waiting import wait_for_run
 
 router = APIRouter(route_class=ExceptionRoute)
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})\b")
@@ -51,7 +52,7 @@ async def execute_process(
     run = await _submit(context, submission, parsed)
     wait, applied = _preferences(prefer, context)
     if wait is None or wait > 0:
-        run = await context.events.wait(run.id, wait)
+        run = await wait_for_run(request, run.id, wait)
     await context.save(run)
     headers = {"Preference-Applied": applied} if applied else {}
     address = Addresses(request).job(run.id)

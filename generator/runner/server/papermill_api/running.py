@@ -21,6 +21,7 @@ from generator.runner.server.preferences import seconds_to_wait
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.submission import Submission, submit
 from generator.runner.server.values.texts import inputs_by_name, typed_values
+from generator.runner.server.waiting import wait_for_run
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.suggestions import did_you_mean
 
@@ -83,7 +84,7 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
     run = await submit(context, submission)
     wait = seconds_to_wait(prefer)
     if wait != 0:
-        run = await context.events.wait(run.id, wait)
+        run = await wait_for_run(request, run.id, wait)
     await context.save(run)
     return respond(context, run, return_notebook=asked.return_notebook)
 
