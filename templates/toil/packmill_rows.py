@@ -13,6 +13,8 @@ FOLDER is shared by all nodes. packmill writes, before it starts the leader:
     rows.jsonl          a row a line: {"number": …, "inputs": {…}, "mounts": [options of the container, …]}
     stop                at any time: no further row starts
 
+The leader writes `begun` there once the workflow has its job store, from which another leader can continue.
+
 A job runs the rows [start, stop) of ``rows.jsonl`` in one container, by ``packmill-runner rows``, and leaves:
 
     groups/START/answers.jsonl    a line for each row that ended: the runner's answer, "number", "left" (whether it left
@@ -134,6 +136,7 @@ def main() -> int:
     if sys.platform == "linux":
         end_with_parent()
     with Toil(options) as toil:
+        Path(folder, "begun").touch()
         if options.restart:
             toil.restart()
         else:

@@ -90,7 +90,7 @@ class Toil:
         for one in [*job.after[0], *job.after[1]]:
             self.start(one)
     def restart(self):
-        open(os.path.join(sys.argv[-1], "..", "..", "..", "restarted"), "w").close()
+        open(os.path.join(sys.argv[1], "..", "..", "restarted"), "w").close()
         self.start(sys.modules["__main__"].Begin(sys.argv[1]))
 """
 _TOOL = Tool(image="image", arguments=(), cores=1, ram=300, time=60, needs_network=False)
@@ -469,13 +469,15 @@ def test_an_option_that_toil_does_not_know_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_toil")
-@pytest.mark.parametrize("changed", [False, True])
-def test_a_killed_leader_is_restarted_unless_the_rows_changed(changed: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changed", [False, True], ids=["same", "changed"])
+@pytest.mark.parametrize("store", ["", "{0}/store/of/user"], ids=["own-store", "user-s-store"])
+def test_a_killed_leader_is_restarted_unless_the_rows_changed(store: str, changed: bool, tmp_path: Path) -> None:
+    options = ("--jobStore", store.format(tmp_path)) if store else ()
     once = "if open(RAN).read().split().count('3') == 1: os.kill(os.getppid(), 9)"
     with pytest.raises(RunError, match="3 rows were not run"):
-        run(tmp_path, rows("", "", once, "", ""), rows_per_job=5)
+        run(tmp_path, rows("", "", once, "", ""), rows_per_job=5, options=options)
 
-    ended = run(tmp_path, rows("", "", once, "", "pass" if changed else "")[2:], rows_per_job=5)
+    ended = run(tmp_path, rows("", "", once, "", "pass" if changed else "")[2:], rows_per_job=5, options=options)
 
     assert sorted(ended) == [3, 4, 5]
     assert all(one.has_succeeded for one in ended.values())

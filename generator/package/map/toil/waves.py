@@ -51,6 +51,11 @@ class Wave:
         return self.folder / "jobstore"
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a leader has made the job store, which may be one that the user names."""
+        return (self.folder / "begun").exists()
+
+    @property
     def log(self) -> Path:
         """The log of Toil's leader."""
         return self.folder / "toil.log"
@@ -177,7 +182,7 @@ def left_waves(plan: ToilPlan, rows: Sequence[PlannedRow], *, isolated: bool) ->
         then = read_object(folder / _PLAN)
         is_same = all(now[name] == then.get(name) for name in _PERSISTENT)
         unanswered = {line["number"] for line in lines} - set(_answered(folder))
-        yield wave, is_same and unanswered <= attempts.keys() and wave.job_store.exists()
+        yield wave, is_same and unanswered <= attempts.keys() and wave.has_begun
 
 
 def _answered(folder: Path) -> Iterator[int]:
