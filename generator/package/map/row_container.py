@@ -20,6 +20,7 @@ from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import Mounts
 from generator.package.map.folders import remove_folder
 from generator.package.map.records import whole_number
+from generator.shared.errors import EngineMissingError, RunError
 from generator.shared.failures import RunTimeLimitError
 from generator.subprocesses.commands import run
 from generator.subprocesses.conversation import Conversation
@@ -44,6 +45,12 @@ class Container:
     """
 
     def __init__(self, plan: ContainerPlan, mounts: Mounts, *, memory: float = 1, one: bool = False) -> None:
+        """Start a container.
+
+        Raises:
+            EngineMissingError: the engine's command is not installed.
+            RunError: the command cannot be started, such as with files in very many folders for one row.
+        """
         self.row: Any = None
         """What was asked for and has not been answered."""
         self.is_ready = False
@@ -68,7 +75,7 @@ class Container:
             mounts.options(), rows=rows, temporary=temporary, memory=memory, name=self._kill[-1], one=one
         )
         self._log = log / "stderr"
-        self._talk = Conversation(command, log=self._log)
+        self._talk = _start(command, self._log)
 
     @property
     def has_done_all(self) -> bool:
@@ -171,6 +178,17 @@ class Container:
     def remove(self) -> None:
         """Remove the folder of a container that has ended."""
         remove_folder(self._folder)
+
+
+def _start(command: tuple[str, ...], log: Path) -> Conversation:
+    try:
+        return Conversation(command, log=log)
+    except FileNotFoundError:
+        raise EngineMissingError(
+            f"{command[0]}: not installed; install it, or let packmill do so: packmill setup"
+        ) from None
+    except OSError as error:
+        raise RunError(f"{command[0]}: cannot be started: {error.strerror or error}") from None
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

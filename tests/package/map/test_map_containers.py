@@ -22,7 +22,7 @@ from generator.package.map.journal import Ended
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError, way_after
 from generator.package.map.tool import Tool
-from generator.shared.errors import RunError
+from generator.shared.errors import EngineMissingError, RunError
 
 _DOCKER = """\
 import csv, json, os, signal, sys, time
@@ -486,6 +486,27 @@ def test_docker_that_starts_no_container_is_not_blamed_on_the_image(docker: Path
 
     with pytest.raises(RunError, match=r"Docker did not start a container; its last line: docker: cannot connect"):
         run_rows(tmp_path, "")
+
+
+def test_a_missing_engine_is_not_reported_as_results_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(EngineMissingError, match=r"docker: not installed.*packmill setup"):
+        run_rows(tmp_path, "")
+
+
+@pytest.mark.usefixtures("docker")
+def test_a_row_with_files_in_more_folders_than_a_command_can_have_ends_the_map(tmp_path: Path) -> None:
+    (tmp_path / "scenes").mkdir()
+    scenes = [tmp_path / "scenes" / f"{number}-{'x' * 200}" for number in range(9000)]
+    for scene in scenes:
+        scene.mkdir()
+    folders = [{"class": "Directory", "location": scene.as_uri()} for scene in scenes]
+
+    with pytest.raises(RunError, match="docker: cannot be started: Argument list too long"):
+        run_rows(tmp_path, "", inputs=[{"scenes": folders}])
 
 
 def test_a_missing_image_is_named_with_what_to_do(docker: Path, tmp_path: Path) -> None:
