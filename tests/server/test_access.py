@@ -22,6 +22,7 @@ from generator.runner.server.runs import sqlite_failures
 from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
 from generator.runner.server.tokens.command import manage_tokens
 from generator.runner.server.tokens.store import TokenStore
+from generator.runner.server.tokens.token import read_token_file
 from generator.shared.failures import BadInputsError
 
 READER, RUNNER, OTHER, ADMIN = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner", "other", "admin"))
@@ -146,6 +147,14 @@ def test_the_command_names_a_file_of_tokens_that_cannot_be_used(
     options = Namespace(action=action, name=name, role="run", expires=None, data=str(tmp_path))
     with pytest.raises(BadInputsError, match=r"the file of tokens cannot be used: database or disk is full$"):
         manage_tokens(options, print)
+
+
+def test_a_file_of_tokens_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_bytes(b"\xff")
+
+    for file, problem in (("tokens", "not text in UTF-8"), ("missing", "No such file or directory")):
+        with pytest.raises(BadInputsError, match=f"^--token-file {tmp_path / file}: {problem}$"):
+            read_token_file(str(tmp_path / file))
 
 
 def test_a_token_is_shown_once_and_known_by_its_digest(tmp_path: Path) -> None:

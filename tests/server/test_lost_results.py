@@ -56,6 +56,14 @@ def test_a_run_without_its_results_counts_as_failed(
     assert line == f"run {run.id}: the machine stopped before the results were on its disk; it counts as failed"
 
 
+def test_a_damaged_memory_of_the_last_start_has_results_compared(
+    check: Callable[..., tuple[Run, list[str]]], tmp_path: Path
+) -> None:
+    (tmp_path / "boot").write_bytes(b"\xff")
+
+    assert check("second", out_txt="")[0].state is RunState.FAILED
+
+
 def test_results_are_compared_once_after_each_start_of_the_machine(
     check: Callable[..., tuple[Run, list[str]]],
 ) -> None:

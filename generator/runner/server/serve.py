@@ -29,7 +29,7 @@ from generator.runner.server.runs.stores import open_store
 from generator.runner.server.schedules.stores import open_schedule_store
 from generator.runner.server.storage import NotebookStorage, has_dated_name, read_bucket_folders
 from generator.runner.server.tokens.store import TokenStore
-from generator.runner.server.tokens.token import Token, read_given_tokens
+from generator.runner.server.tokens.token import Token, read_given_tokens, read_token_file
 from generator.runner.server.variable_options import variable_prefix
 from generator.runner.server.workers.pool import WorkerPool
 from generator.runner.server.workers.settings import WorkerSettings
@@ -226,7 +226,7 @@ def _given_tokens(options: argparse.Namespace) -> dict[str, Token]:
     """Return the operator's own tokens."""
     given: dict[str, Token] = {}
     if options.token_file:
-        given |= read_given_tokens(Path(options.token_file).read_text(encoding="utf-8"), options.token_file)
+        given |= read_given_tokens(read_token_file(options.token_file), options.token_file)
     if text := os.environ.get("PACKMILL_SERVE_TOKENS", ""):
         given |= read_given_tokens(text, "PACKMILL_SERVE_TOKENS")
     return given

@@ -27,6 +27,7 @@ from generator.runner.server.gateway.states.calls import CallLimits, SeedError, 
 from generator.runner.server.gateway.states.choice import open_state
 from generator.runner.server.machine import default_workers
 from generator.runner.server.operation.http_server import HttpOptions, protocol_factory
+from generator.runner.server.tokens.token import read_token_file
 from generator.shared.failures import BadInputsError, ProcessFailedError
 
 _BACKLOG = 1024
@@ -194,10 +195,7 @@ def _cors_headers(options: argparse.Namespace) -> Headers:
 def _token(options: argparse.Namespace) -> str:
     if not options.token_file:
         return str(options.auth_token)
-    try:
-        token = Path(options.token_file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise BadInputsError(f"--token-file {options.token_file}: {error.strerror}") from None
+    token = read_token_file(options.token_file).strip()
     if not token:
         raise BadInputsError(f"--token-file {options.token_file}: empty")
     return token

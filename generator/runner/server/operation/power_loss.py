@@ -36,7 +36,7 @@ def check_after_power_loss(
         OSError: the data folder cannot be written to.
     """
     memory, now = data / "boot", boot()
-    earlier = memory.read_text(encoding="ascii") if memory.exists() else ""
+    earlier = memory.read_text(encoding="ascii", errors="replace") if memory.exists() else ""
     if now in ("", earlier):
         return
     if earlier:

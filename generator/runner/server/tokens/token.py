@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from generator.runner.server.tokens.role import Role, roles
 from generator.shared.failures import BadInputsError
@@ -50,6 +51,20 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise BadInputsError(f"token {name!r}: invalid name; use at most 64 letters, digits and . _ @ -")
     return name
+
+
+def read_token_file(file: str) -> str:
+    """Return the text of a file with tokens.
+
+    Raises:
+        BadInputsError: it cannot be read, or is not text in UTF-8.
+    """
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInputsError(f"--token-file {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadInputsError(f"--token-file {file}: not text in UTF-8") from None
 
 
 def read_given_tokens(text: str, source: str) -> Mapping[str, Token]:

@@ -24,7 +24,7 @@ from generator.runner.server.gateway.websocket.application import PackmillGatewa
 from generator.runner.server.gateway.websocket.personality import KernelBounds
 from generator.runner.server.operation.logs import set_up_logs
 from generator.runner.server.tokens.store import TokenStore
-from generator.runner.server.tokens.token import Token, digest, new_secret, read_given_tokens
+from generator.runner.server.tokens.token import Token, digest, new_secret, read_given_tokens, read_token_file
 from generator.shared.failures import BadInputsError
 
 Say = Callable[[str], None]
@@ -135,10 +135,7 @@ def _given_tokens(file: str | None) -> dict[str, Token]:
     """
     if not file:
         return {}
-    try:
-        text = Path(file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise BadInputsError(f"--token-file {file}: {error.strerror}") from None
+    text = read_token_file(file).strip()
     if not text:
         raise BadInputsError(f"--token-file {file}: empty")
     if ":" not in text and len(text.split()) == 1:  # as in the mode notebook-http
