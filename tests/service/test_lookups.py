@@ -16,9 +16,15 @@ from playwright.sync_api import Browser, Page, expect
 from support import commit_all, git, here, write_notebook
 from waiting import wait_until
 
+from generator.service.jobs.environment import JobContext
+from generator.service.jobs.isolation import Isolation
+from generator.service.lookups import lookups as lookups_module
 from generator.service.lookups.answer import read_answer
+from generator.service.lookups.lookups import Lookups
+from generator.service.project.project import Project
 from generator.service.store import tokens
 from generator.service.store.database import Database, sqlite_url
+from generator.service.store.job_folders import DataFolder
 from generator.subprocesses.commands import feed
 
 _ODD = "more/<b>odd.ipynb"
@@ -173,6 +179,28 @@ def test_lookups_that_wait_keep_no_other_request_waiting(service: Service) -> No
             assert not any(one.done() for one in waiting)
     assert answer.status_code == 200
     assert {one.result().status_code for one in waiting} == {200}
+
+
+def test_an_error_of_the_machine_is_not_remembered_as_the_answer(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [RuntimeError("can't start new thread")]
+
+    def fail_first(*_: object, output: Path, **__: object) -> int:
+        if errors:
+            raise errors.pop()
+        output.touch()
+        return 1
+
+    monkeypatch.setattr(lookups_module, "feed", fail_first)
+    checkout = Project(project, number=1, path="ada/toy", timeout=60.0, snapshots=tmp_path / "snapshots")
+    context = JobContext(project=checkout, address="", inside="", own={}, local_repositories=True)
+    lookups = Lookups(context, DataFolder(tmp_path), Isolation())
+    with pytest.raises(RuntimeError):
+        lookups.look_up({"repository": "x"})
+
+    assert lookups.look_up({"repository": "x"}).problem
+    lookups.stop()
 
 
 def test_a_program_that_takes_too_long_leaves_no_process(tmp_path: Path) -> None:

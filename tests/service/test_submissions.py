@@ -200,6 +200,15 @@ def test_a_form_that_canceled_a_pipeline_does_not_cancel_its_retry(
     assert after in ("pending", "running")
 
 
+@pytest.mark.parametrize("path", ["runs/{}/unshare", "runs/{}/cancel", "pipelines/{}/retry", "jobs/{}/resume"])
+@pytest.mark.parametrize("number", ["999999", "2147483648"])
+def test_a_button_for_what_does_not_exist_is_not_found(
+    path: str, number: str, render: Callable[[str], Form], submit: Callable[[str, Form], requests.Response]
+) -> None:
+    """PostgreSQL has no IDs of more than 31 bits, and the answer was 500."""
+    assert submit(path.format(number), render("pipelines/new")).status_code == 404
+
+
 def test_what_a_form_created_is_known_for_as_long_as_its_token_is_valid(tmp_path: Path) -> None:
     database = Database(sqlite_url(tmp_path / "x.sqlite3"))
     add_address(database, "old", "/runs/1")

@@ -95,6 +95,9 @@ class Lookups:
             answer = known.answer.result()
         except CancelledError:
             raise BusyError from None
+        except Exception:
+            known.until = 0.0  # an error of the machine for now, such as without a further thread
+            raise
         if known.until == float("inf"):
             limits = self._limits
             known.until = time.monotonic() + (limits.remembered_failure if answer.problem else limits.remembered)

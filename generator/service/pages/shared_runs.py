@@ -55,6 +55,8 @@ async def unshare(request: Request, number: int) -> Response:
     def act() -> Response:
         here = context(request)
         check_writer_form(request, given)
+        if here.runs.get(number) is None:
+            raise_not_found()
         remove_links(here.pipelines.database, number)
         return RedirectResponse(f"/{here.project.path}/-/runs/{number}", status_code=303)
 
