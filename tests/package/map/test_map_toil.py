@@ -6,6 +6,7 @@ A script stands in for Docker, and in most tests a module for Toil, which takes 
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -28,6 +29,7 @@ from generator.package.map.toil import plan as plans
 from generator.package.map.toil import scheduler as toil_scheduler
 from generator.package.map.toil.plan import ToilPlan
 from generator.package.map.toil.scheduler import ToilScheduler
+from generator.package.map.toil.waves import Wave
 from generator.package.map.tool import Tool
 from generator.request.settings import Settings
 from generator.shared.errors import RunError
@@ -499,6 +501,24 @@ def test_a_row_that_failed_before_a_leader_was_killed_runs_again(tmp_path: Path)
         2: ("cell-error", 1), 3: (None, 1), 4: (None, 1),
     }  # fmt: skip
     assert ended[2].scraps, "what it left is kept"
+
+
+def test_a_job_that_a_killed_leader_left_is_waited_for_and_reported(tmp_path: Path) -> None:
+    """It may be on a node that is not reached any more."""
+    group = tmp_path / "1" / "groups" / "0000000"
+    group.mkdir(parents=True)
+    reported: list[str] = []
+    with (group / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def end_job(line: str) -> None:
+            reported.append(line)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        Wave(tmp_path / "1", {}).wait_for_jobs(end_job)
+
+    assert len(reported) == 1
+    assert str(group) in reported[0]
 
 
 @pytest.mark.slow

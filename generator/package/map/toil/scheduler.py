@@ -65,7 +65,7 @@ class ToilScheduler:
         if wave.left() and can_continue and self._may_start():
             self._lead(wave, restart=True)
         wave.stop()
-        wave.wait_for_jobs()
+        wave.wait_for_jobs(Progress().say)
         self._collect(wave)
         wave.remove()
 

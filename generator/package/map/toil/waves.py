@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,11 +97,15 @@ class Wave:
         """Let jobs start no further row."""
         (self.folder / _STOP).touch()
 
-    def wait_for_jobs(self) -> None:
-        """Wait for the jobs that a killed leader left behind: each ends after its current row."""
+    def wait_for_jobs(self, say: Callable[[str], None]) -> None:
+        """Wait for the jobs that a killed leader left behind, and report it: each ends after its current row."""
         for group in self._groups():
             with suppress(FileNotFoundError), (group / "lock").open("rb") as lock, suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_SH)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    say(f"waiting for a job that the earlier map left, until its row has ended: {group}")
+                    fcntl.flock(lock, fcntl.LOCK_SH)
 
     def remove(self) -> None:
         """Remove everything of the wave."""
