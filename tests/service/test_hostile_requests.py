@@ -122,6 +122,14 @@ def test_file_names_that_are_no_text_are_kept_all_the_same(service: Service) -> 
     assert service.ask("GET", f"/jobs/{service.jobs(number)['one']['id']}/artifacts").status_code == 200
 
 
+def test_a_long_file_name_that_is_no_text_fails_no_later_job(service: Service) -> None:
+    """In UTF-8, each byte of it became three, and no file system has such a name."""
+    number = service.trigger(script=r"mkdir out; touch out/$(printf '\351%.0s' $(seq 200))", later="ls out")
+
+    assert service.wait(number) == "success"
+    assert "?" * 200 in service.trace(service.jobs(number)["two"]["id"])
+
+
 def test_artifacts_that_are_too_large_fail_the_job(another_service: Callable[..., Service]) -> None:
     service = another_service("--artifacts-limit", "1")
     number = service.trigger(script="mkdir out; head -c 2000000 /dev/urandom > out/big")

@@ -18,6 +18,8 @@ from generator.service.jobs.trace_writer import YELLOW, Trace
 from generator.shared import durable_files
 
 _DOTENV_LIMIT = 1 << 20
+_LONGEST_PATH = 3500
+"""Bytes of a path, so that later jobs can unpack it into their work folder (``PATH_MAX``, 4,096 bytes)."""
 _LONGEST_REPORT = LARGEST + 1
 """Bytes that are kept of a JUnit report: what is longer is refused when it is read."""
 
@@ -55,7 +57,7 @@ class ArtifactCollector:
         try:
             with zipfile.ZipFile(target, "w", **shape) as packed:
                 for path in files:
-                    packed.write(path, os.fsencode(path.relative_to(self._work)).decode("utf-8", "replace"))
+                    packed.write(path, _name_in_archive(path.relative_to(self._work)))
             durable_files.replace(target, self._folder / "artifacts.zip")
         finally:
             target.unlink(missing_ok=True)
@@ -90,6 +92,13 @@ class ArtifactCollector:
                 if equals and name.strip().isidentifier() and "\0" not in value:
                     variables[name.strip()] = value.strip().strip('"')
         return variables
+
+
+def _name_in_archive(path: Path) -> str:
+    """Return a path as text; a sign for bytes that are not UTF-8 is longer than a byte, if no name becomes too long."""
+    name = os.fsencode(path).decode("utf-8", "replace")
+    fits = len(name.encode()) <= _LONGEST_PATH and all(len(part.encode()) <= 255 for part in name.split("/"))
+    return name if fits else name.replace("\N{REPLACEMENT CHARACTER}", "?")
 
 
 def _files_below(folder: Path) -> list[Path]:
