@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import os
 import zipfile
 from collections.abc import Iterator
@@ -128,6 +129,25 @@ def test_files_of_a_run_that_was_killed_are_listed(server: NotebookServer, run: 
 
     assert {"plots/a b&c.png", "table.csv"} <= {one["path"] for one in listed}
     assert listed[-1]["href"].endswith(("/x%FF.txt", ".png"))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"outputs": [1, {"size": 2}, {"path": 5}, {"path": "table.csv", "sha256": "z"}]},
+        {"outputs": {"path": "table.csv"}, "cells": 5, "parameters": [1], "notebook": 7},
+        {"cells": [1], "notebook": "../../../../../../../../../../../../../../../../etc/hostname"},
+        [],
+    ],
+)
+def test_a_record_that_the_notebook_wrote_itself_is_no_unexpected_error(server: NotebookServer, record: object) -> None:
+    run = server.run("write.ipynb")["run"]["id"]
+    (result,) = server.data.glob(f"runs/*/{run}/output/result.json")
+    result.write_text(json.dumps(record))
+
+    for path in ("/result", ".html", "/outputs/", "/outputs.zip", "/outputs/table.csv"):
+        assert server.ask("GET", f"/runs/{run}{path}").status_code == 200
+    assert server.ask("GET", f"/runs/{run}/notebook").status_code == 404
 
 
 def test_a_file_that_is_removed_while_the_files_are_listed_is_left_out(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ from generator.shared.removal import remove_tree
 _ATTEMPTS = 5
 _DIGITS = 7
 """Runs of some seventeen minutes are in one folder, which keeps folders small."""
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    name: (kind, type(None))
+    for name, kind in {"notebook": str, "parameters": dict, "cells": list, "outputs": list}.items()
+}
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +149,19 @@ class RunFolder:
             self.path.parent.rmdir()
 
     def read_result(self) -> dict[str, Any]:
-        """Return the content of ``result.json``; empty if the run has not written it."""
-        return _read(self.output / contract.result_file)
+        """Return the content of ``result.json``; empty if the run has not written it.
+
+        The notebook can write the file too, so that parts of another form are left out.
+        """
+        result = _read(self.output / contract.result_file)
+        kept: dict[str, Any] = {
+            name: value for name, value in result.items() if isinstance(value, _KINDS.get(name, object))
+        }
+        if cells := kept.get("cells"):
+            kept["cells"] = [cell for cell in cells if isinstance(cell, dict)]
+        if outputs := kept.get("outputs"):
+            kept["outputs"] = [one for one in outputs if _is_output(one)]
+        return kept
 
     def has_whole_results(self) -> bool:
         """Whether the results of a run that has succeeded are as its record states."""
@@ -178,8 +195,7 @@ class RunFolder:
     def notebook(self) -> Path | None:
         """Return the executed notebook."""
         name = self.read_result().get("notebook")
-        path = self.output / name if name else None
-        return path if path and path.is_file() else None
+        return self.output_file(name) if name else None
 
     def output_file(self, relative: str) -> Path | None:
         """Return a file of the output directory; None if it does not exist or a link leads out of the directory."""
@@ -197,6 +213,13 @@ class RunFolder:
             return path if path.is_relative_to(self.output.resolve()) and path.exists() else None
         except (OSError, ValueError):
             return None
+
+
+def _is_output(one: object) -> bool:
+    if not isinstance(one, dict) or not isinstance(one.get("path"), str):
+        return False
+    digest = one.get("sha256", "0" * 64)
+    return isinstance(digest, str) and bool(_DIGEST.fullmatch(digest))
 
 
 def _disk_space(file: Path) -> int:
