@@ -6,8 +6,11 @@ Sources: GitLab's `job artifacts <https://docs.gitlab.com/api/job_artifacts/>`_ 
 
 from __future__ import annotations
 
+import errno
+import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urljoin
@@ -22,6 +25,8 @@ from generator.shared.safe_text import printable
 _LIMIT = 2 << 30
 _LARGEST_RESULTS = 64 << 30
 _LARGEST_TABLE = 256 << 20
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, ValueError, LookupError, EOFError)
+"""What Python's zipfile raises for an archive that is damaged, encrypted, or has names that no file can have."""
 _TABLE = re.compile(r"[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*){2}")
 """Name, version and file of a generic package."""
 
@@ -104,7 +109,9 @@ def _unpack(environment: Mapping[str, str], number: str, folder: Path, below: st
             if sum(one.file_size for one in wanted) > largest:
                 raise UsageError(f"the artifacts of job {number} are larger than {largest} bytes")
             packed.extractall(folder, wanted)  # which keeps every name inside the folder
-    except zipfile.BadZipFile as error:
+    except _DAMAGED as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise UsageError(f"the artifacts of job {number} cannot be read: {error}") from None
     finally:
         archive.unlink(missing_ok=True)

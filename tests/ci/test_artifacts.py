@@ -84,6 +84,24 @@ def test_the_processes_of_several_packages_are_listed(name: str, fetch: Fetch) -
         fetch(_SEVERAL, package_process=name)
 
 
+@pytest.mark.parametrize("damage", ["a name that no file can have", "a damaged file"])
+def test_an_archive_that_cannot_be_unpacked_is_named(
+    damage: str, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(_: object) -> bytes:
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("x" * 300 if "name" in damage else "a", "b" * 9000)
+        content = bytearray(written.getvalue())
+        if "name" not in damage:
+            content[31] ^= 0xFF
+        return bytes(content)
+
+    monkeypatch.setitem(globals(), "_archive", damaged)
+    with pytest.raises(UsageError, match="the artifacts of job 7 cannot be read"):
+        fetch({})
+
+
 def test_a_job_without_a_package_is_named(fetch: Fetch) -> None:
     with pytest.raises(UsageError, match="job 7 has no package"):
         fetch({})
