@@ -434,3 +434,14 @@ def test_reads_of_a_database_file_that_fails_raise_as_changes_do(tmp_path: Path,
             call()
     if is_open:
         store.close()
+
+
+def test_a_damaged_file_is_a_database_that_is_unavailable(tmp_path: Path) -> None:
+    store = SqliteRunStore(tmp_path)
+    store.close()
+    (tmp_path / "runs.sqlite").write_bytes(b"\0" * 8192)
+
+    with pytest.raises(StoreUnavailableError, match="file is not a database"):
+        store.get("a")
+    with pytest.raises(StoreUnavailableError, match="file is not a database"):
+        store.claim("w")

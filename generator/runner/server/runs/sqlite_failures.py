@@ -24,7 +24,8 @@ def failures_as_unavailable() -> Iterator[None]:
     """Report that SQLite cannot work.
 
     Raises:
-        StoreUnavailableError: the disk is full or broken, too many files are open, or a lock is held for too long.
+        StoreUnavailableError: the disk is full or broken, the file is damaged, too many files are open, or a lock is
+            held for too long.
         StoreMisfitError: the file lacks a table or a column.
     """
     try:
@@ -33,6 +34,11 @@ def failures_as_unavailable() -> Iterator[None]:
         kind = StoreMisfitError if is_misfit(error) else StoreUnavailableError
         _report(kind, str(error))
         raise kind(str(error)) from None
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # its subclasses are for mistakes of the caller
+            raise
+        _report(StoreUnavailableError, str(error))
+        raise StoreUnavailableError(str(error)) from None
 
 
 def _report(kind: type[StoreUnavailableError], message: str) -> None:
