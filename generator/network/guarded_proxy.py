@@ -113,16 +113,17 @@ class _Handler(StreamRequestHandler):
 
 def _relay(one: socket.socket, other: socket.socket) -> None:
     """Copy what each side sends until one of them ends."""
-    peer = {one: other, other: one}
-    while True:
-        ready, _, _ = select.select([one, other], [], [], _IDLE)
-        if not ready:
-            return
-        for side in ready:
+    sides = {one.fileno(): (one, other), other.fileno(): (other, one)}
+    waiting = select.poll()  # `select.select` takes no descriptor above 1023, and a service has a thousand connections
+    for descriptor in sides:
+        waiting.register(descriptor, select.POLLIN)
+    while ready := waiting.poll(_IDLE * 1000):
+        for descriptor, _ in ready:
+            side, peer = sides[descriptor]
             data = side.recv(1 << 16)
             if not data:
                 return
-            peer[side].sendall(data)
+            peer.sendall(data)
 
 
 @contextmanager

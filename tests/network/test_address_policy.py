@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import resource
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -353,6 +356,27 @@ def test_the_proxy_tunnels_to_allowed_addresses_alone() -> None:
         ):
             assert ask(line.encode()).startswith(b"HTTP/1.1 403 "), line
         assert ask(f"GET http://127.0.0.1:{port}/ HTTP/1.1".encode(), "127.0.0.1").startswith(b"HTTP/1.1 405 ")
+
+
+def test_the_proxy_works_in_a_service_with_very_many_connections() -> None:
+    """A descriptor above 1023 ended each connection, and with it each event of a hook."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack, socket.create_server(("127.0.0.1", 0)) as server:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096) if soft >= 0 else soft, hard))
+        others = [os.dup(server.fileno()) for _ in range(1100)]
+        stack.callback(lambda: [os.close(one) for one in others])
+        proxy = stack.enter_context(guarded_proxy(("127.0.0.1",)))
+        client = stack.enter_context(socket.create_connection(proxy.server_address[:2], timeout=60))
+        client.sendall(f"CONNECT 127.0.0.1:{server.getsockname()[1]} HTTP/1.1\r\n\r\n".encode())
+        answer = client.makefile("rb").readline()
+        remote = stack.enter_context(server.accept()[0])
+        client.sendall(b"question")
+        question = remote.recv(64)
+        remote.close()
+
+    assert answer == b"HTTP/1.1 200 Connection established\r\n"
+    assert question == b"question"
 
 
 def test_names_and_spellings_are_judged_by_what_they_resolve_to() -> None:
