@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,8 +15,10 @@ from notebook_server import NotebookServer, write_notebooks
 from support import here, write_notebook
 from waiting import wait_until
 
+from generator.runner.server import events as events_module
 from generator.runner.server.events import RunEvents
 from generator.runner.server.runs.model import Run, RunState
+from generator.runner.server.runs.store import StoreUnavailableError
 
 
 def test_a_run_is_accepted_with_its_address(server: NotebookServer) -> None:
@@ -86,22 +89,33 @@ def test_events_tell_each_cell_and_the_end(server: NotebookServer) -> None:
     assert events[-1][1]["state"] == "succeeded"
 
 
+def _run(state: RunState) -> Run:
+    created = datetime.now(timezone.utc)
+    return Run(id="a", process="a.ipynb", owner="", protocol="runs", options={}, state=state, created=created)
+
+
 def test_the_progress_of_a_run_whose_worker_died_is_forgotten() -> None:
     events = RunEvents(lambda run_id: pytest.fail(f"{run_id} is not read"))
-    lost = Run(
-        id="a",
-        process="a.ipynb",
-        owner="",
-        protocol="runs",
-        options={},
-        state=RunState.RUNNING,
-        created=datetime.now(timezone.utc),
-    )
+    lost = _run(RunState.RUNNING)
 
     events.take({"cell": "a", "number": 2, "of": 3})
     assert events.progress(lost) == (2, 3)
     events.publish_end("a")
     assert events.progress(lost) == (0, 0)
+
+
+def test_a_database_that_is_unavailable_for_a_while_ends_no_request_that_waits_for_a_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events_module, "_POLL", 0.01)
+    answers = iter([_run(RunState.RUNNING), None, None, *[_run(RunState.SUCCEEDED)] * 2])
+
+    async def find(_: str) -> Run:
+        if (found := next(answers)) is None:
+            raise StoreUnavailableError("no answer")
+        return found
+
+    assert asyncio.run(RunEvents(find).wait("a", 60)).state is RunState.SUCCEEDED
 
 
 def test_a_running_run_is_dismissed(server: NotebookServer) -> None:

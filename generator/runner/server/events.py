@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.runner.server.runs.model import Run, RunState
-from generator.runner.server.runs.store import Change, ChangeKind, RunMissingError
+from generator.runner.server.runs.store import Change, ChangeKind, RunMissingError, StoreUnavailableError
 
 _POLL = 0.5
 """Seconds between two looks at the database for runs that workers of other servers execute."""
@@ -122,6 +122,8 @@ class RunEvents:
             run = await self._find(run_id)
         except RunMissingError:
             return Event("ended")
+        except StoreUnavailableError:  # the run goes on, and a client that was refused might start it again
+            return None
         if run.state.final:
             return Event("ended")
         return Event("cell", *self.progress(run)) if run.cell else None
