@@ -362,7 +362,10 @@ def test_requests_at_once_for_one_kernel_leave_no_process(server: GatewayServer,
 
 
 def _descendants(process: int) -> set[int]:
-    children = set(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
+    try:
+        children = set(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
+    except OSError:  # it has ended meanwhile
+        return set()
     return children.union(*map(_descendants, children))
 
 
