@@ -11,8 +11,14 @@ from generator.containers.registry_session import Login
 from generator.package.document_rules.fields import items, mapping
 from generator.package.plain_document import read_document
 from generator.progress import Progress
-from generator.shared.errors import DocumentError
+from generator.shared.errors import DocumentError, UsageError
 from generator.signing.keys import VerifyingKey
+
+_UNVERIFIED_RUNTIMES = ("--singularity", "--udocker", "--user-space-docker-cmd", "--no-container")
+"""Options of cwltool with which it starts something else than the image in its registry: that of Singularity may be a
+file in the current folder."""
+_SHORTEST = len("--xx")
+"""Characters of a shortened option; argparse refuses a shorter one as ambiguous."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +40,20 @@ class Verification:
         for image in sorted({image for document in documents for image in images_of(document)}):
             verify_image(image, self.key, login=self.login_for(image))
             progress.say(f"{image}: signature verified")
+
+
+def refuse_unverified_runtimes(options: Iterable[str]) -> None:
+    """Refuse options of cwltool, also shortened ones, with which it starts something else than what is verified.
+
+    Raises:
+        UsageError: there is such an option.
+    """
+    for word in (option.partition("=")[0] for option in options):
+        if len(word) >= _SHORTEST and any(one.startswith(word) for one in _UNVERIFIED_RUNTIMES):
+            raise UsageError(
+                f"--verify: with {word}, what runs may be another image than the one that is verified; "
+                "omit one of the two"
+            )
 
 
 def images_of(document: Path) -> list[str]:

@@ -15,7 +15,7 @@ from generator.package.engines.cluster import Cluster
 from generator.package.given_values import given_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
-from generator.package.image_signatures import Verification
+from generator.package.image_signatures import Verification, refuse_unverified_runtimes
 from generator.package.inputs import check_job, refuse_remote_files
 from generator.package.job_file import read_job, refuse_address_keys
 from generator.package.record import read_record
@@ -62,7 +62,8 @@ def run_package(
     ``provenance`` is a folder for the crate of the run (`generator.package.run_crate`), also of one that fails.
 
     Raises:
-        UsageError: the values do not fit the interface, or ``verification`` is to continue a run; nothing was started.
+        UsageError: the values do not fit the interface, or ``verification`` is to continue a run, or to start another
+            image than it checks; nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         SignatureError: an image has no valid signature; nothing was started.
         RunError: the run failed.
@@ -75,11 +76,8 @@ def run_package(
     from generator.package.run_crate.recording import recorded
     from generator.package.run_crate.run import Given
 
-    if verification and (resume or "--restart" in options):
-        raise UsageError(
-            "--verify: a continued run starts the images of the workflow that Toil stored, which are not verified; "
-            "omit --resume and choose another --outdir, or omit --verify"
-        )
+    if verification:
+        _check_what_starts(engine, options, resume=resume)
     folder = find_process(package).parent
     job_file = job or folder / "inputs.yml"
     hints = read_hints(folder)
@@ -131,6 +129,21 @@ def run_package(
         return run()
     secrets = frozenset(name for name, hint in hints.items() if hint.secret)
     return recorded(run, Given(document=document, job=job_values, secrets=secrets, outdir=outdir), provenance)
+
+
+def _check_what_starts(engine: str, options: tuple[str, ...], *, resume: bool) -> None:
+    """Refuse a run that would start something else than what ``--verify`` checks.
+
+    Raises:
+        UsageError: Toil continues a run, or cwltool does not start the image in its registry.
+    """
+    if resume or "--restart" in options:
+        raise UsageError(
+            "--verify: a continued run starts the images of the workflow that Toil stored, which are not verified; "
+            "omit --resume and choose another --outdir, or omit --verify"
+        )
+    if engine != toil.name:
+        refuse_unverified_runtimes(options)
 
 
 def engine_options(options: tuple[str, ...], *, guarded: Sequence[str], network: str | None) -> tuple[str, ...]:

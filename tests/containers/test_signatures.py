@@ -233,6 +233,23 @@ def test_a_run_that_continues_is_not_verified(
     assert "omit --resume and choose another --outdir" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "option", ["--singularity", "--singul", "--udocker", "--user-space-docker-cmd=u", "--no-container"]
+)
+def test_nothing_else_than_what_is_verified_is_started(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For Singularity, cwltool takes a file of the present folder that has the name of the image."""
+    package = package_with(f"registry.example.org/a@sha256:{'7' * 64}", "no-inputs", tmp_path)
+    (tmp_path / "key.pub").write_text(key_pair("ed25519")[1])
+    key, out = str(tmp_path / "key.pub"), str(tmp_path / "out")
+
+    code = main(["run", str(package), "--outdir", out, "--trust", "--verify", key, "--", option])
+
+    assert code == 2
+    assert f"--verify: with {option.partition('=')[0]}, what runs may be another image" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [("run",), ("map", "--product", "n=1..2")], ids=["run", "map"])
 def test_trust_does_not_extend_to_what_is_verified(
     words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
