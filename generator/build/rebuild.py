@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +163,7 @@ def _lock(package: Path, name: str) -> tuple[str, str]:
 
 def _text_of(package: Path, name: str) -> str:
     """Read a regular file of the package; links are refused."""
-    with BufferedReader(open_regular_file(package / name, follow_links=False)) as file:
+    with open_regular_file(package / name, follow_links=False) as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
         raise ValueError("larger than 64 MiB")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from io import FileIO
+from io import BufferedReader
 from pathlib import Path
 
 
@@ -12,8 +12,8 @@ class NotRegularFileError(OSError):
     """A folder, a named pipe, a device or a socket has the file's name."""
 
 
-def open_regular_file(path: str | Path, *, follow_links: bool = True) -> FileIO:
-    """Open a regular file for reading, unbuffered, without waiting for the writer of a pipe that has its name.
+def open_regular_file(path: str | Path, *, follow_links: bool = True) -> BufferedReader:
+    """Open a regular file for reading, without waiting for the writer of a pipe that has its name.
 
     Raises:
         NotRegularFileError: another kind of file has this name.
@@ -25,4 +25,4 @@ def open_regular_file(path: str | Path, *, follow_links: bool = True) -> FileIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotRegularFileError(f"{path}: not a regular file")
-    return FileIO(descriptor, "r")
+    return os.fdopen(descriptor, "rb")

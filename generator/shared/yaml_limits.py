@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from io import BufferedReader, TextIOWrapper
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def read_text(path: Path) -> str:
     Raises:
         OSError, UnicodeDecodeError: the file cannot be read, or is not a regular file.
     """
-    with TextIOWrapper(BufferedReader(open_regular_file(path)), encoding="utf-8-sig") as file:
+    with TextIOWrapper(open_regular_file(path), encoding="utf-8-sig") as file:
         return file.read(largest_text + 1)
 
 

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
@@ -142,7 +141,7 @@ def _read_run_record(results: Path) -> dict[str, Any]:
         StagingError: the file is too large for a record.
     """
     try:
-        with BufferedReader(open_regular_file(results / contract.result_file)) as file:
+        with open_regular_file(results / contract.result_file) as file:
             if os.fstat(file.fileno()).st_size > _LARGEST_RECORD:
                 raise StagingError(
                     f"{contract.result_file}: more than {_LARGEST_RECORD >> 20} MiB, too large for the record of a run"

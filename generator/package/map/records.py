@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ _LONGEST_TEXT = 4000
 def read_object(path: Path) -> dict[str, Any]:
     """Return a JSON object from a regular file; empty if the file has none or is too large."""
     try:
-        with BufferedReader(open_regular_file(path, follow_links=False)) as file:
+        with open_regular_file(path, follow_links=False) as file:
             document = presentable(json.loads(file.read(_LARGEST)))
     except (OSError, ValueError, RecursionError):
         return {}

@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import BufferedReader
 from itertools import chain, islice
 from pathlib import Path
 
@@ -94,7 +93,7 @@ class _Image:
     def read(self, path: str, kind: str) -> bytes:
         """Read the beginning of a regular file."""
         try:
-            with BufferedReader(open_regular_file(self._outside(path))) as file:
+            with open_regular_file(self._outside(path)) as file:
                 return file.read(_LARGEST[kind])
         except (OSError, ValueError):
             return b""
