@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -300,10 +301,13 @@ def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(KernelChannels, "websocket_handler", handler)
     monkeypatch.setattr(KernelChannels, "kernel_id", kernel.kernel_id)
 
-    connection.write_message("x" * 90)
-    connection.write_message("x" * 90)
-    assert handler.code is None
-    connection.write_message("x" * 90)
+    async def write() -> None:
+        connection.write_message("x" * 90)
+        connection.write_message("x" * 90)
+        assert handler.code is None
+        connection.write_message("x" * 90)
+
+    asyncio.run(write())
     assert handler.code == 1008
 
 
