@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support import here
@@ -16,6 +20,7 @@ from support import here
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, new_run_id
 from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.runs.store import StoreUnavailableError
+from generator.runner.server.workers import pool
 from generator.runner.server.workers import worker as worker_module
 from generator.runner.server.workers.channel import channel_pair
 from generator.runner.server.workers.own_folder import OwnFolder
@@ -31,6 +36,32 @@ def store(tmp_path: Path) -> Iterator[SqliteRunStore]:
     opened = SqliteRunStore(tmp_path)
     yield opened
     opened.close()
+
+
+def test_a_worker_that_cannot_be_started_is_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may have no process or descriptor left for a while."""
+    settings = WorkerSettings(name="", root=tmp_path, data=tmp_path)
+    workers = pool.WorkerPool(settings, count=1, on_message=lambda _: None, on_death=lambda _: None)
+    attempts = []
+
+    def start(_: object, **options: Any) -> subprocess.Popen[bytes]:
+        attempts.append(os.listdir("/proc/self/fd"))
+        if len(attempts) < 3:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return subprocess.Popen(("sleep", "600"), pass_fds=options["pass_fds"])
+
+    async def replace_one() -> None:
+        workers._replace()
+        while not workers.size:
+            await asyncio.sleep(0.01)
+        await workers.stop(0.01)
+
+    monkeypatch.setattr(pool, "_RESTART_DELAY", 0.01)
+    monkeypatch.setattr(pool, "subprocess", SimpleNamespace(Popen=start, DEVNULL=subprocess.DEVNULL))
+    asyncio.run(replace_one())
+
+    assert len(attempts) == 3
+    assert attempts[0] == attempts[1] == attempts[2]
 
 
 def claimed(store: SqliteRunStore) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -10,10 +11,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from generator.runner.server.operation.logs import log
 from generator.runner.server.workers.channel import channel_pair, receive, send
 from generator.runner.server.workers.settings import WorkerSettings
 
@@ -112,8 +114,13 @@ class WorkerPool:
         await _all_gone(workers, 5)
 
     def _start_one(self) -> None:
-        ours, theirs = channel_pair()
-        with theirs:
+        """Start a worker.
+
+        Raises:
+            OSError: this machine can start no process now, or has no descriptors.
+        """
+        with ExitStack() as stack:
+            ours, theirs = map(stack.enter_context, channel_pair())
             process = subprocess.Popen(
                 [sys.executable, *_isolation(), "-m", "generator.runner.server.workers.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -121,6 +128,8 @@ class WorkerPool:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the server, which stops its workers
             )
+            theirs.close()
+            stack.pop_all()
         name = f"{os.getpid()}-{process.pid}-{secrets.token_hex(4)}"
         send(ours, replace(self._settings, name=name).as_message())
         ours.settimeout(0)
@@ -164,8 +173,13 @@ class WorkerPool:
             self._on_death(worker.name)
 
     def _replace(self) -> None:
-        if not self._stopping:
+        if self._stopping:
+            return
+        try:
             self._start_one()
+        except OSError as error:
+            log("no worker can be started", level=logging.WARNING, reason=str(error))
+            asyncio.get_running_loop().call_later(_RESTART_DELAY, self._replace)
 
 
 async def _all_gone(workers: list[_Worker], timeout: float, hurry: asyncio.Event | None = None) -> bool:
