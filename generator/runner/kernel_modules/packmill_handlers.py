@@ -19,6 +19,7 @@ import atexit
 import contextlib
 import ctypes
 import errno
+import fcntl
 import gc
 import json
 import os
@@ -61,6 +62,7 @@ class _Handlers:
         self.is_busy = False
         self.forks = None
         self.printed = os.memfd_create("packmill-printed", os.MFD_CLOEXEC)
+        fcntl.fcntl(self.printed, fcntl.F_SETFL, os.O_APPEND)  # a program that opens /dev/stdout empties it
         os.dup2(self.printed, 1)
         signal.signal(signal.SIGINT, self._interrupt)
 
@@ -108,7 +110,6 @@ class _Handlers:
     def _run(self, source, *, store_history=False):
         """Run a cell; return what it printed and, if it failed, its error as the Kernel Gateway words it."""
         os.ftruncate(self.printed, 0)
-        os.lseek(self.printed, 0, os.SEEK_SET)
         self.shell.channel.result = None
         self.is_busy = True
         try:

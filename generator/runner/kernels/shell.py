@@ -42,11 +42,19 @@ class _Written:
         return os.fstat(self.descriptor).st_size
 
     def read(self, end: int) -> str:
-        """Return the text up to a position, and free its memory."""
+        """Return the text up to a position, and free its memory.
+
+        A program that opens ``/dev/stderr`` for writing, as ``sh -c 'echo done > /dev/stderr'`` does, empties the file.
+        """
         parts = []
+        if end < self._position:
+            self._position = 0
         start = self._position
         while self._position < end:
             data = os.pread(self.descriptor, min(_PART, end - self._position), self._position)
+            if not data:  # emptied after its size was noted
+                self._position = 0
+                break
             self._position += len(data)
             parts.append(self._decoder.decode(data))
         if end - start > _PART:

@@ -1,0 +1,52 @@
+"""Text that a notebook and its programs print in a shell without the kernel protocol."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from generator.runner.kernels.shell import _Written
+
+
+@pytest.fixture
+def written() -> Iterator[_Written]:
+    one = _Written("stderr")
+    yield one
+    one.close()
+
+
+def _run(script: str, written: _Written) -> None:
+    subprocess.run(("sh", "-c", script), stderr=written.descriptor, check=True)
+
+
+def test_text_is_read_once(written: _Written) -> None:
+    _run("echo first >&2", written)
+    assert written.read(written.size()) == "first\n"
+    _run("echo second >&2", written)
+    assert written.read(written.size()) == "second\n"
+    assert written.read(written.size()) == ""
+
+
+def test_after_a_program_emptied_the_text_what_it_writes_is_read(written: _Written) -> None:
+    """A shell's ``> /dev/stderr`` opens it again, and removes what it had."""
+    _run("echo a long line of text >&2", written)
+    written.read(written.size())
+
+    _run("echo short > /dev/stderr", written)
+    assert written.read(written.size()) == "short\n"
+    _run("echo next >&2", written)
+    assert written.read(written.size()) == "next\n"
+
+
+def test_text_that_is_gone_is_not_waited_for(written: _Written) -> None:
+    """A message has the size of the text before it, and may be read after a program emptied that."""
+    _run("echo a long line of text >&2", written)
+    size = written.size()
+    os.truncate(f"/proc/self/fd/{written.descriptor}", 0)
+
+    assert written.read(size) == ""
+    _run("echo next >&2", written)
+    assert written.read(written.size()) == "next\n"
