@@ -8,7 +8,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +18,10 @@ from fastapi import Request
 from notebook_server import NotebookServer
 from support import write_notebook
 
+from generator.runner.results.folder import write_result
 from generator.runner.server import app as application
 from generator.runner.server.api import output_files
+from generator.runner.server.runs.folder import RunFolder
 
 WRITE = (
     "import os\n"
@@ -135,6 +137,7 @@ def test_files_of_a_run_that_was_killed_are_listed(server: NotebookServer, run: 
     "record",
     [
         {"outputs": [1, {"size": 2}, {"path": 5}, {"path": "table.csv", "sha256": "z"}]},
+        {"outputs": [{"path": name, "size": size} for name, size in (("a.png", "abc"), ("b.png", [1]), ("c.png", -1))]},
         {"outputs": {"path": "table.csv"}, "cells": 5, "parameters": [1], "notebook": 7},
         {"cells": [1], "notebook": "../../../../../../../../../../../../../../../../etc/hostname"},
         [],
@@ -148,6 +151,32 @@ def test_a_record_that_the_notebook_wrote_itself_is_no_unexpected_error(server: 
     for path in ("/result", ".html", "/outputs/", "/outputs.zip", "/outputs/table.csv"):
         assert server.ask("GET", f"/runs/{run}{path}").status_code == 200
     assert server.ask("GET", f"/runs/{run}/notebook").status_code == 404
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "endless device"])
+def test_a_record_of_another_kind_of_file_is_not_waited_for(
+    make: Callable[[Path], None], server: NotebookServer
+) -> None:
+    """Handlers read it in the event loop: nobody else would be answered."""
+    run = server.run("write.ipynb")["run"]["id"]
+    (result,) = server.data.glob(f"runs/*/{run}/output/result.json")
+    result.unlink()
+    make(result)
+
+    assert server.ask("GET", f"/runs/{run}/result").json()["run"]["id"] == run
+    assert {one["path"] for one in server.ask("GET", f"/runs/{run}/outputs/").json()["outputs"]} >= {"table.csv"}
+    assert server.ask("GET", "/health").status_code == 200
+
+
+def test_the_digest_of_a_file_is_that_of_the_record_as_it_is_now(tmp_path: Path) -> None:
+    """It is kept for further files of the run, which may be very many."""
+    folder = RunFolder(tmp_path)
+    folder.output.mkdir()
+    for digest in ("0" * 64, "1" * 64):
+        write_result(folder.output / "result.json", json.dumps({"outputs": [{"path": "a", "sha256": digest}]}).encode())
+        assert output_files.digests_of(folder) == {"a": digest}
+    (folder.output / "result.json").unlink()
+    assert output_files.digests_of(folder) == {}
 
 
 def test_a_file_that_is_removed_while_the_files_are_listed_is_left_out(tmp_path: Path) -> None:

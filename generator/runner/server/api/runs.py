@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from generator.runner.server.api.entities import result_entity, run_entity
 from generator.runner.server.api.models import ResultEntity, RunEntity, RunList, binary, document
@@ -96,7 +97,7 @@ async def _start(request: Request, submission: Submission, seconds: float) -> Re
     await context.save(run)
     headers = {"Location": context.address(f"/runs/{run.id}")}
     if run.state.final:
-        return JsonResponse(result_entity(context, run), headers=headers)
+        return JsonResponse(await run_in_threadpool(result_entity, context, run), headers=headers)
     return JsonResponse(run_entity(context, run), 202, headers)
 
 
@@ -142,14 +143,14 @@ async def dismiss_run(request: Request, run_id: str) -> Response:
 async def show_result(request: Request, run_id: str) -> Response:
     """Return the result of a run that has ended."""
     context, run = await _find(request, run_id, ended=True)
-    return JsonResponse(result_entity(context, run))
+    return JsonResponse(await run_in_threadpool(result_entity, context, run))
 
 
 @router.get("/runs/{run_id}/notebook", responses={200: document("application/x-ipynb+json")})
 async def show_notebook(request: Request, run_id: str) -> Response:
     """Return the executed notebook, as it is saved while the run goes on."""
     context, run = await _find(request, run_id)
-    path = context.folder(run.id).notebook()
+    path = await run_in_threadpool(context.folder(run.id).notebook)
     if path is None:
         raise ProblemError(404, f"run {run_id}: no executed notebook")
     return file_response(path, media_type="application/x-ipynb+json", filename=path.name)

@@ -29,6 +29,7 @@ from generator.runner.results.folder import write_result
 from generator.shared import contract, durable_files
 from generator.shared.file_digest import file_sha256
 from generator.shared.json_text import json_text
+from generator.shared.regular_files import open_regular_file
 from generator.shared.removal import remove_tree
 
 _ATTEMPTS = 5
@@ -38,6 +39,10 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     name: (kind, type(None))
     for name, kind in {"notebook": str, "parameters": dict, "cells": list, "outputs": list}.items()
 }
+_LARGEST = 256 << 20
+"""Bytes of a file that is read: a million results take less, and a notebook may write one of any size."""
+_LARGEST_SIZE = 1 << 63
+"""Bytes of a result: no file system has larger files."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -218,7 +223,9 @@ class RunFolder:
 def _is_output(one: object) -> bool:
     if not isinstance(one, dict) or not isinstance(one.get("path"), str):
         return False
-    digest = one.get("sha256", "0" * 64)
+    digest, size = one.get("sha256", "0" * 64), one.get("size", 0)
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _LARGEST_SIZE:
+        return False
     return isinstance(digest, str) and bool(_DIGEST.fullmatch(digest))
 
 
@@ -231,7 +238,9 @@ def _disk_space(file: Path) -> int:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
+        with open_regular_file(path, follow_links=False) as file:
+            size = os.fstat(file.fileno()).st_size
+            document = json.loads(file.read(size)) if size <= _LARGEST else {}
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
