@@ -6,6 +6,7 @@ limit, so that a huge repository fills no disk, and a server that lists branches
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -36,7 +37,11 @@ class FetchLimits:
         """Return the limit that the fetch into ``folder`` exceeds, or an empty text."""
         if time.monotonic() - began > self.seconds:
             return f"not fetched within {self.seconds:.0f} seconds; PACKMILL_REPOSITORY_TIME is the limit"
-        if _size(folder) > self.size * _MIB:
+        try:
+            size = _size(folder)
+        except _PathTooLongError:
+            return "has a path that is longer than the system takes; shorten the names of its folders"
+        if size > self.size * _MIB:
             return (
                 f"takes more than {self.size} MiB with its history and submodules; leave large files out of it, or ask "
                 "the operator for a higher limit, which is PACKMILL_REPOSITORY_SIZE"
@@ -101,17 +106,35 @@ class _Watch(threading.Thread):
         self.join()
 
 
+class _PathTooLongError(Exception):
+    """A file cannot be measured, but git, which reaches it from the folder, can go on writing it."""
+
+
 def _size(folder: Path) -> int:
-    """Return the bytes that the files of a folder take on the disk; files may come and go meanwhile."""
+    """Return the bytes that the files of a folder take on the disk; files may come and go meanwhile.
+
+    Raises:
+        _PathTooLongError: a path is longer than the system takes.
+    """
     total, open_folders = 0, [str(folder)]
     while open_folders:
-        with suppress(OSError), os.scandir(open_folders.pop()) as entries:
-            for entry in entries:
-                with suppress(OSError):
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        open_folders.append(entry.path)
+        try:
+            with os.scandir(open_folders.pop()) as entries:
+                for entry in entries:
+                    try:
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+                        if entry.is_dir(follow_symlinks=False):
+                            open_folders.append(entry.path)
+                    except OSError as error:
+                        _refuse_long_path(error)
+        except OSError as error:
+            _refuse_long_path(error)
     return total
+
+
+def _refuse_long_path(error: OSError) -> None:
+    if error.errno == errno.ENAMETOOLONG:
+        raise _PathTooLongError from None
 
 
 def _end_programs(folder: Path) -> None:

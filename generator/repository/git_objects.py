@@ -34,6 +34,8 @@ DEEPEST = 200
 """Folders in each other that a tree may have: Python's functions that walk trees call themselves for each."""
 MOST_ENTRIES = 1_000_000
 """Files and folders that a tree may have: a few kilobytes of folders with the same content can stand for any number."""
+LONGEST_PATH = 3_500
+"""Bytes of a path in a checkout, with the checkout's folder: the system takes 4,095, also in a copy of it elsewhere."""
 _LONGEST_ENTRY, _LARGEST_COMMIT = 1 << 16, 4 << 20
 """Bytes of a path, and of a commit with its message."""
 
@@ -42,7 +44,7 @@ def check_out(repo: git.Repo, commit: str) -> str:
     """Check out a commit without a branch, and return it.
 
     Raises:
-        RepositoryError: it has too many files, its folders are nested too deep, or its message is too long.
+        RepositoryError: it has too many files, its folders are nested too deep, a path or its message is too long.
     """
     address = repo.remote("origin").url
     if int(repo.git.cat_file("-s", commit)) > _LARGEST_COMMIT:
@@ -53,6 +55,8 @@ def check_out(repo: git.Repo, commit: str) -> str:
             raise RepositoryError(
                 f"{address}: folders are nested more than {DEEPEST} deep below {deep!r}; move their files up"
             )
+        if is_too_long(f"{repo.working_dir}/{path}"):  # git writes it from the folder, so that nothing else reaches it
+            raise RepositoryError(f"{address}: the path {path[:60]!r}… is too long; shorten the names of its folders")
     repo.git.checkout("--quiet", "--force", "--detach", commit)
     return commit
 
@@ -80,6 +84,11 @@ def list_tree(repo: git.Repo, *words: str) -> Iterator[str]:
 def is_too_deep(path: str) -> bool:
     """Return whether a path of a tree has more folders in each other than programs can walk."""
     return path.count("/") > DEEPEST
+
+
+def is_too_long(path: str) -> bool:
+    """Return whether a path has more bytes than programs can reach in every place of a checkout."""
+    return len(os.fsencode(path)) > LONGEST_PATH
 
 
 def fetch_commit(repo: git.Repo, revision: str, *, contents: bool = True) -> str:

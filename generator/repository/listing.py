@@ -17,7 +17,7 @@ from generator.repository.connection import connect
 from generator.repository.fetch import resolve_checkout
 from generator.repository.git_environment import leave_hook
 from generator.repository.git_messages import explain_git_error
-from generator.repository.git_objects import fetch_commit, is_too_deep, list_tree
+from generator.repository.git_objects import fetch_commit, is_too_deep, is_too_long, list_tree
 from generator.shared.errors import RepositoryError
 
 _MOST_FILES = 20_000
@@ -136,8 +136,9 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def _is_odd(path: str) -> bool:
-    """Return whether a path leaves the folder or is git's, which git checks only when it writes, or is too deep."""
-    return is_too_deep(path) or any(part in ("", ".", "..", ".git") for part in path.lower().split("/"))
+    """Return whether a path leaves the folder or is git's, which git checks only when it writes, or is unreachable."""
+    is_elsewhere = any(part in ("", ".", "..", ".git") for part in path.lower().split("/"))
+    return is_elsewhere or is_too_deep(path) or is_too_long(path)
 
 
 def _names(refs: Iterable[str], start: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def test_a_fetch_ends_as_soon_as_it_is_too_large(tmp_path: Path) -> None:
     (tmp_path / "pack").write_bytes(b"x" * (2 << 20))
 
     assert "takes more than 1 MiB" in _ended(FetchLimits(size=1), tmp_path)
+
+
+def test_a_path_that_only_git_reaches_is_beyond_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes it from the folder, but not as a whole: what it leads to cannot be measured."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(*["d" * 200] * 20)
+    folder.mkdir(parents=True)
+    (folder / ("f" * 60)).write_bytes(b"x" * (2 << 20))
+
+    assert "a path that is longer than the system takes" in FetchLimits(size=1).problem(tmp_path, time.monotonic())
 
 
 def test_a_fetch_that_takes_too_long_ends(tmp_path: Path) -> None:

@@ -311,6 +311,30 @@ def test_a_tree_deeper_than_python_can_walk_is_refused_before_it_is_written(
     assert [one["process"] for one in found["interfaces"]] == ["process.ipynb"]
 
 
+def test_a_path_longer_than_the_system_takes_is_refused_before_it_is_written(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    """git could write it from the folder of the checkout; nothing that reads or measures the checkout reaches it."""
+    grow(repository, "/".join(["d" * 200] * 20) + "/f.ipynb")
+
+    refused = packmill("build", repository, "--no-image", "--output", tmp_path / "out")
+
+    assert refused.code == 10
+    assert "is too long; shorten the names of its folders" in refused.err
+    assert look_up(build_request(str(repository)), {})["processes"] == ["process.ipynb"]
+
+
+def test_a_path_in_a_submodule_counts_with_the_submodule_s_folder(repository: Path, tmp_path: Path) -> None:
+    library = repository.parent / "library"
+    place = Path(*["d" * 200] * 14)
+    (library / place).mkdir(parents=True)
+    (library / place / "f").write_text("x")
+    add_submodule(repository, "/".join(["s" * 200] * 5), "../library", commit_all(library))
+
+    with pytest.raises(RepositoryError, match=r"submodule .* is too long; shorten"):
+        checkout_of(repository, tmp_path)
+
+
 def grow(repository: Path, path: str, *, commits: int = 1) -> None:
     """Add commits to a repository with a notebook; the first adds a file at ``path``."""
     write_notebook(repository / "process.ipynb", "n = 1  # type: int")
