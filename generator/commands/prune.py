@@ -120,10 +120,10 @@ def _images(options: argparse.Namespace, before: float) -> tuple[tuple[Removal, 
     from generator.shared.errors import EngineMissingError
 
     folders = options.output or [Path("packages")]
+    used = used_by_artifacts(options.data).union(*map(used_by_packages, folders))
     for folder in folders:
         if not folder.is_dir():
             print(f"{folder}: no such folder; name the folders of your packages with --output", file=sys.stderr)
-    used = used_by_artifacts(options.data).union(*map(used_by_packages, folders))
     quota = _quota(options) if options.image_quota else None
     try:
         images = list_images()

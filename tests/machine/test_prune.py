@@ -172,6 +172,41 @@ def test_a_folder_that_cannot_be_listed_stops_everything(tmp_path: Path, monkeyp
         used_by_packages(Path("packages"))
 
 
+@pytest.mark.parametrize("closed", ["data", "data/jobs", "data/jobs/1", "data/jobs/1/artifacts.zip"])
+def test_artifacts_that_cannot_be_read_stop_everything(
+    closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images of the packages in them would be removed."""
+    archive = tmp_path / "data/jobs/1/artifacts.zip"
+    archive.parent.mkdir(parents=True)
+    archive.touch()
+    for folder in (tmp_path, *archive.parents[:3]):
+        folder.chmod(0o755)
+    (tmp_path / closed).chmod(0)
+    monkeypatch.chdir(tmp_path)
+
+    with as_another_user(), pytest.raises(UsageError, match=r"^data.*: cannot be read: Permission denied; the images"):
+        used_by_artifacts(Path("data"))
+
+
+def test_folders_that_are_closed_to_the_caller_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packmill: Callable[..., Finished]
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+
+    with as_another_user():
+        finished = [
+            packmill("prune", "--only", "images", "--yes", "--output", "closed/packages"),
+            packmill("prune", "--only", "images", "--yes", "--data", "closed/data"),
+            packmill("prune", "--only", "pipelines", "--yes", "--data", "closed/data"),
+        ]
+
+    assert [one.code for one in finished] == [2, 2, 2]
+    assert all("cannot be read: Permission denied" in one.err for one in finished)
+
+
 def test_a_package_of_nested_groups_and_a_branch_with_slashes_is_found(tmp_path: Path) -> None:
     package = tmp_path / "a/b/c/d/e/trees/feature/x/y/maps"
     package.mkdir(parents=True)

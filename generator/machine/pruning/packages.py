@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from generator.package.record import read_record
 from generator.shared.errors import UsageError
@@ -43,15 +43,38 @@ def used_by_artifacts(data: Path) -> frozenset[str]:
     """Return the names and layers that the packages in a service's artifacts use; broken archives hold none.
 
     A run can leave a file that is named as the record of a package and is not one.
+
+    Raises:
+        UsageError: a folder or an archive cannot be read, so that what its packages use is unknown.
     """
     used: set[str] = set()
-    for archive in data.glob("jobs/[0-9]*/artifacts.zip"):
-        with suppress(*_BROKEN), zipfile.ZipFile(archive) as opened:
-            for name in opened.namelist():
-                if name.rpartition("/")[2] == _RECORD:
-                    with suppress(*_BROKEN):
-                        used.update(_used_by(_read_member(opened, name)))
+    for archive in _archives(data):
+        try:
+            with archive.open("rb") as file:
+                used.update(_used_by_archive(file))
+        except (NotADirectoryError, IsADirectoryError):
+            continue
+        except OSError as error:
+            _refuse_unknown(error)
     return frozenset(used)
+
+
+def _archives(data: Path) -> Iterator[Path]:
+    """Yield the places of the jobs' artifacts; nothing if there is no folder of jobs."""
+    try:
+        jobs = sorted((data / "jobs").iterdir())
+    except OSError as error:
+        _refuse_unknown(error)
+        return
+    yield from (job / "artifacts.zip" for job in jobs if job.name[0].isdigit())
+
+
+def _used_by_archive(file: IO[bytes]) -> Iterator[str]:
+    with suppress(*_BROKEN), zipfile.ZipFile(file) as opened:
+        for name in opened.namelist():
+            if name.rpartition("/")[2] == _RECORD:
+                with suppress(*_BROKEN):
+                    yield from _used_by(_read_member(opened, name))
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> object:

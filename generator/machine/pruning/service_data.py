@@ -14,6 +14,7 @@ from generator.service.retention.ended import ended_pipelines, pipeline_size, re
 from generator.service.store.database import Database, Row, jobs, sqlite_url
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
+from generator.shared.errors import UsageError
 
 
 @contextmanager
@@ -25,10 +26,14 @@ def old_pipelines(
     Removing needs the service's lock on its database, so it must be stopped.
 
     Raises:
-        UsageError: the database cannot be opened, or a service uses it.
+        UsageError: the folder cannot be read, the database cannot be opened, or a service uses it.
     """
     data = DataFolder(folder)
-    if database is None and not data.database.is_file():
+    try:
+        is_missing = database is None and not data.database.is_file()
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be read: {error.strerror}; run this as the service's user") from None
+    if is_missing:
         yield ()
         return
     opened = Database(database or sqlite_url(data.database))
