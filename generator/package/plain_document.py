@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from generator.shared.errors import DocumentError
-from generator.shared.yaml_limits import YamlLimitError, check_events, check_size, read_text
+from generator.shared.yaml_limits import check_events, check_size, read_text
+from generator.shared.yaml_problems import unfit_values
 
 
 def read_document(path: Path) -> Any:
@@ -28,7 +29,7 @@ def read_document(path: Path) -> Any:
         events: list[Any] = []
         check_events(_kept(YAML(typ="rt", pure=True).parse(text), events))
         return _value(events)
-    except (OSError, UnicodeDecodeError, YamlLimitError, YAMLError, _ForbiddenYamlError) as error:
+    except (OSError, YAMLError, *unfit_values, _ForbiddenYamlError) as error:
         raise DocumentError(f"cannot be read as a CWL document: {str(error).splitlines()[0]}") from None
 
 

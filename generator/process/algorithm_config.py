@@ -83,7 +83,10 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     ]
     if mistakes:
         raise ParametersError(where=name, mistakes=mistakes)
-    words, unused = algorithm_config.read(text)
+    try:
+        words, unused = algorithm_config.read(text)
+    except ValueError as error:  # YAML 1.2 alone
+        raise ParametersError(where=name, mistakes=[Mistake(line=1, text="", message=str(error))]) from None
     others = [key for key in unused if key not in ("inputs", "outputs")]
     warnings = (Remark(line=0, message=f"{name}: not used: {printable(', '.join(others))}"),) if others else ()
     return Interface(inputs=inputs, outputs=outputs, warnings=warnings), read_statements(words, name)
@@ -95,7 +98,7 @@ def _written_inputs(text: str) -> list[dict[str, Any]]:
 
     try:
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - constructs text only
-    except yaml.YAMLError:  # YAML 1.2 alone
+    except (yaml.YAMLError, *unfit_values, RecursionError):  # YAML 1.2 alone
         return []
     return _records(document.get("inputs"), []) if isinstance(document, dict) else []
 
@@ -119,7 +122,10 @@ def _input(name: str, hint: Hint | None, record: dict[str, Any], written: dict[s
     if record.get("default") is not None:
         is_text = hint is not None and hint.type in (CwlType.STRING, CwlType.ENUM)
         value = written.get("default", record["default"]) if is_text else record["default"]
-        default = json.loads(json.dumps(value, default=str))  # plain values; a date becomes text
+        try:
+            default = json.loads(json.dumps(value, default=str))  # plain values; a date becomes text
+        except TypeError:
+            raise MisfitError("has a mapping as its default whose names are not text") from None
     hint = hint or (Hint(type=CwlType.STRING) if isinstance(default, Missing) else hint_of(default))
     hint = geojson_hint(hint, default)
     if hint.format and is_dynamic(default):
@@ -209,5 +215,5 @@ def _output(name: str, record: dict[str, Any]) -> Output:
 
 
 def _line(record: Any) -> int:
-    position = getattr(record, "lc", None)
-    return position.line + 1 if position is not None else 1
+    line = getattr(getattr(record, "lc", None), "line", None)
+    return 1 if line is None else int(line) + 1

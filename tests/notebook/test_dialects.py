@@ -244,12 +244,36 @@ def test_a_cell_that_is_not_python_is_named() -> None:
         "parameters: {}",
         "a: &a {default: 1}\nparameters: {n: *a}",
         "title: no parameters: here",
+        "parameters: {yes: {type: string}, true: {type: string}}",
+        "parameters: {1: {type: string}, 01: {type: string}}",
+        "parameters: {n: !!set {type}}",
+        "parameters: {n: {default: 1}, <<: {m: {default: 2}}}",
+        "parameters: {<<: {m: {default: 2}, o: {default: 3}}}",
     ],
 )
 def test_another_yaml_file_next_to_the_notebook_is_ignored(text: str, tmp_path: Path) -> None:
     (tmp_path / "in.yaml").write_text(text)
 
     assert not read(notebook("n = 1", tags=()), tmp_path).inputs
+
+
+@pytest.mark.parametrize(
+    ("default", "row"),
+    [
+        ("2026-01-31", "2026-01-31"),
+        ("[2026-01-31 10:00:00]", ["2026-01-31T10:00:00"]),
+        ("!!binary aGk=", None),
+        ("!!set {a}", None),
+        ("{2026-01-31: 1}", None),
+    ],
+)
+def test_a_default_that_json_does_not_have_is_text_or_computed(default: str, row: object, tmp_path: Path) -> None:
+    (tmp_path / "in.yaml").write_text(f"parameters: {{n: {{default: {default}}}}}")
+
+    (found,) = to_dict(read(notebook("n = 1", tags=()), tmp_path))["inputs"]
+
+    assert found.get("default") == row
+    json.dumps(found)
 
 
 def test_a_link_out_of_the_repository_is_ignored(tmp_path: Path) -> None:

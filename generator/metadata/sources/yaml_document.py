@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from generator.shared.yaml_limits import check_events, check_size
+from generator.shared.yaml_limits import YamlLimitError, check_events, check_size
+from generator.shared.yaml_problems import describe_problem, unfit_values
 
 
 def read_mapping(text: str) -> dict[str, Any]:
@@ -24,6 +25,10 @@ def read_mapping(text: str) -> dict[str, Any]:
         raise ValueError(f"line {line}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"not valid YAML: {error}") from None
+    except YamlLimitError:
+        raise
+    except unfit_values as error:
+        raise ValueError(f"not valid YAML: {describe_problem(error)}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(document, dict):

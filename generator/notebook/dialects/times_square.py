@@ -5,9 +5,11 @@ Times Square replaces the first code cell, which has the defaults, by the values
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from generator.notebook.dates import is_dynamic
@@ -60,19 +62,28 @@ def _parameters(text: str) -> tuple[dict[str, Mapping[str, Any]], list[Remark]]:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # aliases can repeat a lot of text
             return {}, []
         document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - all scalars stay text
-        typed = yaml.safe_load(text)
+        found = _schemas(document, yaml.safe_load(text))
     except (yaml.YAMLError, *unfit_values, RecursionError):
         return {}, []
+    return (found, _unused(document, found)) if found else ({}, [])
+
+
+def _schemas(document: Any, typed: Any) -> dict[str, Mapping[str, Any]]:
+    """Pair the names of variables, as they are written, with the schemas in the document with types.
+
+    Raises:
+        ValueError: two names are the same in YAML, such as ``yes`` and ``true``.
+        TypeError, LookupError: the document with types is not a mapping of mappings.
+    """
     listed = document.get("parameters") if isinstance(document, dict) else None
-    if not isinstance(listed, dict) or not all(isinstance(one, dict) for one in listed.values()):
-        return {}, []
-    schemas = zip(listed.items(), typed["parameters"].values(), strict=True)
-    found: dict[str, Mapping[str, Any]] = {
+    if not isinstance(listed, dict) or "<<" in listed or not all(isinstance(one, dict) for one in listed.values()):
+        return {}  # a merge (<<) changes the order, too
+    pairs = zip(listed.items(), typed["parameters"].values(), strict=True)
+    return {
         name: {**schema, "text": texts.get("default")}
-        for (name, texts), schema in schemas
+        for (name, texts), schema in pairs
         if isinstance(name, str) and name.isidentifier()
     }
-    return found, _unused(document, found)
 
 
 def _unused(document: Mapping[Any, Any], found: Mapping[str, Mapping[str, Any]]) -> list[Remark]:
@@ -96,7 +107,7 @@ def _parameter(name: str, schema: Mapping[str, Any], known: Mapping[str, Paramet
     default: Literal | Missing = Missing.COMPUTED
     if "default" in schema:
         is_text = hint is not None and hint.type in (CwlType.STRING, CwlType.ENUM) and not hint.array
-        default = schema["text"] if is_text else schema["default"]
+        default = schema["text"] if is_text else _plain(schema["default"])
     elif name in known:
         default = known[name].default
     default = _dynamic(schema, hint) or default
@@ -106,6 +117,21 @@ def _parameter(name: str, schema: Mapping[str, Any], known: Mapping[str, Paramet
     doc = " ".join(_texts(schema, "description"))
     limited = with_limits(hint, default, **schema_limits(schema, hint)) if hint else None
     return Parameter(name=name, line=line, text=f"{name}: {default}", default=default, hint=limited, doc=doc)
+
+
+def _plain(value: Any) -> Literal | Missing:
+    """Return a default as JSON has it, a date in it as text; one with another value of YAML counts as computed."""
+    try:
+        plain: Literal = json.loads(json.dumps(value, default=_date_text))
+    except TypeError:
+        return Missing.COMPUTED
+    return plain
+
+
+def _date_text(value: object) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError
 
 
 def _dynamic(schema: Mapping[str, Any], hint: Hint | None) -> str | None:

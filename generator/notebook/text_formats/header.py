@@ -16,6 +16,8 @@ _OF_SCRIPTS = re.compile(
     r"\A(?P<before>(?:#!.*\n|#(?!!)(?=[^\n]{0,99}coding[^\n]{0,99}\n).*\n|[ \t]*\n)*)"
     r"# ---[ \t]*\n(?P<yaml>(?:#.*\n)*?)# ---[ \t]*(?:\n|\Z)"
 )
+_TIME = "tag:yaml.org,2002:timestamp"
+_FOREIGN = tuple(f"tag:yaml.org,2002:{name}" for name in ("binary", "omap", "pairs", "set"))
 _LARGEST = 64 * 1024
 """Characters of a header."""
 
@@ -91,14 +93,18 @@ def load_yaml(text: str, name: str, *, line: int) -> Any:
 
 
 def _loader() -> Any:
-    """Return SafeLoader without dates, and with R's expressions."""
+    """Return SafeLoader with R's expressions, and without values that neither R's parameters nor JSON have."""
     import yaml
 
     loader: Any = type("Loader", (yaml.SafeLoader,), {})
     loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIME]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+    loader.yaml_constructors = {
+        tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag not in _FOREIGN
+    }
+    loader.add_constructor(_TIME, yaml.SafeLoader.construct_yaml_str)
     for tag in ("!r", "!expr"):
         loader.add_constructor(tag, lambda reader, node: RCode(str(reader.construct_scalar(node))))
     return loader

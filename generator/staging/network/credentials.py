@@ -134,7 +134,7 @@ def parse_credentials(text: str) -> dict[str, Any]:
             value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes texts alone, so 0123 stays so
         except YamlLimitError as error:
             raise BadInputsError(f"credentials: the document is too large: {error}") from None
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, ArithmeticError):  # the others for a character that Unicode does not have
             value = None  # the parser's message would repeat a line of it
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise BadInputsError("credentials: a mapping such as {username: …, password: …} is needed")
