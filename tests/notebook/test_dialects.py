@@ -20,6 +20,8 @@ from generator.notebook.interface_json import to_dict
 from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.stage_ins import folders_below
+from generator.process.annotation.plan import plan_changes
+from generator.shared.errors import ParametersError
 
 _cases = folders("dialects")
 
@@ -124,6 +126,23 @@ def test_variables_of_the_machine_are_no_inputs() -> None:
 
 def test_variables_without_any_default_are_no_inputs() -> None:
     assert not read(notebook("import os\nn = os.environ.get('n')", tags=())).inputs
+
+
+def test_a_chain_of_a_thousand_attributes_hides_no_variables() -> None:
+    source = f"import os\nos.environ.get('n', '1')\nx{'.y' * 1500}()"
+
+    assert [one.name for one in read(notebook(source, tags=())).inputs] == ["n"]
+
+
+def test_a_notebook_with_a_deep_annotation_is_not_in_the_dialect() -> None:
+    """Python parses it, and cannot write it."""
+    source = f"a: CWLStringInput = 'x'\nb: x{'.y' * 400} = 1"
+    document = notebook(source, "n = 1", tags=())
+
+    assert read(document).placement is None
+    assert plan_changes(json.dumps(document).encode(), "in.ipynb", number=None, find_file=lambda _: "").convention == ""
+    with pytest.raises(ParametersError, match="not valid Python: maximum recursion depth"):
+        read(notebook(source))
 
 
 def test_a_text_that_is_true_is_named() -> None:

@@ -3,11 +3,15 @@
 Most have ``read(notebook)``, for notebooks in which no cell is tagged ``parameters``. Dialects that may also be in a
 tagged cell have ``refine(notebook, cell, reading)``, for the types that their comments or annotations add to it. A
 module is imported only if a code cell mentions its dialect, so other notebooks pay a search for a few words.
+
+Python parses expressions that are nested deeper than it can walk, such as chains of a thousand attributes; a dialect
+that fails on one is skipped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 
 from generator.notebook.dialects.dialect import Dialect
@@ -45,8 +49,9 @@ def refine_reading(notebook: Notebook, cell: Cell, reading: Reading) -> Dialect 
         if any(mark in cell.source for mark in marks) or (tag and notebook.cells_with_tag(tag)):
             refine: Callable[[Notebook, Cell, Reading], Dialect | None]
             refine = import_module(f"generator.notebook.dialects.{name}").refine
-            if (dialect := refine(notebook, cell, reading)) is not None:
-                return dialect
+            with suppress(RecursionError):
+                if (dialect := refine(notebook, cell, reading)) is not None:
+                    return dialect
     return None
 
 
@@ -63,9 +68,10 @@ def read_dialect(notebook: Notebook, sidecar: Sidecar = no_sidecar) -> Dialect |
     for name, marks in _marks:
         if any(mark in text for mark in marks for text in texts):
             read: Callable[[Notebook], Dialect] = import_module(f"generator.notebook.dialects.{name}").read
-            dialect = read(notebook)
-            if dialect.reading.parameters or dialect.reading.mistakes:
-                return dialect
+            with suppress(RecursionError):
+                dialect = read(notebook)
+                if dialect.reading.parameters or dialect.reading.mistakes:
+                    return dialect
     return None
 
 

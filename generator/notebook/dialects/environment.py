@@ -93,9 +93,12 @@ _READERS = ("os.environ.get", "environ.get", "os.getenv", "getenv")
 
 
 def _dotted(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        return f"{_dotted(node.value)}.{node.attr}"
-    return node.id if isinstance(node, ast.Name) else ""
+    """Return a name with its attributes, ``os.environ.get``, without calling itself for each of a thousand."""
+    attributes = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(attributes)]) if isinstance(node, ast.Name) else ""
 
 
 def _name(node: ast.expr) -> str:
