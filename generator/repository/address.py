@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,15 +36,19 @@ def parse_repository(text: str) -> Repository:
 
     Raises:
         UsageError: the text is empty, looks like an option, or has characters that cannot be printed.
-        RepositoryError: the scheme is not https, ssh or file, the URL names a checkout, or a local path does not exist.
+        RepositoryError: the scheme is not https, ssh or file, the URL names a checkout, or a local path does not exist
+            or cannot be read.
     """
     text = text.strip()
     if not text or text.startswith("-") or not text.isprintable():
         raise UsageError(f"{text!r}: not a repository; {_HELP}")
     if "://" in text:
         return _from_url(text)
-    path = Path(text).expanduser()
-    if path.exists():
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # ~name
+        raise RepositoryError(f"{text}: the home folder of this user is not known; give the whole path") from None
+    if _exists(path):
         return _from_path(path)
     scp = _SCP.fullmatch(text)
     if scp and not scp["host"].startswith("-"):
@@ -64,8 +69,8 @@ def _from_url(text: str) -> Repository:
     scheme = url.scheme.lower()
     if scheme == "file":
         path = Path(unquote(url.path))
-        if not path.exists():
-            raise RepositoryError(f"{text}: folder not found; check the path")
+        if not _exists(path):
+            raise RepositoryError(f"{redacted(text)}: folder not found; check the path")
         return _from_path(path)
     if scheme == "http":
         raise RepositoryError(
@@ -99,9 +104,28 @@ def _refuse_checkout(url: SplitResult) -> None:
     raise RepositoryError(f"{redacted(address)}: the address of a repository has no {what}; {advice}")
 
 
+def _exists(path: Path) -> bool:
+    """Return whether a local path exists; one that is longer than the system takes does not.
+
+    Raises:
+        RepositoryError: it cannot be read.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise RepositoryError(f"{path}: cannot be read: {error.strerror}; check the path and its permissions") from None
+
+
 def _from_path(path: Path) -> Repository:
-    path = path.resolve()
-    if not path.is_dir():
+    try:
+        path = path.resolve()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:  # the current folder was removed, or links lead in a circle
+        problem = getattr(error, "strerror", None) or error
+        raise RepositoryError(f"{path}: cannot be read: {problem}; check the path and its permissions") from None
+    if not is_folder:
         raise RepositoryError(f"{path}: not a folder; give the folder that holds the repository")
     owner, name = _owner_and_name("/".join(path.parts[-3:-1] if path.name == ".git" else path.parts[-2:]))
     return Repository(address=str(path), owner=owner, name=name, local=path)

@@ -44,7 +44,18 @@ def find_part(repository: Repository) -> Part:
 
     Only file names decide, because git's configuration of a local repository may name programs. A repository of another
     user does not count, as for git (safe.directory): in a shared folder such as ``/tmp``, anyone can make one.
+
+    Raises:
+        RepositoryError: the folder cannot be read.
     """
+    try:
+        return _find_part(repository)
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}; check its permissions"
+        raise RepositoryError(f"{repository.address}: {problem}") from None
+
+
+def _find_part(repository: Repository) -> Part:
     local = repository.local
     if local is not None and local.is_dir() and not _is_top(local):
         for above in local.parents:

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from another_user import as_another_user
 from git_servers import https_server, ssh_server
 from support import Finished, commit_all, git, write_notebook
 
 from generator.image.names import reference
-from generator.repository.address import check_checkout, parse_repository
+from generator.repository.address import Repository, check_checkout, parse_repository
 from generator.repository.fetch import Checkout, fetch
 from generator.repository.git_messages import is_disk_full
+from generator.repository.parts import find_part
 from generator.repository.source import Source
 from generator.shared.errors import PackmillError, RepositoryError, UsageError
 
@@ -409,6 +411,48 @@ def test_a_refused_address_shows_no_password(address: str) -> None:
         parse_repository(address)
 
     assert not any(part in str(refusal.value) for part in ("ssw0rd", "s3cr", "et@"))
+
+
+@pytest.mark.parametrize("address", ["~no-such-user/trees", "a" * 300, f"file:///{'a' * 300}", "/a" * 3000])
+def test_an_address_that_no_folder_can_have_is_refused(address: str) -> None:
+    with pytest.raises(RepositoryError, match=r"folder not found|home folder of this user is not known"):
+        parse_repository(address)
+
+
+def test_an_address_of_a_server_may_be_longer_than_the_name_of_a_file() -> None:
+    assert parse_repository(f"git@example.org:ada/{'a' * 300}").host == "example.org"
+
+
+@pytest.mark.parametrize("address", ["closed/trees", "file://{}/closed/trees"])
+def test_a_repository_in_a_folder_that_is_closed_to_the_user_is_refused(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "closed" / "trees").mkdir(parents=True)
+    tmp_path.chmod(0o755)
+    (tmp_path / "closed").chmod(0)
+
+    with as_another_user(), pytest.raises(RepositoryError, match="cannot be read: Permission denied; check"):
+        parse_repository(address.format(tmp_path))
+
+
+def test_a_repository_that_is_closed_to_the_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "closed").mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    repository = Repository(address="closed", owner="ada", name="trees", local=Path("closed"))
+
+    with as_another_user(), pytest.raises(RepositoryError, match="closed: cannot be read: Permission denied; check"):
+        find_part(repository)
+
+
+def test_a_repository_in_a_folder_that_was_removed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "removed").mkdir()
+    monkeypatch.chdir(tmp_path / "removed")
+    (tmp_path / "removed").rmdir()
+
+    with pytest.raises(RepositoryError, match="cannot be read"):
+        parse_repository(".")
 
 
 def test_lfs_pointers_are_named(repository: Path, tmp_path: Path) -> None:

@@ -188,6 +188,8 @@ ADDRESSES = (
     "file:///etc",
     "https://git.example.org/a/.git/hooks",
     "https://git.example.org/a\x1b[2J/b",
+    "~no-such-user/a",
+    f"file:///{'a' * 300}",
 )
 
 
