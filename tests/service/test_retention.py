@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +20,11 @@ from generator.service.retention.ended import remove_artifacts
 from generator.service.retention.images import ImageReport, prune_images
 from generator.service.retention.keeper import Keeper
 from generator.service.retention.policy import Policy
+from generator.service.retention.usage import measure
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
+from generator.shared.removal import remove_tree
 from generator.shared.size_text import read_size
 
 _LOG, _ARTIFACTS = 1_000_000, 9_000_000
@@ -123,6 +126,23 @@ def test_what_is_kept_or_running_stays_and_a_quota_that_it_exceeds_refuses_pipel
     assert "the storage quota is reached" in keeper.problem()
     stored.data.job(6).remove_artifacts()
     assert keeper.problem() == ""
+
+
+def test_folders_nested_by_the_thousand_are_measured(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that has not ended can have left them."""
+    before, top = measure(stored.data).work, stored.data.path / "builds"
+    top.mkdir(exist_ok=True)
+    monkeypatch.chdir(top)
+    for _ in range(1_500):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("f").write_bytes(b"x" * 1000)
+    monkeypatch.undo()
+
+    try:
+        assert measure(stored.data).work == before + 1000
+    finally:
+        remove_tree(top)
 
 
 def test_without_a_quota_nothing_goes_and_nothing_is_refused(stored: Stored) -> None:

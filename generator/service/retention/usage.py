@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,15 +66,22 @@ def _job_sizes(folder: str) -> Counter[str]:
 
 
 def folder_size(folder: Path | str) -> int:
-    """Return the bytes of the files below a folder, without following links."""
-    return sum(map(_size, _entries(folder)))
+    """Return the bytes of the files below a folder, without following links; a run can nest folders by the thousand."""
+    total, waiting = 0, [folder]
+    while waiting:
+        for entry in _entries(waiting.pop()):
+            with suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 def _size(entry: os.DirEntry[str]) -> int:
     try:
-        if entry.is_dir(follow_symlinks=False):
-            return folder_size(entry.path)
-        return entry.stat(follow_symlinks=False).st_size
+        is_folder = entry.is_dir(follow_symlinks=False)
+        return folder_size(entry.path) if is_folder else entry.stat(follow_symlinks=False).st_size
     except OSError:
         return 0
 
