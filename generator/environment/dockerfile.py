@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from generator.environment.dockerfile_lines import decided_lines, lines_of
+from generator.environment.dockerfile_lines import ambiguous_space, decided_lines, lines_of
 from generator.shared.errors import EnvironmentSpecError
 
 _FRONT_END = re.compile(r"(docker\.io/)?docker/dockerfile(:[\w.-]+)?(@sha256:[0-9a-f]{64})?")
-_SYNTAX = re.compile(r"^[ \t]*(?:#|//)[ \t]*syntax[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)
+_SYNTAX = re.compile(r"^[^\S\n]*(?:#|//)[^\S\n]*syntax[^\S\n]*=(.*)$", re.IGNORECASE | re.MULTILINE)
+_COMMENT = re.compile(r"\s*(#|$)")
 _ADD = re.compile(r"\s*(?:ONBUILD\s+)*ADD\s+(.*)", re.IGNORECASE | re.DOTALL)
 _ARG = re.compile(r"\s*ARG\s+(.*)", re.IGNORECASE | re.DOTALL)
 _FROM = re.compile(
@@ -41,12 +42,22 @@ def engine_sources(text: str) -> tuple[str, ...]:
     """List the lines by which the engine may fetch from an address itself, including those with variables.
 
     Raises:
-        EnvironmentSpecError: the text is over the size limit.
+        EnvironmentSpecError: the text is over the size limit, or has characters that only some programs read as spaces
+            or line ends.
     """
     if len(text) > _MOST_CHARACTERS:
         raise EnvironmentSpecError(f"Dockerfile: longer than {_MOST_CHARACTERS} characters; make it shorter")
-    syntax = [line[0].strip() for line in _SYNTAX.finditer(text) if not _FRONT_END.fullmatch(line[1].strip())]
-    json_syntax = ["{"] if text.lstrip("\ufeff \t\r\n").startswith("{") else []
+    if ambiguous := ambiguous_space.search(text):
+        number = text.count("\n", 0, ambiguous.start()) + 1
+        raise EnvironmentSpecError(
+            f"Dockerfile: line {number}: has the control character U+{ord(ambiguous[0]):04X}, which programs read "
+            "differently; remove it, and end lines as Linux or Windows does"
+        )
+    plain = text.lstrip("\ufeff")
+    syntax = [line[0].strip() for line in _SYNTAX.finditer(plain) if not _FRONT_END.fullmatch(line[1].strip())]
+    # BuildKit reads JSON with the key "syntax" after a line "#!"; no instruction begins with a brace
+    first = next((line.strip() for line in lines_of(plain) if not _COMMENT.match(line)), "")
+    json_syntax = ["{"] if first.startswith("{") else []
     adds = [line for line in _instructions(text) if (add := _ADD.fullmatch(line)) and _may_be_remote(add[1])]
     endless = [line for line in _instructions(text) if line.endswith("\\") and _may_name_source(line)]
     return tuple(dict.fromkeys((*syntax, *json_syntax, *(" ".join(line.split()) for line in (*adds, *endless)))))
@@ -155,7 +166,7 @@ def _instructions(text: str) -> Iterator[str]:
 
 def _numbered_instructions(text: str) -> Iterator[tuple[int, str]]:
     """Yield what `_instructions` does, with the number of its first line in the Dockerfile."""
-    lines = [(number, line) for number, line in enumerate(lines_of(text)) if not re.match(r"\s*(#|$)", line)]
+    lines = [(number, line) for number, line in enumerate(lines_of(text)) if not _COMMENT.match(line)]
     parts = [(_CONTINUES.sub("", line), _CONTINUES.search(line) is not None) for _, line in lines]
     for index, (part, _) in enumerate(parts):
         if part.lstrip()[:1].lower() in ("a", "c", "f", "o", "r"):

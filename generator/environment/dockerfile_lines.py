@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_ESCAPE = re.compile(r"^[ \t]*(?:#|//)[ \t]*escape[ \t]*=", re.IGNORECASE | re.MULTILINE)
-_ODD_SPACE = re.compile(r"[\x1c-\x1f]|\r(?!\n)")
-"""Characters that are spaces in Python and none in Go, and line ends that Go trims and Python does not."""
+_ESCAPE = re.compile(r"^[^\S\n]*(?:#|//)[^\S\n]*escape[^\S\n]*=", re.IGNORECASE | re.MULTILINE)
+ambiguous_space = re.compile(r"[\v\f\x1c-\x1f]|\r(?!\n)")
+"""Characters that are spaces in Python or in some functions of Go, not in all, and line ends that Go alone trims."""
 _IGNORED = re.compile(r"\s*(#|$)")
 _CONTINUES = re.compile(r"(\\*)\\[ \t]*$")
 _HEREDOC = re.compile(r"(?<=\s)\d*<<(?P<tabs>-?)(?P<quote>[\"']?)(?P<name>\w[\w.-]*)(?P=quote)(?=\s|$)", re.ASCII)
@@ -27,7 +27,7 @@ def lines_of(text: str) -> list[str]:
 def decided_lines(text: str) -> tuple[frozenset[int], int]:
     """Return the numbers of the lines that begin instructions, and that of the line from which on it is undecided."""
     lines = lines_of(text)
-    if _ESCAPE.search(text) or _ODD_SPACE.search(text):
+    if _ESCAPE.search(text.lstrip("\ufeff")) or ambiguous_space.search(text):
         return frozenset(), 0
     first, number = set[int](), 0
     while number < len(lines):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from generator.environment.dockerfile import base_images, engine_sources
@@ -37,6 +39,10 @@ from generator.shared.errors import EnvironmentSpecError
         "# syntax = docker/dockerfile-like:1\nFROM python",
         "#!/usr/bin/env docker\n// syntax=example.org/ada/language\nFROM python",
         '{"syntax": "example.org/ada/language"}',
+        '#!/usr/bin/env docker\n{"syntax": "example.org/ada/language"}',
+        '#!/usr/bin/env docker\r\n\n  {\n"syntax": "example.org/ada/language"\n}',
+        "\ufeff# syntax=example.org/ada/language\nFROM python",
+        "\ufeff#!/usr/bin/env docker\n\u00a0#\u2003syntax\u00a0=\u00a0example.org/ada/language\nFROM python",
     ],
 )
 def test_what_the_engine_would_fetch_is_found(text: str) -> None:
@@ -54,10 +60,31 @@ def test_what_the_engine_would_fetch_is_found(text: str) -> None:
         "FROM python\nRUN apt-get install \\\n" + "  apt-utils \\\n" * 200 + "  zip",
         "FROM python\nRUN echo address=1 \\\n  add=http://example.org",
         "",
+        "\ufeffFROM python\r\nRUN pip install \\\r\n\t# d\u00e9pendances\u00a0: la base\r\n  six\r\n",
+        "FROM python\nLABEL description='B\u00e4ume\u00a0\u2013 \u6811\u3000\U0001f333'\nRUN echo '\x1b[1m\u2028'",
+        "FROM python\nCOPY <<EOF /trees.proto\n//\nsyntax = 'proto3';\n{}\nEOF",
     ],
 )
 def test_files_of_the_repository_are_no_matter(text: str) -> None:
     assert engine_sources(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "character"),
+    [
+        ("#\fsyntax=example.org/ada/language\nFROM python", 1, "U+000C"),
+        ("#\rsyntax=example.org/ada/language\nFROM python", 1, "U+000D"),
+        ("#\vsyntax=example.org/ada/language\nFROM python", 1, "U+000B"),
+        ("FROM python\nADD \\\n\x1c# x http://example.org/x /x", 3, "U+001C"),
+        ("FROM python\nCOPY \\\n\x1f#\\\n --from=ada/trees /x /x", 3, "U+001F"),
+        ("FROM python\nCOPY \\\r\r\n  --from=ada/trees /x /x", 2, "U+000D"),
+        ("FROM python\nADD \\\r\r\r\n  http://example.org/x /x", 2, "U+000D"),
+    ],
+)
+def test_a_character_that_hides_a_source_from_one_reader_is_refused(text: str, line: int, character: str) -> None:
+    """Python's spaces and line ends are not all those of BuildKit, which is written in Go."""
+    with pytest.raises(EnvironmentSpecError, match=rf"line {line}: has the control character {re.escape(character)}"):
+        engine_sources(text)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +161,8 @@ def test_a_base_image_that_is_not_is_refused(text: str) -> None:
         "# escape=`\nFROM python\nRUN echo `\nFROM ada/a AS b\nFROM b",
         "FROM python\nRUN <<E\nE\r\r\nRUN <<X\nE\nFROM ada/a AS b\nX\nFROM b",
         "FROM python\nRUN x \\\n\x1c\nFROM ada/a AS b\nFROM b",
+        "\ufeff# escape=`\nFROM python\nRUN echo `\nFROM ada/a AS b\nFROM b",
+        "\u00a0#escape=`\nFROM python\nRUN echo `\nFROM ada/a AS b\nFROM b",
     ],
 )
 def test_a_name_that_is_a_stage_to_one_reader_and_an_image_to_another_is_refused(text: str) -> None:
