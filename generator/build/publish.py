@@ -12,7 +12,7 @@ from generator.build.job import BuildJob
 from generator.build.record import ImageRecord, sbom_name
 from generator.containers import engine
 from generator.containers.package_artifact import push_package, push_sbom
-from generator.containers.registry import look_up, pull, push
+from generator.containers.registry import find_holder, look_up, pull, push
 from generator.containers.registry_session import Login, anonymous
 from generator.containers.signatures import is_signed, sign_image
 from generator.image import names as image
@@ -50,12 +50,22 @@ def check_room(job: BuildJob) -> None:
         check_deposit(request.destination, job.claim, token=token, policy=settings.destinations, limits=limits)
     if request.registry:
         login = _requested_login(request.registry, settings)
-        _check_registry(image.pushed_reference(request.registry, job.reference), job.claim.own, login)
+        target = image.pushed_reference(request.registry, job.reference)
+        _check_registry(target, job.claim.own, login, is_chosen=bool(request.image))
 
 
-def _check_registry(target: str, own: Holder, login: Login | None) -> None:
-    """Check an image that already has this name; packmill's own names differ, so a person chose it."""
-    remote = look_up(target, login=login)
+def _check_registry(target: str, own: Holder, login: Login | None, *, is_chosen: bool) -> None:
+    """Check an image that already has this name.
+
+    A name that a person chose must be free, or that of this repository's image. packmill's own names have a digest of
+    the repository, so nothing is replaced if a registry does not show such an image; some show no repository before
+    its first push.
+
+    Raises:
+        PlaceTakenError: the name is that of another image.
+        PublishError: it is unknown whether a chosen name is free, or the registry fails.
+    """
+    remote = find_holder(target, login=login) if is_chosen else look_up(target, login=login)
     if remote is None:
         return
     otherwise = "choose another --push or --image"

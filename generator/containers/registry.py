@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +24,9 @@ from generator.containers.registry_session import (
     registry_session,
 )
 from generator.network.addresses import is_loopback, resolve_checked
+from generator.network.sessions import failure_reason
 from generator.shared.errors import PublishError
+from generator.shared.safe_text import printable
 
 manifest_type = "application/vnd.oci.image.manifest.v1+json"
 index_type = "application/vnd.oci.image.index.v1+json"
@@ -83,35 +86,103 @@ class RemoteImage:
     labels: Mapping[str, str]
 
 
-def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
-    """Look up the image ``target`` (``registry/name:tag``); None if the registry lacks it or cannot be reached.
+class _UnclearAnswerError(Exception):
+    """The registry does not answer whether it has an image; the message is the reason."""
 
-    An index has the labels of its first image; other artifacts have none.
+
+def look_up(target: str, *, login: Login | None) -> RemoteImage | None:
+    """Look up the image ``target`` (``registry/name:tag``); None if the registry lacks it or does not show it.
+
+    An index has the labels of its first image; other artifacts have none. None does not mean that the name is
+    free: ask `find_holder` before an image is replaced.
 
     Raises:
         PublishError: the registry reports a failure of its own, so that nothing is known of the image.
+    """
+    try:
+        return _request_image(target, login)
+    except _UnclearAnswerError:
+        return None
+
+
+def find_holder(target: str, *, login: Login | None) -> RemoteImage | None:
+    """Find the image that has the name ``target``; None only if the registry answers that it has none (404).
+
+    Raises:
+        PublishError: the registry fails, refuses the request, cannot be reached, or answers something else.
+    """
+    try:
+        return _request_image(target, login)
+    except _UnclearAnswerError as error:
+        registry = target.split("/", maxsplit=1)[0]
+        raise PublishError(
+            f"{target}: the image cannot be pushed, because another one may have its name: {error}\n"
+            f"  check the registry's address and your login ('docker login {registry}', or PACKMILL_REGISTRY_USER and "
+            "PACKMILL_REGISTRY_PASSWORD); if the registry does not show repositories before their first push, leave "
+            "out --image, or push without this check with --replace (CI variable: replace=yes)"
+        ) from None
+
+
+def _request_image(target: str, login: Login | None) -> RemoteImage | None:
+    """Request an image; None for the status 404.
+
+    Raises:
+        PublishError: the registry reports a failure of its own.
+        _UnclearAnswerError: there is no answer, or another one than an image.
     """
     import requests
 
     try:
         with open_registry(target, login) as (registry, container):
-            answer = _request_manifest(registry, f"{registry.prefix}://{container.manifest_url()}")
+            address = f"{registry.prefix}://{container.manifest_url()}"
+            answer = _with_login(partial(_request_manifest, registry, address))
             _check_available(target, answer)
-            if answer.status_code != 200:
+            if answer.status_code == 404:
                 return None
+            _require_ok(answer)
             digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
             manifest = json.loads(answer.content)
             if "manifests" in manifest:
                 manifest = _read_first_image(registry, container, manifest)
             expected = manifest["config"]["digest"]
-            blob = registry.get_blob(container, expected)
+            blob = _with_login(partial(registry.get_blob, container, expected))
             _check_available(target, blob)
             if f"sha256:{hashlib.sha256(blob.content).hexdigest()}" != expected:
-                return None
+                raise _UnclearAnswerError("the registry returns another content than its digest names")
         labels = _read_labels(json.loads(blob.content))
-    except (requests.RequestException, OSError, StopIteration, *UNFIT_ANSWERS):
-        return None
+    except requests.RequestException as error:
+        raise _UnclearAnswerError(f"the registry cannot be reached: {failure_reason(error)}") from None
+    except (OSError, StopIteration, *UNFIT_ANSWERS) as error:
+        raise _UnclearAnswerError(f"the registry's answer is not an image ({type(error).__name__})") from None
     return RemoteImage(digest=digest, labels=labels)
+
+
+def _with_login(request: Callable[[], Any]) -> Any:
+    """Send a request, for which oras logs in.
+
+    Raises:
+        requests.RequestException: there is no answer.
+        _UnclearAnswerError: the login fails; oras raises various errors then.
+    """
+    import requests
+
+    try:
+        return request()
+    except requests.RequestException:
+        raise
+    except UNFIT_ANSWERS:
+        raise _UnclearAnswerError("the registry requires a login, which is missing or fails") from None
+
+
+def _require_ok(answer: Any) -> None:
+    """Check that a registry answers with what was requested.
+
+    Raises:
+        _UnclearAnswerError: the status is another one than 200.
+    """
+    if answer.status_code != 200:
+        status = printable(f"{answer.status_code} {answer.reason}".strip())
+        raise _UnclearAnswerError(f"the registry answers {status}")
 
 
 def _read_labels(config: Any) -> Mapping[str, str]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from generator.containers.package_artifact import package_tag, push_package
-from generator.containers.registry import look_up
+from generator.containers.registry import find_holder, look_up
+from generator.containers.registry_session import Login
 from generator.shared.errors import PublishError
 
 
@@ -52,6 +53,13 @@ def test_an_image_is_requested_once(registry: Registry) -> None:
     assert look_up(f"{registry.host}/ada.trees:main", login=None) is None
 
     assert registry.asked == ["/v2/", "/v2/ada.trees/manifests/main"]
+
+
+def test_a_name_is_not_free_because_the_registry_requires_a_login(registry: Registry) -> None:
+    refused = Login(user="ada", password="wrong")
+    for login, reason in ((None, "requires a login"), (refused, "answers 401 Unauthorized")):
+        with pytest.raises(PublishError, match=rf"another one may have its name: the registry {reason}"):
+            find_holder(f"{registry.host}/ada.trees:main", login=login)
 
 
 def test_a_package_is_not_pushed_without_a_login(registry: Registry, tmp_path: Path) -> None:

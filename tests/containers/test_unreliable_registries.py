@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +22,7 @@ from generator.build.publish import _check_registry
 from generator.containers import registry as registry_module
 from generator.containers import registry_requests
 from generator.containers.package_artifact import push_package
-from generator.containers.registry import look_up
+from generator.containers.registry import find_holder, look_up
 from generator.containers.registry_session import anonymous
 from generator.containers.signatures import sign_image, verify_image
 from generator.documents.slsa import predicate_type
@@ -119,7 +120,7 @@ def test_a_registry_that_fails_does_not_pass_for_an_empty_one(
     own = Holder(address="https://a.example.org/ada/trees", checkout="main", place="x")
 
     with pytest.raises(PublishError, match=f"the registry answers {status} .* try again later"):
-        _check_registry(there.partition("@")[0] + ":x", own, anonymous)
+        _check_registry(there.partition("@")[0] + ":x", own, anonymous, is_chosen=False)
 
     assert len([one for _, one in proxy.asked if path in one]) == 4
 
@@ -148,8 +149,9 @@ def test_labels_that_are_not_texts_by_their_names_are_those_of_no_image(registry
     body = json.dumps(manifest)
     requests.put(f"{name}/manifests/x", data=body, headers=headers, timeout=60).raise_for_status()
 
-    own = Holder(address="https://a.example.org/x", checkout="", place="")
-    _check_registry(f"{registry}/ada/odd:x", own, anonymous)
+    assert look_up(f"{registry}/ada/odd:x", login=anonymous) is None
+    with pytest.raises(PublishError, match="another one may have its name: the registry's answer is not an image"):
+        find_holder(f"{registry}/ada/odd:x", login=anonymous)
 
 
 def test_a_registry_decides_how_long_to_wait_up_to_a_minute(
@@ -197,6 +199,63 @@ def test_a_silent_registry_ends_a_request(
 )
 def test_which_failures_of_the_engine_are_temporary(cause: str, *, temporary: bool) -> None:
     assert registry_module._is_temporary(cause) is temporary
+
+
+class _Unclear(BaseHTTPRequestHandler):
+    """Answers manifests and blobs with what the test has; ``/v2/`` is that of a registry without logins."""
+
+    status, manifest, blob = 200, b"", b""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        is_first = self.path == "/v2/"
+        content = b"{}" if is_first else self.blob if "/blobs/" in self.path else self.manifest
+        self.send_response(200 if is_first else self.status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+_OWN = Holder(address="https://a.example.org/ada/trees", checkout="main", place="x")
+_NAMED = json.dumps({"schemaVersion": 2, "config": {"digest": f"sha256:{'0' * 64}"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        pytest.param({"status": 401}, "the registry requires a login, which is missing", id="requires a login"),
+        pytest.param({"status": 403}, "the registry requires a login, which is missing", id="refuses"),
+        pytest.param({"status": 410}, "the registry answers 410 Gone", id="another status"),
+        pytest.param({"manifest": b"<html>Sign in</html>"}, "answer is not an image", id="page of a proxy"),
+        pytest.param({"manifest": b"[]"}, "answer is not an image", id="no manifest"),
+        pytest.param({"manifest": b'{"manifests": []}'}, "answer is not an image", id="index of nothing"),
+        pytest.param({"manifest": _NAMED, "blob": b"{}"}, "another content than its digest", id="another digest"),
+    ],
+)
+def test_a_chosen_name_is_not_free_until_the_registry_answers_that_it_has_none(
+    answers: dict[str, Any], reason: str, pauses: list[float]
+) -> None:
+    handler = type("Handler", (_Unclear,), answers)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        target = f"127.0.0.1:{server.server_port}/ada/chosen:x"
+
+        with pytest.raises(PublishError, match=rf"(?s)may have its name: .*{reason}.*docker login 127.*--replace"):
+            _check_registry(target, _OWN, anonymous, is_chosen=True)
+        _check_registry(target, _OWN, anonymous, is_chosen=False)
+        handler.status = 404
+        _check_registry(target, _OWN, anonymous, is_chosen=True)
+        server.shutdown()
+
+
+def test_a_chosen_name_is_not_free_if_its_registry_cannot_be_reached(pauses: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = f"127.0.0.1:{server.getsockname()[1]}/ada/chosen:x"
+
+    with pytest.raises(PublishError, match=r"cannot be pushed, .*: the registry cannot be reached: .*refused"):
+        _check_registry(target, _OWN, anonymous, is_chosen=True)
 
 
 class _Endless(BaseHTTPRequestHandler):
