@@ -252,7 +252,10 @@ class Client:
             return answer
         if not answer.is_redirect:
             raise QueryError(_refusal(answer, f"the artifacts of job {job}"))
-        redirected = requests.get(urljoin(answer.url, answer.headers["Location"]), stream=True, timeout=60)
+        try:
+            redirected = requests.get(urljoin(answer.url, answer.headers["Location"]), stream=True, timeout=60)
+        except ValueError as error:
+            raise QueryError(f"job {job}: the artifacts have an invalid address: {_reason(error)}") from None
         if redirected.status_code != 200:
             raise QueryError(_refusal(redirected, f"the artifacts of job {job}"))
         return redirected

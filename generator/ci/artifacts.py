@@ -144,5 +144,5 @@ def _download(url: str, token: str, target: Path, largest: int | None = None) ->
                 _save(requests.get(url, stream=True, timeout=60), url.partition("?")[0], target, largest)
             else:
                 _save(answer, url, target, largest)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # ValueError: an address that cannot be parsed
         raise UsageError(f"{url}: cannot be fetched: {error}") from None

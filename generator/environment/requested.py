@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from generator.environment.environment import configuration_name
 from generator.network.address_policy import Access, AddressPolicy, any_repository
@@ -83,10 +84,11 @@ def _fetch(url: str, policy: AddressPolicy) -> bytes:
                 if not response.is_redirect:
                     response.raise_for_status()
                     return _check_content(response.raw.read(_SIZE_LIMIT + 1, decode_content=True), shown)
-            except requests.RequestException as error:
+            except (requests.RequestException, HTTPError) as error:  # requests does not replace all of urllib3's
                 if proxy and proxy.refused:
                     raise policy.error(policy.refusal(shown, f"{proxy.refused[-1]}, which is not public")) from None
-                status = f"status {error.response.status_code}" if error.response is not None else type(error).__name__
+                answer = getattr(error, "response", None)
+                status = f"status {answer.status_code}" if answer is not None else type(error).__name__
                 raise EnvironmentSpecError(f"{shown}: the environment cannot be fetched: {status}") from None
             try:
                 url = urljoin(url, response.headers["Location"])

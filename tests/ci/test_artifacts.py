@@ -105,3 +105,23 @@ def test_an_archive_that_cannot_be_unpacked_is_named(
 def test_a_job_without_a_package_is_named(fetch: Fetch) -> None:
     with pytest.raises(UsageError, match="job 7 has no package"):
         fetch({})
+
+
+@pytest.mark.parametrize("place", ["http://[", f"http://{'a' * 64}.example.org/artifacts.zip"])
+def test_a_redirect_to_something_that_is_no_address_is_an_error(place: str, tmp_path: Path) -> None:
+    class Redirect(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", place)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirect) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        job = {"CI_API_V4_URL": f"http://127.0.0.1:{server.server_port}", "CI_PROJECT_ID": "1", "CI_JOB_TOKEN": "x"}
+        with pytest.raises(UsageError, match="cannot be fetched"):
+            fetch_package({**job, "package": "7"}, tmp_path)
+        server.shutdown()

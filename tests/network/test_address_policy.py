@@ -265,7 +265,10 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, 
             self.send_response(302 if target else 200)
             if target:
                 self.send_header("Location", target)
-            self.send_header("Content-Length", "0" if target else "6")
+            if self.path.startswith("/undecodable/"):
+                self.send_header("Content-Encoding", "gzip")
+            length = "60" if self.path.startswith("/cut/") else "6"
+            self.send_header("Content-Length", "0" if target else length)
             self.end_headers()
             self.wfile.write(b"" if target else b"numpy\n")
 
@@ -309,6 +312,18 @@ def test_an_environment_s_url_and_each_redirect_are_checked(
         place(f"{address}/loop/requirements.txt", tmp_path, allowed)
     listed = replace(guarded, listed=(address,))
     assert place(f"{address}/requirements.txt", tmp_path, listed)
+
+
+@pytest.mark.parametrize("path", ["cut", "undecodable", "away"])
+def test_an_environment_s_url_that_does_not_send_it_is_an_error(
+    path: str, web: tuple[str, dict[str, str], list[str]], tmp_path: Path
+) -> None:
+    """A body that ends early or is not what its header names, and a redirect to a host with a label of 64 letters."""
+    address, redirects, _ = web
+    redirects["/away/requirements.txt"] = f"https://{'a' * 64}.example.org/requirements.txt"
+
+    with pytest.raises(EnvironmentSpecError, match=f"{path}/requirements.txt: the environment cannot be fetched: "):
+        place(f"{address}/{path}/requirements.txt", tmp_path)
 
 
 def test_docker_s_logins_are_for_registries_that_the_operator_lists() -> None:

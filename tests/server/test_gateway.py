@@ -28,11 +28,12 @@ from generator.runner.kernels.specs import find_kernels
 from generator.runner.server.gateway import original
 from generator.runner.server.gateway.annotations import read_annotations
 from generator.runner.server.gateway.guard import Guard
+from generator.runner.server.gateway.notebooks import read_place
 from generator.runner.server.gateway.request_text import CheckToken, read_request
 from generator.runner.server.gateway.routes import compile_path
 from generator.runner.server.kernels.trial import HangWatch
 from generator.runner.server.problems import ProblemError
-from generator.shared.failures import BadInputsError
+from generator.shared.failures import BadInputsError, ProcessMissingError
 
 _TABLE = """import json
 class Table(list):
@@ -518,6 +519,25 @@ def test_a_notebook_that_cannot_be_served(cells: tuple[str, ...], code: int, mes
     assert finished.returncode == code, finished.stderr
     assert message in finished.stderr
     assert "/generator/" not in finished.stderr, "a traceback is of the cell alone"
+
+
+@pytest.mark.parametrize("answer", [b"no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"])
+def test_an_address_that_does_not_send_a_notebook_is_an_error(answer: bytes) -> None:
+    """What is no HTTP, and a body that ends early."""
+
+    def answer_once(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer_once, args=(server,))
+        thread.start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ipynb"
+        with pytest.raises(ProcessMissingError, match=f"{address}: "):
+            read_place(address)
+        thread.join()
 
 
 def test_two_notebooks_with_one_path(tmp_path: Path) -> None:

@@ -151,6 +151,19 @@ def test_a_redirect_without_a_place_is_not_stored_as_the_file(server: HttpServer
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_redirect_of_artifacts_to_something_that_is_no_address_is_an_error(
+    server: HttpServer, tmp_path: Path
+) -> None:
+    def redirect(handler: Handler) -> bool:
+        handler.answer(302, b"", Location=f"http://{'a' * 64}.example.org/a.csv")
+        return True
+
+    server.put(f"{_PROJECT}/jobs/7/artifacts/results/a.csv", handler=redirect)
+
+    with pytest.raises(query.QueryError, match="the artifacts have an invalid address"):
+        query.Client(server.url).artifact(7, "results/a.csv", tmp_path)
+
+
 def test_a_service_that_asks_for_no_wait_is_not_asked_without_end() -> None:
     answer = query.requests.Response()
     answer.headers["Retry-After"] = "0"

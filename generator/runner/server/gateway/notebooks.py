@@ -6,6 +6,7 @@ import os
 import re
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -119,7 +120,7 @@ def _download(place: str) -> bytes:
     try:
         with urllib.request.urlopen(place, timeout=_DOWNLOAD_TIMEOUT) as response:  # noqa: S310 - http or https
             data: bytes = response.read(_LARGEST + 1)
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, HTTPException, OSError, ValueError) as error:
         raise ProcessMissingError(f"{place}: {getattr(error, 'reason', error)}") from None
     if len(data) > _LARGEST:
         raise ProcessMissingError(f"{place}: larger than {_LARGEST} bytes")
