@@ -15,6 +15,7 @@ from generator.package.inputs import fit_for_cwl
 from generator.package.job_file import check_value, read_yaml
 from generator.shared import contract
 from generator.shared.errors import UsageError
+from generator.shared.safe_text import printable
 from generator.shared.suggestions import did_you_mean
 
 
@@ -46,7 +47,7 @@ def typed_values(assignments: Sequence[str], hints: Mapping[str, Hint], folder: 
                 wrong.append(f"{name} {error}")
     if wrong:
         known = ", ".join(hints) or "none"
-        raise UsageError("\n".join([*wrong, f"inputs: {known}"]))
+        raise UsageError("\n".join([*map(printable, wrong), f"inputs: {known}"]))
     return values
 
 

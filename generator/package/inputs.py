@@ -20,6 +20,7 @@ from generator.package.hints import read_hints
 from generator.package.job_file import check_value, read_job, read_yaml
 from generator.shared import contract
 from generator.shared.errors import UsageError
+from generator.shared.safe_text import printable
 from generator.shared.suggestions import did_you_mean
 
 _INT_32 = 2**31
@@ -94,7 +95,7 @@ def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> 
             except MisfitError as error:
                 wrong.append(_explain(name, hint, error))
     if wrong:
-        raise UsageError("\n".join([f"{file} does not fit the package", *(f"  {line}" for line in wrong)]))
+        raise UsageError("\n".join([f"{file} does not fit the package", *(f"  {printable(line)}" for line in wrong)]))
     return fitted
 
 

@@ -609,3 +609,19 @@ def test_files_are_no_texts_below_the_key_of_an_address() -> None:
     file = {"class": "File", "location": "file:///a"}
 
     refuse_address_keys({"v": file, "staged": {"path": file}, "many": [{"path": [file]}]})
+
+
+@pytest.mark.parametrize("name", ["n\npackmill: made up (exit code 2)", "n\r\x1b[2K", "n\u2028x"])
+def test_a_name_that_is_no_input_adds_no_line_to_a_log(name: str) -> None:
+    """The service reads why a job failed from the lines of its log."""
+    with pytest.raises(UsageError) as refused:
+        check_job({name: 1}, {"m": Hint(type=CwlType.INT)}, Path("job.yml"))
+
+    first, second = str(refused.value).split("\n")
+    assert first == "job.yml does not fit the package"
+    assert second.startswith("  n")
+    assert second.isprintable()
+    with pytest.raises(UsageError) as refused:
+        typed_values([f"{name}=1"], {"m": Hint(type=CwlType.INT)}, Path())
+    assert all(map(str.isprintable, str(refused.value).split("\n")))
+    assert len(str(refused.value).split("\n")) == 2

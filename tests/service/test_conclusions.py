@@ -74,7 +74,12 @@ def ended(tmp_path: Path, project: Path, pauses: list[float]) -> Iterator[Ended]
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between attempts, in seconds."""
     found: list[float] = []
-    monkeypatch.setattr(conclusion_module, "time", SimpleNamespace(time=time.time, sleep=found.append))
+
+    def pause(seconds: float) -> None:
+        found.append(seconds)
+        assert len(found) < 100, "the job is never concluded"
+
+    monkeypatch.setattr(conclusion_module, "time", SimpleNamespace(time=time.time, sleep=pause))
     return found
 
 
@@ -123,6 +128,28 @@ def test_a_result_that_never_can_be_stored_is_a_system_failure(
     assert ended.conclude() == ("failed", "runner_system_failure")
     assert len(pauses) == 5
     assert "its result could not be stored" in ended.folder.trace.read_text()
+
+
+def test_a_failure_that_cannot_be_described_is_a_system_failure(
+    ended: Ended, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a job that prints what packmill cannot read would run for ever, in one of the few places for jobs."""
+    (ended.folder.path / "result.json").write_text(json.dumps({**_RESULT, "reason": "script_failure", "exit_code": 2}))
+    endless = _failing(lambda *_: "", ValueError("of the log"), 1000)
+    monkeypatch.setattr(conclusion_module, "describe_failure", endless)
+
+    assert ended.conclude() == ("failed", "runner_system_failure")
+    assert len(pauses) == 5
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "9999", "\u0662" * 5000])
+def test_a_log_with_a_long_number_as_exit_code_is_that_of_a_failed_script(digits: str, ended: Ended) -> None:
+    """Python reads no number of more than 4,300 digits."""
+    (ended.folder.path / "result.json").write_text(json.dumps({**_RESULT, "reason": "script_failure", "exit_code": 2}))
+    ended.folder.trace.write_text(f"packmill: ours (exit code 2)\npackmill: of the input (exit code {digits})\n")
+
+    assert ended.conclude() == ("failed", "script_failure")
+    assert ended.rows.job(1)["reason"] == "ours (exit code 2)"  # type: ignore[index]
 
 
 def test_a_result_that_cannot_be_read_for_now_is_no_killed_job(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from generator.shared.errors import UsageError
 _ATTEMPTS = 5
 _LONGEST_PAUSE = 30.0
 """Seconds between two attempts to store a result."""
+_NOT_STORED = "its result could not be stored"
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 
@@ -56,8 +57,10 @@ class Conclusion:
             attempt += 1
 
     def _give_up(self, number: int) -> None:
-        self.end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
-        self._data.job(number).note("ERROR: Job failed (system failure): its result could not be stored")
+        """Store a failure without anything of the job's, which may be what cannot be read or stored."""
+        failure = {"status": "failed", "failure_reason": "runner_system_failure", "reason": _NOT_STORED}
+        self._pipelines.update_job(number, {"finished_at": time.time(), "token_hash": None, **failure})
+        self._data.job(number).note(f"ERROR: Job failed (system failure): {_NOT_STORED}")
 
     def _conclude(self, number: int) -> None:
         """Store how a job ended, once its shepherd has exited."""

@@ -10,8 +10,8 @@ from generator.service.jobs.trace_text import last_bytes, plain_text
 LONGEST = 1000
 """Characters of a sentence that the database stores."""
 _READ = 1 << 16
-_REASON = re.compile(r"^packmill: (?P<reason>.+ \(exit code (?P<code>\d+)(?:: [^()\n]*)?\))$", re.MULTILINE)
-"""The last line of a failed stage (`generator.cli`)."""
+_REASON = re.compile(r"^packmill: (?P<reason>.+ \(exit code (?P<code>\d{1,3})(?:: [^()\n]*)?\))$", re.MULTILINE)
+"""The last line of a failed stage (`generator.cli`). A job can print longer numbers, which Python does not read."""
 _ENDED = re.compile(r"^ERROR: Job failed(?: \(system failure\))?: (.+)$", re.MULTILINE)
 
 
