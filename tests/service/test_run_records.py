@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from generator.service.archives import Archive
+from generator.service.pages.value_texts import value_text
 from generator.service.runs.comparison import Withheld, compare_files, compare_values, number_change
 from generator.service.runs.recording import run_record, split_values
 from generator.service.runs.results import read_result
 from generator.service.store.job_folders import DataFolder
+from generator.shared.size_text import size_text
 
 _INTERFACE = {
     "inputs": [{"name": "n"}, {"name": "class"}, {"name": "word", "secret": True}, {"name": "api_token"}, "malformed"],
@@ -100,6 +102,23 @@ def test_secrets_of_two_runs_are_not_called_equal() -> None:
     found = compare_values({"word": Withheld()}, {"word": Withheld()})
 
     assert (found[0].differs, found[0].change) == (False, "not compared")
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(1500, "a.csv (1.5 kB, sha1 abc)"), (10**400, "a.csv"), (-1, "a.csv"), (1.5, "a.csv")],
+    ids=["size", "400 digits", "negative", "a fraction"],
+)
+def test_an_uploaded_file_with_a_size_that_no_file_has_is_shown_by_its_name(size: Any, shown: str) -> None:
+    """Pages list the values of all runs: one that cannot be shown would take the others with it."""
+    value = {"class": "File", "path": "uploads/n/a.csv", "size": size, "checksum": "sha1$abc"}
+    readable, _, _ = split_values(json.dumps({"n": value}), _INTERFACE)
+
+    assert value_text(readable["n"]) == shown
+
+
+def test_a_number_of_bytes_beyond_those_of_computers_has_a_text() -> None:
+    assert size_text(10**400) == "inf GB"
 
 
 def _artifacts(file: Path, **contents: Any) -> Archive:

@@ -11,7 +11,7 @@ from typing import Any
 from generator.service.runs.results import OutputFile, RunResult
 from generator.shared.size_text import size_text
 
-_LONGEST = 2000
+_LONGEST, _LARGEST_SIZE = 2000, 10**18
 ABSENT = ""
 WITHHELD = "not shown"
 
@@ -117,7 +117,8 @@ def value_text(value: Any) -> str:
 def _upload_text(value: Mapping[str, Any]) -> str:
     name, size = str(value.get("path", "")).rpartition("/")[2], value.get("size")
     digest = str(value.get("checksum", "")).removeprefix("sha1$")[:12]
-    return f"{name} ({size_text(size)}, sha1 {digest})" if isinstance(size, int) and digest else name
+    is_size = isinstance(size, int) and 0 <= size < _LARGEST_SIZE
+    return f"{name} ({size_text(size)}, sha1 {digest})" if is_size and digest else name
 
 
 def _file_difference(name: str, first: OutputFile | None, second: OutputFile | None) -> Difference:
