@@ -80,6 +80,10 @@ class QueryError(Exception):
     """A request failed; the message explains what to do."""
 
 
+class NotFoundError(QueryError):
+    """The service has nothing at an address."""
+
+
 class Client:
     """The trigger API of a project (https://docs.gitlab.com/api/pipelines/).
 
@@ -200,7 +204,8 @@ class Client:
         """Download one file of a job's artifacts into a folder.
 
         Raises:
-            QueryError: the job has no such file, or it cannot be written.
+            NotFoundError: the job has no such file.
+            QueryError: it cannot be downloaded or written.
         """
         target = folder / path.rpartition("/")[2]
         self._download(job, f"/{quote(path)}", target)
@@ -321,7 +326,8 @@ class Client:
                 busy = answer.status_code == 429 or (answer.status_code >= 500 and tries != 1)
                 if not busy or time.monotonic() + wait > deadline:
                     advice = f"\n  {_LOOK_FIRST}" if tries == 1 and answer.status_code >= 500 else ""
-                    raise QueryError(_refusal(answer, self._root + path) + advice)
+                    kind = NotFoundError if answer.status_code == 404 else QueryError
+                    raise kind(_refusal(answer, self._root + path) + advice)
             time.sleep(wait)
             pause = min(pause * 2, 10.0)
 
@@ -739,13 +745,20 @@ def _follow_map(client: Client, job: int) -> None:
 
 def _end_map(client: Client, job: Mapping[str, Any], options: argparse.Namespace) -> int:
     """Download the tables of a map that has ended, print their paths, and why rows or the job failed."""
-    number, written = int(job["id"]), []
+    number, written, lost = int(job["id"]), list[str](), list[str]()
     for name in ("results.csv", "results.parquet", "report.html"):
-        with contextlib.suppress(QueryError):  # a map that did not start has none
+        try:
             written.append(str(client.artifact(number, f"results/{name}", options.outdir)))
+        except NotFoundError:
+            pass  # a map that did not start has none
+        except QueryError as error:
+            lost.append(f"{name}: {error}")
+    if job["status"] == "success" and not written and not lost:
+        lost.append(f"job {number} has no results among its artifacts")
     reason = client.failure(job) or ("" if job["status"] == "success" else str(job["status"]))
     found = _CODE_OF_REASON.search(reason)
     code = int(found[1]) if found and _is_exit_code(found[1]) else int(job["status"] != "success")
+    code = 2 if lost and not code else code
     summary = {"job": number, "status": job["status"], "exit_code": code, "reason": reason, "results": written}
     print(json.dumps(summary) if options.json else _safe_lines(written))
     if reason and not written:
@@ -753,6 +766,8 @@ def _end_map(client: Client, job: Mapping[str, Any], options: argparse.Namespace
     if reason:
         advice = f"\n  to run what failed or is missing, add --resume {number}" if written else ""
         print(f"query.py: {_safe(reason)}\n  {_safe(str(job['web_url']))}{advice}", file=sys.stderr)
+    for problem in lost:
+        print(f"query.py: {_safe_lines(problem.splitlines())}", file=sys.stderr)
     return code
 
 

@@ -121,6 +121,53 @@ def test_a_failed_job_never_becomes_exit_code_0(
     assert query.main(["status", "1", "--json"]) == 0
 
 
+class TestResultsOfAMap:
+    """``query.py map`` writes the results of a map that has succeeded, or it fails."""
+
+    @pytest.fixture(autouse=True)
+    def succeeds(self, server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        _serve_pipeline(server, {**_JOB, "status": "success"})
+        _put(server, "/jobs/7", {**_JOB, "status": "success"})
+        monkeypatch.setattr(query.Client, "trigger", lambda *_, **__: _PIPELINE)
+        monkeypatch.setattr(query, "_PAUSES", (0.01,))
+
+    @staticmethod
+    def _map(folder: Path) -> int:
+        return query.main(["map", "3", "--product", "n=1", "--outdir", str(folder)])
+
+    def test_are_written_where_the_map_has_them(
+        self, server: HttpServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _put(server, "/jobs/7/artifacts/results/results.csv", b"row\n1\n")
+
+        assert self._map(tmp_path) == 0
+        assert capsys.readouterr().out == f"{tmp_path}/results.csv\n"
+
+    def test_are_an_error_in_a_folder_that_cannot_be_written(
+        self, server: HttpServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _put(server, "/jobs/7/artifacts/results/results.csv", b"row\n1\n")
+        (tmp_path / "file").touch()
+
+        assert self._map(tmp_path / "file" / "below") == 2
+        assert "results.csv: cannot be written" in capsys.readouterr().err
+
+    def test_are_an_error_if_their_download_breaks_off(
+        self, server: HttpServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _put(server, "/jobs/7/artifacts/results/results.csv", b"row\n1\n")
+        server.put(f"{_PROJECT}/jobs/7/artifacts/results/results.parquet", b"x" * 100, cut=[10] * 9)
+
+        assert self._map(tmp_path) == 2
+        captured = capsys.readouterr()
+        assert captured.out == f"{tmp_path}/results.csv\n"
+        assert "results.parquet: job 7: the download of artifacts broke off" in captured.err
+
+    def test_are_an_error_if_the_job_has_none(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self._map(tmp_path) == 2
+        assert "job 7 has no results among its artifacts" in capsys.readouterr().err
+
+
 def test_a_job_without_a_name_is_listed(server: HttpServer, capsys: pytest.CaptureFixture[str]) -> None:
     _serve_pipeline(server, {**_JOB, "name": None})
 
