@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -110,3 +111,32 @@ def test_a_job_for_which_the_database_fails_as_it_starts_does_not_count_as_runni
 
     wait_until(lambda: waiting.status() == "failed", seconds=20, message="the job has ended")
     assert "has no .gitlab-ci.yml" in waiting.data.job(1).trace.read_text()
+
+
+@pytest.mark.parametrize("deletes", [False, True], ids=["cancel", "delete"])
+def test_a_job_whose_cancel_fails_for_now_is_canceled_with_the_queue(
+    deletes: bool, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would run to its end, with the status that it is being canceled."""
+    canceled = threading.Event()
+    failures = [OSError(errno.EMFILE, "Too many open files")]
+
+    def cancel(_: JobFolder) -> None:
+        if failures:
+            raise failures.pop()
+        canceled.set()
+
+    monkeypatch.setattr(JobFolder, "cancel", cancel)
+    monkeypatch.setattr(JobFolder, "wait", lambda _: canceled.wait(60))
+    with waiting.rows.database.transaction() as connection:
+        connection.execute(sa.update(jobs).values(status="running"))
+    waiting.scheduler.start()
+    if deletes:
+        with pytest.raises(OSError, match="Too many open files"):
+            waiting.scheduler.delete(1)
+        assert waiting.status() == "canceling"
+    else:
+        waiting.scheduler.cancel(waiting.rows.cancel(1))
+
+    wait_until(lambda: waiting.status() == "canceled", message="the job is canceled")
+    assert canceled.is_set()

@@ -57,7 +57,7 @@ class Scheduler:
         self._cleaning = Cleaning(queue, data, isolation)
         self._conclusion = Conclusion(queue, job_context, data, limits, self._cleaning)
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = self._is_unsure = False
         self._running: dict[int, str] = {}
         self._served: dict[str, int] = {}
         self._turn = 0
@@ -103,14 +103,35 @@ class Scheduler:
             yield is_idle
 
     def cancel(self, numbers: Sequence[int]) -> None:
-        """End running jobs."""
+        """End running jobs; those that cannot be ended now are tried again with the queue."""
         for number in numbers:
+            self._cancel(number)
+
+    def _cancel(self, number: int) -> None:
+        try:
             self._data.job(number).cancel()
+        except OSError as error:
+            print(f"packmill: job {number}: cannot cancel it: {error}; retrying", file=sys.stderr, flush=True)
+            self._retry_soon()
+
+    def _retry_soon(self) -> None:
+        """Have the queue look for running jobs that nobody waits for, or that are to be ended."""
+        self._is_unsure = True
+        self._wake.set()
 
     def delete(self, pipeline: int) -> None:
-        """Cancel a pipeline, and remove it with its jobs and their folders."""
+        """Cancel a pipeline, and remove it with its jobs and their folders.
+
+        Raises:
+            OSError: a job cannot be canceled now; the pipeline is canceled with the queue, and stays.
+        """
         with self._beginning:  # else a job that begins now could lose its folder, and nobody could end it
-            self.cancel(self._pipelines.cancel(pipeline))
+            try:
+                for number in self._pipelines.cancel(pipeline):
+                    self._data.job(number).cancel()
+            except OSError:
+                self._retry_soon()  # which needs the rows of the pipeline: it is not deleted
+                raise
             for job in self._pipelines.delete(pipeline):
                 if not self._data.job(job).has_shepherd():  # otherwise it is removed when the job has ended
                     self._data.job(job).remove()
@@ -124,10 +145,13 @@ class Scheduler:
         """Wait for a job of an earlier service; without a shepherd, it has ended."""
         self._watch(job["id"], job["lane"])
         if job["status"] == "canceling":
-            self._data.job(job["id"]).cancel()
+            self._cancel(job["id"])
 
     def _resume_unwatched(self) -> None:
-        """Wait for the running jobs that nobody waits for: the database failed after it had stored that they run."""
+        """Wait for the running jobs that nobody waits for, and end those that are to be canceled.
+
+        The database failed after it had stored that they run, or they could not be canceled.
+        """
         with self._guard:
             watched = set(self._running)  # before the rows are read: a job that ends meanwhile is not another one's
         for job in self._find_running():
@@ -137,15 +161,15 @@ class Scheduler:
                 self._data.job(job["id"]).cancel()
 
     def _run_queue(self) -> None:
-        cleaned, clock, is_unsure = -math.inf, ClockWatch(memory=self._data.clock), False
+        cleaned, clock = -math.inf, ClockWatch(memory=self._data.clock)
         self._prepare()
         self._cleaning.end_containers()
         while not self._stopping:
             self._wake.clear()
             try:
-                if is_unsure:
+                if self._is_unsure:
+                    self._is_unsure = False
                     self._resume_unwatched()
-                    is_unsure = False
                 while not self._stopping and self._start_next_unless_held():
                     pass
                 clock.look()
@@ -154,7 +178,7 @@ class Scheduler:
                     self._cleaning.remove_expired()
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the queue
                 print(f"packmill: job queue: {error}; retrying", file=sys.stderr, flush=True)
-                is_unsure = True
+                self._is_unsure = True
                 time.sleep(1)
             self._wake.wait(timeout=30)
 
@@ -206,7 +230,7 @@ class Scheduler:
         self._watch(number, lane)
         now = self._pipelines.job(number)
         if now is None or now["status"] == "canceling":  # while the shepherd was being started
-            folder.cancel()
+            self._cancel(number)
 
     def _start_shepherd(self, folder: JobFolder, spec: dict[str, Any]) -> None:
         """Start the shepherd and pass it the lock."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import secrets
 import signal
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,10 @@ from generator.service.store.run_files import RunFiles
 from generator.service.store.uploads import Uploads
 from generator.shared import durable_files
 from generator.shared.removal import remove_tree
+
+_PAUSE = 1.0
+"""Seconds between two attempts to open a lock."""
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,46 +91,65 @@ class JobFolder:
         return found
 
     def has_shepherd(self) -> bool:
-        """Return whether a shepherd runs the job now."""
+        """Return whether a shepherd runs the job now, or cannot be looked for now."""
         try:
-            descriptor = os.open(self.lock, os.O_RDWR)
+            return not self._take_lock(fcntl.LOCK_NB)
         except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: others may check at the same time
-        except BlockingIOError:
             return True
-        finally:
-            os.close(descriptor)
-        return False
 
     def wait(self) -> None:
         """Wait until no shepherd runs the job."""
-        with suppress(OSError):
-            descriptor = os.open(self.lock, os.O_RDWR)
+        while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH)
-            finally:
-                os.close(descriptor)
+                self._take_lock()
+                return
+            except OSError:  # such as with too many open files: taken for the job's end, the job would run twice
+                time.sleep(_PAUSE)
 
     def cancel(self) -> None:
-        """Tell the job's shepherd, if it exists, to cancel the job."""
-        with suppress(OSError, ValueError):
-            if self.has_shepherd():
+        """Tell the job's shepherd, if it exists, to cancel the job.
+
+        Raises:
+            OSError: the machine is short of something now, such as of open files; the job runs on.
+        """
+        with _suppress_lasting_errors():
+            if not self._take_lock(fcntl.LOCK_NB):
                 os.kill(int((self.path / "pid").read_text()), signal.SIGTERM)
+
+    def _take_lock(self, options: int = 0) -> bool:
+        """Lock the file for a moment, as soon as no shepherd has it; return False with LOCK_NB if one has.
+
+        Raises:
+            OSError: the file cannot be opened or locked.
+        """
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | options)  # shared: others may check at the same time
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
 
     def end_orphans(self, work: Path, *, everything: bool = False) -> None:
         """Kill the processes that a killed shepherd left in the script's process group, or ``everything`` of the job.
 
         The group's ID may have been reused: only processes with the job's work folder in their environment are killed.
+
+        Raises:
+            OSError: the machine is short of something now, such as of open files; processes may be left.
         """
-        try:
+        group = None
+        with _suppress_lasting_errors():
             group = int((self.path / "group").read_text())
-        except (OSError, ValueError):
+        if group is None:
             return
         mark = f"CI_PROJECT_DIR={work}\0".encode()
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError, ValueError, IndexError):
+        for process in (one for one in Path("/proc").iterdir() if one.name.isdecimal()):
+            with _suppress_lasting_errors():
                 fields = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
                 if (everything or int(fields[2]) == group) and mark in (process / "environ").read_bytes() + b"\0":
                     os.kill(int(process.name), signal.SIGKILL)
@@ -131,6 +157,18 @@ class JobFolder:
     def remove(self) -> None:
         """Remove the folder."""
         remove_tree(self.path)
+
+
+@contextmanager
+def _suppress_lasting_errors() -> Iterator[None]:
+    """Suppress what a process or a file that is missing or malformed raises, but not a shortage of the machine."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _SHORTAGES:
+            raise
+    except (ValueError, IndexError):
+        pass
 
 
 @dataclass(frozen=True, slots=True)
