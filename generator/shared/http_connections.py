@@ -24,6 +24,8 @@ _errors = logging.getLogger("uvicorn.error.packmill")
 _errors.addFilter(lambda record: record.levelno >= logging.ERROR)
 _OTHER_FILES = 256 + backlog
 """File descriptors for everything but connections: the database, logs, archives, processes."""
+_FILES_OF_A_CONNECTION = 3
+"""File descriptors of a connection: its socket, and what its request reads, such as a log and the database."""
 _STALLED = 120.0
 """Seconds after which a client that stops reading its response is disconnected."""
 
@@ -44,14 +46,14 @@ class ConnectionLimits:
 def within_open_files(limits: ConnectionLimits) -> tuple[int, int]:
     """Raise this process's limit on open files if needed; return the connections that it allows, and the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = limits.total + _OTHER_FILES
+    needed = limits.total * _FILES_OF_A_CONNECTION + _OTHER_FILES
     most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         soft = most
     if soft == resource.RLIM_INFINITY:
         return limits.total, needed
-    return max(16, min(limits.total, soft - _OTHER_FILES)), soft
+    return max(16, min(limits.total, (soft - _OTHER_FILES) // _FILES_OF_A_CONNECTION)), soft
 
 
 class Gate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 import requests
 from ci_service import ACCESS, Service
 
-from generator.shared.http_connections import address_group
+from generator.shared.http_connections import ConnectionLimits, address_group, within_open_files
 
 _HALF_A_HEAD = b"GET /-/sign-in HTTP/1.1\r\nHost: x\r\nX-Slow: "
 _HALF_A_BODY = b"POST /api/v4/projects/1/trigger/pipeline HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
@@ -154,3 +155,19 @@ def test_a_request_that_is_being_answered_makes_no_room(another_service: Callabl
 )
 def test_addresses_that_one_client_has_are_one(host: str, group: str) -> None:
     assert address_group(host) == group
+
+
+@pytest.mark.parametrize(
+    ("hard", "connections", "files"), [(1 << 20, 1000, 3384), (4096, 1000, 3384), (1024, 213, 1024), (400, 16, 400)]
+)
+def test_a_connection_may_have_a_log_and_an_archive_open(
+    hard: int, connections: int, files: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With descriptors for sockets alone, those who download would leave none for jobs."""
+    limits = [(256, hard)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, given: limits.append(given))
+
+    most = ConnectionLimits(total=1000, per_address=None, request=1.0)
+    assert within_open_files(most) == (connections, files)
+    assert limits[-1] == (files, hard)
