@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import lzma
+import math
 import re
+import time
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -25,6 +27,8 @@ from generator.shared.safe_text import printable
 _LIMIT = 2 << 30
 _LARGEST_RESULTS = 64 << 30
 _LARGEST_TABLE = 256 << 20
+_PATIENCE, _FIRST_PAUSE, _LONGEST_PAUSE = 120.0, 0.5, 10.0
+"""Seconds for which a download is retried, and of the first and the longest pause."""
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, ValueError, LookupError, EOFError)
 """What Python's zipfile raises for an archive that is damaged, encrypted, or has names that no file can have."""
 _TABLE = re.compile(r"[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*){2}")
@@ -127,22 +131,64 @@ def _choose(packages: Mapping[Path, Holder], process: str) -> Path:
 
 
 def _save(answer: requests.Response, url: str, target: Path, largest: int | None) -> None:
+    with answer:
+        _check_status(answer, url)
+        with target.open("wb") as file:
+            for chunk in answer.iter_content(1 << 20):
+                file.write(chunk)
+                if largest is not None and file.tell() > largest:
+                    raise UsageError(f"{url}: larger than {largest} bytes")
+
+
+def _check_status(answer: requests.Response, url: str) -> None:
+    """Check that an answer has the file.
+
+    Raises:
+        UsageError: the service does not have the file, or refuses it.
+        requests.HTTPError: the service is unavailable or busy.
+    """
+    status = f"{answer.status_code} {answer.reason}"
+    if answer.status_code == 429 or answer.status_code >= 500:
+        raise requests.HTTPError(f"the service is unavailable: {status}")
+    if answer.status_code in (404, 410):
+        raise UsageError(f"{url}: {status}; the file does not exist, or has expired")
     if answer.status_code != 200:
-        raise UsageError(f"{url}: {answer.status_code} {answer.reason}; the file does not exist, or has expired")
-    with answer, target.open("wb") as file:
-        for chunk in answer.iter_content(1 << 20):
-            file.write(chunk)
-            if largest is not None and file.tell() > largest:
-                raise UsageError(f"{url}: larger than {largest} bytes")
+        raise UsageError(f"{url}: {status}; the service refuses the file")
 
 
 def _download(url: str, token: str, target: Path, largest: int | None = None) -> None:
-    try:
-        with requests.get(url, headers={"JOB-TOKEN": token}, stream=True, timeout=60, allow_redirects=False) as answer:
-            if answer.is_redirect:  # the storage of the artifacts must not get the token
-                url = urljoin(url, answer.headers["Location"])
-                _save(requests.get(url, stream=True, timeout=60), url.partition("?")[0], target, largest)
-            else:
-                _save(answer, url, target, largest)
-    except (requests.RequestException, ValueError) as error:  # ValueError: an address that cannot be parsed
-        raise UsageError(f"{url}: cannot be fetched: {error}") from None
+    """Download a file; after an error, retry for two minutes: jobs go on while their service restarts.
+
+    Raises:
+        UsageError: the file does not exist, is too large, or cannot be downloaded.
+    """
+    deadline, pause = math.inf, _FIRST_PAUSE
+    while True:
+        try:
+            _download_once(url, token, target, largest)
+            return
+        except (requests.RequestException, ValueError) as error:  # ValueError: an address that cannot be parsed
+            deadline = min(deadline, time.monotonic() + _PATIENCE)
+            if not _may_pass(error) or time.monotonic() + pause > deadline:
+                raise UsageError(f"{url}: cannot be fetched: {error}") from None
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _download_once(url: str, token: str, target: Path, largest: int | None) -> None:
+    with requests.get(url, headers={"JOB-TOKEN": token}, stream=True, timeout=60, allow_redirects=False) as answer:
+        if answer.is_redirect:  # the storage of the artifacts must not get the token
+            url = urljoin(url, answer.headers["Location"])
+            _save(requests.get(url, stream=True, timeout=60), url.partition("?")[0], target, largest)
+        else:
+            _save(answer, url, target, largest)
+
+
+def _may_pass(error: Exception) -> bool:
+    passing = (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.HTTPError,
+        requests.exceptions.ChunkedEncodingError,
+    )
+    return isinstance(error, passing) and not isinstance(error, requests.exceptions.SSLError)

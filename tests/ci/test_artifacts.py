@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+import requests
+from staging_servers import HttpServer, http_server
 
-from generator.ci.artifacts import fetch_package
+from generator.ci import artifacts
+from generator.ci.artifacts import fetch_package, fetch_table
 from generator.shared.errors import UsageError
 
 Fetch = Callable[..., Path]
+_TABLE = "/projects/1/packages/generic/a/1/b.csv"
 
 
 @pytest.fixture
@@ -125,3 +130,59 @@ def test_a_redirect_to_something_that_is_no_address_is_an_error(place: str, tmp_
         with pytest.raises(UsageError, match="cannot be fetched"):
             fetch_package({**job, "package": "7"}, tmp_path)
         server.shutdown()
+
+
+class TestAServiceThatRestarts:
+    """Jobs go on meanwhile, and fetch what they need when the service is back."""
+
+    @pytest.fixture
+    def server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
+        monkeypatch.setattr(artifacts, "_FIRST_PAUSE", 0.01)
+        with http_server() as running:
+            yield running
+
+    @staticmethod
+    def _fetch(server: HttpServer, folder: Path) -> str:
+        job = {"CI_API_V4_URL": server.url, "CI_PROJECT_ID": "1", "CI_JOB_TOKEN": "x", "table": "a/1/b.csv"}
+        return fetch_table(job, folder).read_text()
+
+    def test_is_asked_again(self, server: HttpServer, tmp_path: Path) -> None:
+        server.put(_TABLE, b"row\n1\n", statuses=[503, 500, 429], cut=[2])
+
+        assert self._fetch(server, tmp_path) == "row\n1\n"
+        assert [one.status for one in server.asked] == [503, 500, 429, 200, 200]
+
+    def test_is_asked_again_if_it_refuses_connections(
+        self, server: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server.put(_TABLE, b"row\n1\n")
+        get, failures = requests.get, [requests.ConnectionError("connection refused")] * 3
+        monkeypatch.setattr(
+            requests, "get", lambda *one, **two: _raise(failures.pop()) if failures else get(*one, **two)
+        )
+
+        assert self._fetch(server, tmp_path) == "row\n1\n"
+
+    def test_is_named_as_unavailable_if_that_lasts(
+        self, server: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(artifacts, "_PATIENCE", 0.02)
+        server.put(_TABLE, b"", statuses=[503] * 99)
+
+        with pytest.raises(UsageError, match="cannot be fetched: the service is unavailable: 503") as refused:
+            self._fetch(server, tmp_path)
+        assert "exist" not in str(refused.value)
+
+    @pytest.mark.parametrize(("status", "reason"), [(404, "does not exist, or has expired"), (403, "refuses the file")])
+    def test_is_not_asked_again_if_it_refuses_the_file(
+        self, status: int, reason: str, server: HttpServer, tmp_path: Path
+    ) -> None:
+        server.put(_TABLE, b"", statuses=[status] * 99)
+
+        with pytest.raises(UsageError, match=reason):
+            self._fetch(server, tmp_path)
+        assert len(server.asked) == 1
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
