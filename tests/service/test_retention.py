@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,11 +17,12 @@ from ci_service import ACCESS, TRIGGER, Service
 from prometheus_client.parser import text_string_to_metric_families
 from waiting import wait_until
 
+from generator.service.retention import keeper as keeper_module
 from generator.service.retention.ended import remove_artifacts
 from generator.service.retention.images import ImageReport, prune_images
 from generator.service.retention.keeper import Keeper
 from generator.service.retention.policy import Policy
-from generator.service.retention.usage import measure
+from generator.service.retention.usage import Usage, measure
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
@@ -153,6 +155,75 @@ def test_without_a_quota_nothing_goes_and_nothing_is_refused(stored: Stored) -> 
     assert len(stored.state()) == 4
     assert keeper.usage.artifacts == 4 * _ARTIFACTS
     assert keeper.usage.logs >= 4 * _LOG
+
+
+class Measuring:
+    """Measurements of a data folder that wait until they may go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.may_end, self.has_begun = 0, threading.Event(), threading.Event()
+        self.may_end.set()
+        monkeypatch.setattr(keeper_module, "measure", self._measure)
+
+    def _measure(self, data: DataFolder) -> Usage:
+        self.count += 1
+        self.has_begun.set()
+        assert self.may_end.wait(60)
+        return measure(data)
+
+    @contextmanager
+    def held(self, keeper: Keeper, threads: int) -> Iterator[list[str]]:
+        """Requests that have begun to look for room, the first of which is measuring."""
+        answers: list[str] = []
+        self.may_end.clear()
+        self.has_begun.clear()
+        asking = [threading.Thread(target=lambda: answers.append(keeper.problem())) for _ in range(threads)]
+        asking[0].start()
+        assert self.has_begun.wait(60)
+        for one in asking[1:]:
+            one.start()
+        yield answers
+        self.may_end.set()
+        for one in asking:
+            one.join(60)
+
+
+@pytest.fixture
+def measuring(monkeypatch: pytest.MonkeyPatch) -> Measuring:
+    return Measuring(monkeypatch)
+
+
+def test_requests_at_the_same_time_measure_no_more_than_twice(stored: Stored, measuring: Measuring) -> None:
+    """The second time for all that came after the first one had begun."""
+    keeper = stored.keeper(quota=10**12)
+    with measuring.held(keeper, 9) as answers:
+        time.sleep(0.1)  # until they wait for the lock; later ones would find what is measured
+
+    assert answers == [""] * 9
+    assert measuring.count <= 2
+
+
+def test_over_the_quota_one_request_measures_and_no_other_waits_for_it(stored: Stored, measuring: Measuring) -> None:
+    """Requests that are refused anyway could hold all threads that answer."""
+    stored.add(5, expires=None)
+    keeper = stored.keeper(quota=5_000_000)
+    assert "the storage quota is reached" in keeper.problem()
+
+    with measuring.held(keeper, 1):
+        assert "the storage quota is reached" in keeper.problem()
+        stored.rows.delete(5)
+        stored.data.job(5).remove()
+
+    assert keeper.problem() == ""
+
+
+def test_the_folder_is_measured_once_if_nothing_can_be_removed(stored: Stored, measuring: Measuring) -> None:
+    for number in (1, 2, 3, 4):
+        stored.rows.delete(number)
+    stored.add(5, expires=None)
+    stored.keeper(quota=5_000_000).enforce()
+
+    assert measuring.count == 1
 
 
 def test_a_pipeline_that_is_retried_meanwhile_stays(stored: Stored) -> None:

@@ -65,8 +65,9 @@ class Keeper:
         self.images: ImageReport | None = None
         self._stored, self._data, self._hold, self._prune_images = stored, data, hold, prune_images
         self._lock, self._wake = threading.Lock(), threading.Event()
-        self._stopping = False
+        self._stopping = self._is_full = False
         self._clock, self._measured = clock or ClockWatch(memory=data.clock), -math.inf
+        self._begun = -math.inf
         self._due = self._next_due()
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
         self._has_changed = True
@@ -97,10 +98,12 @@ class Keeper:
         quota = self.policy.quota
         if quota is None:
             return ""
+        asked = time.monotonic()
         is_known = not self._has_changed or self.usage.seconds > _QUICK
-        if self.usage.total > quota or not self.usage.time or not is_known:
-            self.enforce()
-        if self.usage.total <= quota:
+        is_refusing = self._is_full and self._lock.locked()  # a thread that measures is enough: the others would wait
+        if (self.usage.total > quota or not self.usage.time or not is_known) and not is_refusing:
+            self.enforce(asked=asked)
+        if self.usage.total <= quota and not is_refusing:
             return ""
         stored = f"{size_text(self.usage.total)} of {size_text(quota)}"
         return (
@@ -108,20 +111,29 @@ class Keeper:
             "artifacts or pipelines, or start the service with a larger --quota"
         )
 
-    def enforce(self) -> None:
-        """Measure; over the quota, remove expiring artifacts and then whole pipelines, the oldest first."""
+    def enforce(self, *, asked: float = math.inf) -> None:
+        """Measure; over the quota, remove expiring artifacts and then whole pipelines, the oldest first.
+
+        Does nothing if that was begun after ``asked`` (`time.monotonic`), by another thread that this one waited for.
+        """
         with self._lock:
-            self._has_changed = False
-            self.usage, self._measured = measure(self._data), time.monotonic()
-            excess = self.usage.total - self.policy.quota if self.policy.quota is not None else 0
-            if excess <= 0:
+            if self._begun >= asked:
                 return
-            for job in ended.expiring_artifacts(self._stored.database):
-                if excess > 0:
-                    excess -= self._remove_artifacts(job["id"])
-            for pipeline in ended.ended_pipelines(self._stored.database) if excess > 0 else ():
-                if excess > 0:
-                    excess -= self._remove_pipeline(pipeline["id"])
+            self._has_changed, self._begun = False, time.monotonic()
+            self.usage, self._measured = measure(self._data), time.monotonic()
+            self._make_room()
+            self._is_full = self.policy.quota is not None and self.usage.total > self.policy.quota
+
+    def _make_room(self) -> None:
+        """Remove as much as is over the quota, if it can be removed, and measure again."""
+        excess, removed = self.usage.total - self.policy.quota if self.policy.quota is not None else 0, self.removed
+        for job in ended.expiring_artifacts(self._stored.database) if excess > 0 else ():
+            if excess > 0:
+                excess -= self._remove_artifacts(job["id"])
+        for pipeline in ended.ended_pipelines(self._stored.database) if excess > 0 else ():
+            if excess > 0:
+                excess -= self._remove_pipeline(pipeline["id"])
+        if self.removed is not removed:
             self.usage = measure(self._data)
 
     def prune(self) -> bool:
