@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,6 +27,7 @@ from generator.staging.stac.catalog import CatalogFile, write_catalog
 from generator.staging.stores.local import LocalSource
 from generator.staging.transfer.cache import Cache
 from generator.staging.transfer.fetching import FetchedFile, fetch_all, move_to_final_name
+from generator.staging.transfer.locks import folder_lock
 
 new_cache = "packmill-cache"
 """The name of a cache that a step created."""
@@ -66,7 +68,8 @@ def stage_in(request: StageInRequest) -> dict[str, Any]:
 
     Raises:
         BadInputsError: the inputs are invalid.
-        StagingError, DiskFullError: a file cannot be fetched. Partial files are kept for another attempt.
+        StagingError, DiskFullError: a file cannot be fetched, or another stage-in writes to the folder. Partial files
+            are kept for another attempt.
     """
     if request.as_type == "Directory[]":
         return _stage_in_folders(request)
@@ -80,6 +83,14 @@ def stage_in(request: StageInRequest) -> dict[str, Any]:
         request.say(f"stage-in {request.name}: no files requested")
         return outputs
     request.folder.mkdir(parents=True, exist_ok=True)
+    with nullcontext() if request.only_cache else folder_lock(request.folder):  # many steps may fill one cache
+        return {**outputs, **_fetch(request, locations, finder, cache)}
+
+
+def _fetch(
+    request: StageInRequest, locations: Sequence[Location], finder: SourceFinder, cache: Cache | None
+) -> dict[str, Any]:
+    """Fetch the files into the folder; return the outputs that are not null."""
     files, stacs = _list_files(locations, finder, request)
     if request.as_type == "File" and len(files) != 1:
         raise BadInputsError(f"{request.name}: exactly one file is needed, not {len(files)}")
@@ -93,25 +104,28 @@ def stage_in(request: StageInRequest) -> dict[str, Any]:
         say=request.say,
     )
     if request.only_cache:
-        return outputs
+        return {}
     if request.as_type == "Directory":
         directory = _arrange_directory(request, files, fetched, stacs)
         _remove_partial_files(request.folder)
-        return {**outputs, "output_directory": directory}
+        return {"output_directory": directory}
     named = _name_files(request.folder, files, fetched)
     _remove_partial_files(request.folder)
-    return {**outputs, "output_files": named, "output_file": named[0] if len(named) == 1 else None}
+    return {"output_files": named, "output_file": named[0] if len(named) == 1 else None}
 
 
 def _stage_in_folders(request: StageInRequest) -> dict[str, Any]:
     """Stage in every item of a list as a folder of its own."""
     value = request.input_path
-    read_locations(value)  # all mistakes come before the first transfer
+    locations = read_locations(value)  # all mistakes come before the first transfer
+    if locations:
+        request.folder.mkdir(parents=True, exist_ok=True)
     folders = []
-    for number, item in enumerate(value if isinstance(value, list) else [value]):
-        folder, name = request.folder / str(number), f"{request.name}_{number}"
-        part = replace(request, input_path=item, folder=folder, name=name, as_type="Directory")
-        folders.append(stage_in(part)["output_directory"])
+    with folder_lock(request.folder) if locations and not request.only_cache else nullcontext():
+        for number, item in enumerate(value if isinstance(value, list) else [value]):
+            folder, name = request.folder / str(number), f"{request.name}_{number}"
+            part = replace(request, input_path=item, folder=folder, name=name, as_type="Directory")
+            folders.append(stage_in(part)["output_directory"])
     found = [one for one in folders if one] or None
     return {**dict.fromkeys(_outputs), **_cache_outputs(request.cache), "output_directories": found}
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -258,6 +259,43 @@ class TestRunningAgain:
         files = staged_files(runner("stage-in", *urls))
 
         assert [Path(str(file["path"])).name for file in files] == [f"{i:03d}_{i:04d}.txt" for i in range(1000)]
+
+
+class TestTwoAtOnce:
+    @pytest.mark.parametrize("kind", ["File[]", "Directory", "Directory[]"])
+    def test_one_folder_takes_the_files_of_one_stage_in_at_a_time(
+        self, kind: str, web: HttpServer, runner: Runner, tmp_path: Path
+    ) -> None:
+        release = threading.Event()
+        quick, other = web.put("/quick.txt", b"quick"), web.put("/b.txt", b"b")
+        slow = web.put("/a.txt", b"a" * 1000, handler=lambda _: not release.wait(60))
+        for name, urls in {"first": [quick, slow], "second": [other, other]}.items():
+            (tmp_path / name).write_text(json.dumps({"input_path": urls, "as_type": kind}))
+        first = start(tmp_path, "stage-in", "--inputs", "first")
+        wait_until(lambda: any(one.path == "/a.txt" for one in web.asked))
+
+        refused = runner("stage-in", "--inputs", "second")
+        release.set()
+        _, err = first.communicate(timeout=60)
+
+        assert (refused.code, first.returncode) == (12, 0), err
+        assert "staged: another stage-in writes here; wait for its end, or choose another --output" in refused.err
+        contents = {path.read_bytes() for path in (tmp_path / "staged").rglob("*.txt")}
+        assert contents == {b"quick", b"a" * 1000}
+        assert runner("stage-in", other).content("0_b.txt") == b"b"
+
+    def test_one_cache_is_filled_by_many(self, web: HttpServer, runner: Runner, tmp_path: Path) -> None:
+        release = threading.Event()
+        slow = web.put("/a.txt", b"a", handler=lambda _: not release.wait(60))
+        options = ("--cache-dir", "cache", "--cache-only")
+        first = start(tmp_path, "stage-in", slow, *options)
+        wait_until(lambda: web.asked)
+
+        second = runner("stage-in", web.put("/b.txt", b"b"), *options)
+        release.set()
+        _, err = first.communicate(timeout=60)
+
+        assert (second.code, first.returncode) == (0, 0), second.err + err
 
 
 class TestTheStep:

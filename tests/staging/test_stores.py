@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import getpass
 import hashlib
 import hmac
@@ -10,7 +11,10 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -28,6 +32,8 @@ from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
 from generator.staging.stores.filesystems import FileSystemStore
 from generator.staging.targets.filesystems import open_target
+from generator.staging.targets.local import LocalTarget
+from generator.staging.transfer.locks import part_lock
 
 _ACCOUNT, _KEY = (
     "devstoreaccount1",
@@ -310,6 +316,49 @@ class TestLocal:
 
         assert result.code == 2
         assert "such as {folder: delivered}" in result.err
+
+    def test_two_deliveries_of_one_name_take_turns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each copy would wait for the other one in its middle."""
+        both = threading.Barrier(2)
+
+        def copy(source: Path, part: Path) -> None:
+            with part.open("wb") as file:
+                file.write(source.read_bytes()[:2])
+                with suppress(threading.BrokenBarrierError):
+                    both.wait(0.5)
+                file.write(source.read_bytes()[2:])
+
+        monkeypatch.setattr(shutil, "copyfile", copy)
+        contents = {b"first", b"the second"}
+        for content in contents:
+            (tmp_path / content.decode()).write_bytes(content)
+        target = LocalTarget(folder=tmp_path / "delivered")
+
+        with ThreadPoolExecutor() as threads:
+            files = [tmp_path / content.decode() for content in contents]
+            list(threads.map(lambda file: target.put(file, "a.bin", lambda _: None), files))
+
+        assert [path.name for path in target.folder.iterdir()] == ["a.bin"]
+        assert (target.folder / "a.bin").read_bytes() in contents
+        assert both.broken
+
+    def test_a_delivery_that_waited_for_another_one_locks_a_new_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        part, waits, flock = tmp_path / ".a.part", threading.Event(), fcntl.flock
+
+        def deliver() -> bool:
+            monkeypatch.setattr(fcntl, "flock", lambda *words: waits.set() or flock(*words))
+            with part_lock(part):
+                return part.exists()
+
+        with ThreadPoolExecutor() as threads:
+            with part_lock(part):
+                other = threads.submit(deliver)
+                assert waits.wait(60)
+                part.rename(tmp_path / "a")
+
+            assert other.result(60)
 
     def test_a_person_may_name_any_folder(self, runner: Runner, results: Path, tmp_path: Path) -> None:
         result = runner("stage-out", results, tmp_path / "elsewhere", "--include", "*.txt")

@@ -12,6 +12,7 @@ from generator.shared.failures import BadInputsError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
+from generator.staging.transfer.locks import part_lock
 
 
 def open_target(
@@ -66,10 +67,11 @@ class LocalTarget:
         final = self.folder / relative
         durable_files.make_folder(final.parent)
         part = final.with_name(f".{final.name}.part")
-        try:
-            shutil.copyfile(file, part)
-            durable_files.replace(part, final)
-        finally:
-            part.unlink(missing_ok=True)
+        with part_lock(part):  # two stage-outs may deliver a file of one name
+            try:
+                shutil.copyfile(file, part)
+                durable_files.replace(part, final)
+            finally:
+                part.unlink(missing_ok=True)
         on_bytes(file.stat().st_size)
         return str(final)

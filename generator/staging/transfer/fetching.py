@@ -47,11 +47,12 @@ def fetch_all(
 
     def fetch(item: tuple[int, Source], watch: Watch) -> FetchedFile:
         index, source = item
-        target = None if only_cache else folder / f".{index}.part"
+        part = folder / (f".{index}.checked.part" if only_cache else f".{index}.part")  # see `folder_lock`
         if cache and not isinstance(source, LocalSource):
+            target = None if only_cache else part
             fetched_file = _fetch_through_cache(source, target, cache, network=network, watch=watch, say=say)
         else:
-            fetched_file = _fetch_directly(source, folder / f".{index}.part", network, watch)
+            fetched_file = _fetch_directly(source, part, network, watch)
         meter.add_file(cached=fetched_file.cached)
         return fetched_file
 
