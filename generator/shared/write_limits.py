@@ -42,11 +42,11 @@ class WriteLimits:
         size = 0
         try:
             for files, status in enumerate(_entries(folders, allow=has_ended) if self.are_set else (), start=1):
-                size += max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0
+                size += counted_size(status)
                 if problem := self.excess(size=size, files=files):
                     return problem
-        except _PathTooLongError:
-            return "the run wrote folders in each other whose path is longer than the system takes"
+        except PathTooLongError as error:
+            return str(error)
         return ""
 
     def excess(self, *, size: int, files: int) -> str:
@@ -61,15 +61,32 @@ class WriteLimits:
 no_limits = WriteLimits()
 
 
-class _PathTooLongError(Exception):
+class PathTooLongError(Exception):
     """Something cannot be measured: a program reaches it from the folder that it is in."""
+
+
+def counted_size(status: os.stat_result) -> int:
+    """Return the bytes for which a file counts; folders and links count as files alone."""
+    return max(status.st_size, status.st_blocks * 512) if stat.S_ISREG(status.st_mode) else 0
+
+
+def measure(folders: Iterable[Path]) -> tuple[int, int]:
+    """Return the size of what a run that has ended left in folders, and the number of files, folders and links.
+
+    Raises:
+        PathTooLongError: a path is longer than the system takes.
+    """
+    size = files = 0
+    for status in _entries(folders, allow=True):
+        size, files = size + counted_size(status), files + 1
+    return size, files
 
 
 def _entries(folders: Iterable[Path], *, allow: bool) -> Iterator[os.stat_result]:
     """Yield the status of everything below folders, without following links; files may come and go meanwhile.
 
     Raises:
-        _PathTooLongError: a path is longer than the system takes.
+        PathTooLongError: a path is longer than the system takes.
     """
     waiting = [str(folder) for folder in folders if not os.path.islink(folder)]
     while waiting:
@@ -91,7 +108,9 @@ def _entries(folders: Iterable[Path], *, allow: bool) -> Iterator[os.stat_result
 
 def _refuse_long_path(error: OSError) -> None:
     if error.errno == errno.ENAMETOOLONG:
-        raise _PathTooLongError from None
+        raise PathTooLongError(
+            "the run wrote folders in each other whose path is longer than the system takes"
+        ) from None
 
 
 def _make_readable(folder: str) -> None:

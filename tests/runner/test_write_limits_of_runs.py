@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from support import write_notebook
 
 from generator.runner.packaged import process_limit
+from generator.runner.packaged.copy_limits import CopyLimits
+from generator.runner.packaged.in_place import NotebookFolder
 from generator.runner.packaged.process_limit import advise_on_processes
+from generator.runner.packaged.tidying import tidy
+from generator.runner.packaged.workspace import RepositoryLocation
+from generator.shared.failures import OutputLimitError
+from generator.shared.write_limits import WriteLimits, no_limits
 
 
 @pytest.mark.parametrize(
@@ -23,14 +30,21 @@ from generator.runner.packaged.process_limit import advise_on_processes
             "more than 2 MiB",
         ),
         ("for n in range(60):\n    open(f'{n}.txt', 'w').close()", "more than 50 files and folders"),
+        (
+            "import os\nfor n in range(5):\n    os.symlink(os.path.abspath('../../elsewhere'), str(n))",
+            "more than 2 MiB",
+        ),
     ],
-    ids=["while it runs", "at its end", "files"],
+    ids=["while it runs", "at its end", "files", "by links"],
 )
 def test_a_run_that_writes_too_much_ends_with_the_limit(code: str, limit: str, tmp_path: Path) -> None:
     write_notebook(tmp_path / "repository" / "process.ipynb", "n = 1", code)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a").write_bytes(bytes(1 << 20))
     words = ("run", "--process", "process.ipynb", "--repository", str(tmp_path / "repository"))
     options = ("--output", str(tmp_path / "output"), "--max-output", "2MiB", "--max-files", "50")
     command = [sys.executable, "-m", "generator.runner", *words, *options]
+    before = {path.name for path in tmp_path.iterdir()}
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
@@ -38,7 +52,50 @@ def test_a_run_that_writes_too_much_ends_with_the_limit(code: str, limit: str, t
     assert (done.returncode, result["reason"], result["exit_code"]) == (14, "output-limit", 14), done.stderr
     assert limit in done.stderr
     assert sorted(path.name for path in (tmp_path / "output").iterdir()) == ["process.ipynb", "result.json"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cwl.output.json", "output", "repository"]
+    assert {path.name for path in tmp_path.iterdir()} == {*before, "cwl.output.json", "output"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "links", "is_within"),
+    [
+        (WriteLimits(size=3 << 20), 2, True),
+        (WriteLimits(size=3 << 20), 3, False),
+        (WriteLimits(files=12), 3, True),
+        (WriteLimits(files=12), 4, False),
+        (no_limits, 4, True),
+    ],
+)
+def test_what_links_bring_counts_with_what_the_run_wrote(
+    limits: WriteLimits, links: int, is_within: bool, tmp_path: Path
+) -> None:
+    """A result of half a mebibyte, and links to a folder with one in two files: they add two to the files."""
+    (tmp_path / "results").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("results/a", "elsewhere/a", "elsewhere/b"):
+        (tmp_path / name).write_bytes(bytes(1 << 19))
+    for number in range(links):
+        (tmp_path / "results" / f"link-{number}").symlink_to(tmp_path / "elsewhere")
+
+    with nullcontext() if is_within else pytest.raises(OutputLimitError):
+        tidy(tmp_path / "results", CopyLimits(limits, (tmp_path / "results",)))
+
+    size = sum(path.stat().st_size for path in (tmp_path / "results").rglob("*") if path.is_file())
+    assert size <= (limits.size or 5 << 20)
+    assert is_within != (tmp_path / "results" / f"link-{links - 1}").is_symlink()
+
+
+def test_outputs_of_a_notebook_in_its_own_folder_count_as_they_are_copied(tmp_path: Path) -> None:
+    for name in ("home", "results"):
+        (tmp_path / name).mkdir()
+    workspace = NotebookFolder(top=tmp_path / "home", process="process.ipynb")
+    workspace.fill(RepositoryLocation(tmp_path / "home", frozenset()), written=["*.bin"])
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / "home" / name).write_bytes(bytes(1 << 20))
+
+    with pytest.raises(OutputLimitError, match="more than 1 MiB"):
+        workspace.collect(tmp_path / "results", limits=CopyLimits(WriteLimits(size=1 << 20), (tmp_path / "results",)))
+
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["a.bin"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
+from generator.runner.packaged.copy_limits import CopyLimits
 from generator.runner.packaged.kept_copy import KeptCopy
 from generator.runner.packaged.workspace import RepositoryLocation
 from generator.shared.file_names import shown_name
@@ -66,8 +67,13 @@ class NotebookFolder:
         self._patterns = tuple(dict.fromkeys(written))
         self._before = self._find()
 
-    def collect(self, output: Path, *, reserved: Iterable[str] = ()) -> list[str]:
-        """Copy new and changed files that match to ``output`` and return warnings."""
+    def collect(self, output: Path, *, reserved: Iterable[str] = (), limits: CopyLimits | None = None) -> list[str]:
+        """Copy new and changed files that match to ``output`` and return warnings.
+
+        Raises:
+            OutputLimitError: the copies would exceed the limits of the run.
+        """
+        limits = limits or CopyLimits()
         taken = frozenset(reserved)
         warnings = []
         for path, (file, fingerprint) in self._find().items():
@@ -77,6 +83,7 @@ class NotebookFolder:
                 warnings.append(f"{shown_name(path)}: not collected: the run has another file of this name")
                 continue
             try:
+                limits.admit(file.stat())
                 (output / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, output / path)
             except OSError as error:

@@ -7,6 +7,8 @@ import shutil
 import stat
 from pathlib import Path
 
+from generator.runner.packaged.copy_limits import CopyLimits
+
 _KERNEL_FILES = (Path("/proc"), Path("/sys"), Path("/dev"))
 _MOST_ENTRIES = 100_000
 """Files and folders that one link may turn into: links to folders can multiply."""
@@ -16,25 +18,27 @@ class _LinkError(Exception):
     """The reason that a link, or a part of its target, has no copy."""
 
 
-def copy_link_target(link: Path, target: Path) -> list[str]:
+def copy_link_target(link: Path, target: Path, limits: CopyLimits | None = None) -> list[str]:
     """Copy the file or folder that a link leads to; return a reason for everything that is left out.
 
     Raises:
         OSError: the disk is full.
+        OutputLimitError: the copy would exceed the limits of the run.
     """
     folder = link.parent.resolve()
-    return _Copy(target).add(link, target, (*folder.parents, folder))
+    return _Copy(target, limits or CopyLimits()).add(link, target, (*folder.parents, folder))
 
 
 class _Copy:
-    def __init__(self, top: Path) -> None:
-        self._top = top
+    def __init__(self, top: Path, limits: CopyLimits) -> None:
+        self._top, self._limits = top, limits
         self._entries = 0
 
     def add(self, source: Path, target: Path, above: tuple[Path, ...]) -> list[str]:
         """Copy a file, or a folder entry by entry; ``above`` are the folders that it is in."""
         try:
             real = self._resolve(source, above)
+            self._limits.admit(real.stat(), replaces_link=target == self._top)
             if real.is_dir():
                 target.mkdir(exist_ok=True)
                 inside = (*above, real)

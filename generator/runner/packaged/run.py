@@ -11,6 +11,7 @@ from typing import Any
 from generator.notebook.text_formats import is_notebook_name
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.watching import ignore_signals, limited_writing
+from generator.runner.packaged.copy_limits import CopyLimits
 from generator.runner.packaged.in_place import NotebookFolder
 from generator.runner.packaged.notebook_run import run_notebook
 from generator.runner.packaged.output_object import write_output_object
@@ -78,18 +79,20 @@ def _run(
             record=record,
             outputs=request.declared,
         )
+        folders = (output, scratch, homes)
         try:
-            with limited_writing(request.write_limits, (output, scratch, homes)):
+            with limited_writing(request.write_limits, folders):
                 (run_notebook if is_notebook_name(record.process) else run_shell)(one)
         except OutputLimitError:
-            one.workspace = Workspace(top=scratch / "discarded", process=record.process)
             _discard(one)
             raise
         finally:
             ignore_signals()
-            found = _collect(one)
-            if kept is not None and isinstance(workspace, Workspace):
-                workspace.leave_to(kept)
+            try:
+                found = _collect(one, CopyLimits(request.write_limits, folders))
+            finally:
+                if kept is not None and isinstance(workspace, Workspace):
+                    workspace.leave_to(kept)
         for warning in check_outputs(found, dict(request.expected), output):
             request.say(f"warning: {warning}")
         if request.catalog:
@@ -97,7 +100,8 @@ def _run(
 
 
 def _discard(run: ProcessRun) -> None:
-    """Remove what a run beyond its limits wrote, but for the executed notebook."""
+    """Remove what a run beyond its limits wrote, but for the executed notebook; its working copy is not collected."""
+    run.workspace = Workspace(top=run.scratch / "discarded", process=run.record.process)
     own = {run.executed, run.executed.with_suffix(".html")} if run.executed else set[Path]()
     above = {folder for path in own for folder in path.parents}
     waiting = [run.output]
@@ -111,11 +115,24 @@ def _discard(run: ProcessRun) -> None:
                 path.unlink()
 
 
-def _collect(run: ProcessRun) -> tuple[Found, ...]:
-    """Move all results to the output directory, make them fit for delivery, and list the declared outputs."""
+def _collect(run: ProcessRun, limits: CopyLimits) -> tuple[Found, ...]:
+    """Move all results to the output directory, make them fit for delivery, and list the declared outputs.
+
+    Raises:
+        OutputLimitError: copies of what links lead to would exceed the limits; only the executed notebook is left.
+    """
+    try:
+        return _gather(run, limits)
+    except OutputLimitError:
+        _discard(run)
+        _gather(run, limits)
+        raise
+
+
+def _gather(run: ProcessRun, limits: CopyLimits) -> tuple[Found, ...]:
     output = run.output
     reserved = (contract.result_file,)
-    warnings = [*run.workspace.collect(output, reserved=reserved), *tidy(output)]
+    warnings = [*run.workspace.collect(output, reserved=reserved, limits=limits), *tidy(output, limits)]
     if not run.record.process.endswith(".ipynb"):
         warnings += move_to_declared_places(run.outputs, output, reserved=reserved)
     for warning in warnings:

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from generator.notebook.literals import shorten
+from generator.runner.packaged.copy_limits import CopyLimits
 from generator.runner.packaged.links import copy_link_target
 from generator.shared.file_names import free_portable_path, is_portable, shown_name
 from generator.shared.folder_levels import is_too_deep, too_deep
@@ -19,8 +20,13 @@ _DATES = (-62_000_000_000, 253_000_000_000)
 """Seconds since 1970 that HTTP headers and archives can have as dates, in every time zone: from year 6 to 9987."""
 
 
-def tidy(folder: Path) -> list[str]:
-    """Rename, replace or remove everything below a folder that an engine would refuse; return warnings."""
+def tidy(folder: Path, limits: CopyLimits | None = None) -> list[str]:
+    """Rename, replace or remove everything below a folder that an engine would refuse; return warnings.
+
+    Raises:
+        OSError: the disk is full.
+        OutputLimitError: what links lead to would exceed the limits of the run.
+    """
     warnings: list[str] = []
     waiting = [folder]
     while waiting:
@@ -34,7 +40,7 @@ def tidy(folder: Path) -> list[str]:
         for path in sorted(current.iterdir()):
             shown = shown_name(path.relative_to(folder).as_posix())
             try:
-                waiting += _tidy_entry(path, shown, warnings)
+                waiting += _tidy_entry(path, shown, warnings, limits)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
@@ -50,10 +56,10 @@ def make_usable(path: Path) -> None:
         path.chmod(stat.S_IMODE(mode) | needed)
 
 
-def _tidy_entry(path: Path, shown: str, warnings: list[str]) -> tuple[Path, ...]:
+def _tidy_entry(path: Path, shown: str, warnings: list[str], limits: CopyLimits | None) -> tuple[Path, ...]:
     """Tidy one file or folder; return a folder, whose entries are not tidied yet."""
     if path.is_symlink():
-        _replace_link(path, shown, warnings)
+        _replace_link(path, shown, warnings, limits)
         if not path.exists():
             return ()
     kind = stat.S_IFMT(path.lstat().st_mode)
@@ -72,10 +78,10 @@ def _tidy_entry(path: Path, shown: str, warnings: list[str]) -> tuple[Path, ...]
     return (path,) if kind == stat.S_IFDIR else ()
 
 
-def _replace_link(path: Path, shown: str, warnings: list[str]) -> None:
+def _replace_link(path: Path, shown: str, warnings: list[str], limits: CopyLimits | None) -> None:
     """Put what a link leads to in its place."""
     copy = path.with_name(f".packmill-{os.getpid()}.copy")
-    warnings += [f"{shown}: not collected: {reason}" for reason in copy_link_target(path, copy)]
+    warnings += [f"{shown}: not collected: {reason}" for reason in copy_link_target(path, copy, limits)]
     path.unlink()
     if copy.exists():
         copy.rename(path)

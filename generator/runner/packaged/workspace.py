@@ -20,6 +20,7 @@ from pathlib import Path
 from generator.notebook.literals import MisfitError, shorten
 from generator.notebook.stage_outs import output_path
 from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
+from generator.runner.packaged.copy_limits import CopyLimits
 from generator.runner.packaged.home import find_image_home
 from generator.runner.packaged.kept_copy import KeptCopy, Source, State, content_of, is_true_copy, read_states, state_of
 from generator.runner.packaged.links import copy_link_target
@@ -190,11 +191,15 @@ class Workspace:
         except MisfitError:
             return relative
 
-    def collect(self, output: Path, *, reserved: Iterable[str] = ()) -> list[str]:
+    def collect(self, output: Path, *, reserved: Iterable[str] = (), limits: CopyLimits | None = None) -> list[str]:
         """Move new and changed files to ``output`` and return warnings.
 
         Links are resolved first, while their targets are in place. Files whose name exists or is ``reserved`` go to
         ``repository/`` below the output directory.
+
+        Raises:
+            OSError: the disk is full.
+            OutputLimitError: what links lead to would exceed the limits of the run.
         """
         taken = frozenset(reserved)
         warnings: list[str] = []
@@ -204,7 +209,7 @@ class Workspace:
         links, files = self._find_written(output, warnings)
         for path in (*links, *files):
             try:
-                warnings += self._move_result(path, output, taken)
+                warnings += self._move_result(path, output, taken, limits)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
@@ -240,7 +245,7 @@ class Workspace:
         except (FileExistsError, NotADirectoryError):
             warnings.append(f"{shown_name(path)}: a file has the folder's name; its files go to repository/")
 
-    def _move_result(self, path: str, output: Path, reserved: frozenset[str]) -> list[str]:
+    def _move_result(self, path: str, output: Path, reserved: frozenset[str], limits: CopyLimits | None) -> list[str]:
         source, inside = self.top / path, self._output_of(path)
         target = output / inside
         in_the_way = target.exists() or any(parent.is_file() for parent in target.parents if parent != output)
@@ -248,7 +253,7 @@ class Workspace:
             target = output / "repository" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_symlink():
-            reasons = copy_link_target(source, target)
+            reasons = copy_link_target(source, target, limits)
         elif not stat.S_ISREG(source.stat().st_mode):
             reasons = ["not a regular file"]
         else:
