@@ -32,17 +32,26 @@ def load_checks() -> None:
 
 
 def collect_row(
-    left: Path, final: Path, answer: Mapping[str, Any], *, limits: WriteLimits = no_limits, has_ended: bool = False
+    left: Path,
+    final: Path,
+    answer: Mapping[str, Any],
+    *,
+    limits: WriteLimits = no_limits,
+    has_ended: bool = False,
+    note: Path | None = None,
 ) -> Ended:
     """Bring what a row left to its folder, and return how it ended; a row whose results cannot be moved has failed.
 
     ``has_ended`` is whether its container has: then results are moved. Otherwise they are copied, within ``limits``.
+    If the file ``note`` exists, an earlier call that was killed may have moved the results of this attempt.
 
     Raises:
         OSError: the disk is full.
     """
     try:
-        return _bring(left, final, answer, limits=limits, has_ended=has_ended)
+        if note and note.exists() and not os.path.lexists(left / contract.output_folder) and final.is_dir():
+            return _read(final, left, answer)
+        return _bring(left, final, answer, limits=limits, has_ended=has_ended, note=note)
     except OSError as error:  # other rows go on
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -50,13 +59,17 @@ def collect_row(
         return Ended(state="failed", reason=_REFUSED, message=message)
 
 
-def _bring(left: Path, final: Path, answer: Mapping[str, Any], *, limits: WriteLimits, has_ended: bool) -> Ended:
+def _bring(
+    left: Path, final: Path, answer: Mapping[str, Any], *, limits: WriteLimits, has_ended: bool, note: Path | None
+) -> Ended:
     if any(path.is_symlink() or not path.is_dir() for path in (left, left / contract.output_folder)):
         return _without_results(answer)
     if has_ended:
-        return _collect(left, left, final, answer)
+        return _collect(left, left, final, answer, note=note)
     copy = left.with_name(_COPY)
     copy.mkdir(mode=0o700, exist_ok=True)
+    for one in copy.iterdir():  # of a map that was killed
+        remove_folder(one)
     try:
         return _copy(left, copy, limits) or _collect(copy, left, final, answer)
     finally:
@@ -73,7 +86,7 @@ def _copy(left: Path, copy: Path, limits: WriteLimits) -> Ended | None:
     return None
 
 
-def _collect(own: Path, left: Path, final: Path, answer: Mapping[str, Any]) -> Ended:
+def _collect(own: Path, left: Path, final: Path, answer: Mapping[str, Any], *, note: Path | None = None) -> Ended:
     """Check the results in the folder ``own``, and move them to their folder."""
     from cwltool.errors import WorkflowException
 
@@ -85,10 +98,14 @@ def _collect(own: Path, left: Path, final: Path, answer: Mapping[str, Any]) -> E
     except WorkflowException as error:
         remove_folder(results)
         return Ended(state="failed", reason=_REFUSED, message=str(error))
-    record = read_object(results / contract.result_file)
-    scraps, outputs = read_object(results / contract.scraps_file), read_object(left / contract.output_object_file)
-    _put(results, final)
-    return _ended(answer, record, scraps, _paths(outputs))
+    _put(results, final, note)
+    return _read(final, left, answer)
+
+
+def _read(final: Path, left: Path, answer: Mapping[str, Any]) -> Ended:
+    """Return how a row ended, with what its checked results and its output object contain."""
+    record, scraps = read_object(final / contract.result_file), read_object(final / contract.scraps_file)
+    return _ended(answer, record, scraps, _paths(read_object(left / contract.output_object_file)))
 
 
 def _without_results(answer: Mapping[str, Any]) -> Ended:
@@ -98,13 +115,15 @@ def _without_results(answer: Mapping[str, Any]) -> Ended:
     return Ended(state="failed", reason=_REFUSED, message="the folder of results was removed or replaced")
 
 
-def _put(results: Path, final: Path) -> None:
-    """Give results their final name; results of an earlier attempt are removed."""
+def _put(results: Path, final: Path, note: Path | None) -> None:
+    """Give results their final name; results of an earlier attempt are removed, and then the note is written."""
     final.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(final):
         retired = results.with_name("retired")
         final.rename(retired)
         remove_folder(retired)
+    if note:
+        note.touch()
     results.rename(final)
 
 

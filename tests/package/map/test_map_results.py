@@ -74,6 +74,17 @@ def test_a_link_in_the_place_of_a_row_s_folder_is_replaced(tmp_path: Path) -> No
     assert [path.name for path in final.iterdir()] == ["scraps.json"]
 
 
+def test_a_copy_that_a_killed_map_left_does_not_fail_the_row(tmp_path: Path) -> None:
+    row = left(tmp_path, scraps='{"x": 1}')
+    (row.with_name("copy") / "output").mkdir(parents=True)
+    (row.with_name("copy") / "output" / "half").touch()
+
+    ended = collect_row(row, tmp_path / "rows" / "1", _SUCCEEDED)
+
+    assert (ended.state, ended.message, ended.scraps) == ("succeeded", None, {"x": 1})
+    assert not (tmp_path / "rows" / "1" / "half").exists()
+
+
 @pytest.mark.parametrize("has_ended", [True, False], ids=["moved", "copied"])
 def test_results_that_cannot_be_moved_to_their_folder_fail_the_row(has_ended: bool, tmp_path: Path) -> None:
     (tmp_path / "rows").write_text("of somebody else")

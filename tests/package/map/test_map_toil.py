@@ -261,6 +261,43 @@ def test_a_kill_while_taken_results_are_removed_loses_none_of_them(
 
 
 @pytest.mark.usefixtures("quick_toil")
+def test_a_kill_before_moved_results_are_recorded_loses_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "COPIED_AT_MOST", 100_000)
+    write = "open(os.path.join(folder, 'output', 'map'), 'wb').write(bytes(200_000))"
+
+    class KilledOnce(dict[int, Ended]):
+        was_killed = False
+
+        def update(self, *rows: Any, **_: Any) -> None:
+            if not self.was_killed:
+                self.was_killed = True
+                raise KeyboardInterrupt
+            super().update(*rows)
+
+    ended, table = KilledOnce(), rows(write, write)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, table, rows_per_job=1, ended=ended)
+    ended |= run(tmp_path, [row for row in table if row.number not in ended], rows_per_job=1)
+
+    assert [(ended[n].state, ended[n].message) for n in (1, 2)] == [("succeeded", None)] * 2
+    assert all(one.scraps for one in ended.values())
+    assert [(tmp_path / "rows" / str(n) / "map").stat().st_size for n in (1, 2)] == [200_000] * 2
+    assert ran(tmp_path).count(1) == 1
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_results_of_an_earlier_attempt_are_not_those_of_a_row_that_removes_its_own(tmp_path: Path) -> None:
+    (tmp_path / "rows" / "1").mkdir(parents=True)
+    (tmp_path / "rows" / "1" / "scraps.json").write_text('{"earlier": 1}')
+
+    ended = run(tmp_path, rows("import shutil; shutil.rmtree(folder + '/output')"), rows_per_job=1)
+
+    assert (ended[1].state, ended[1].reason, ended[1].scraps) == ("failed", "output-refused", {})
+
+
+@pytest.mark.usefixtures("quick_toil")
 def test_a_job_replaces_no_word_of_a_package_and_no_folder_of_a_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -545,7 +582,8 @@ def test_after_a_kill_the_rest_runs_and_no_ended_row_twice(tmp_path: Path, monke
 
     after = ran(tmp_path)
     assert set(after) == set(range(1, 25))
-    assert [number for number, one in ended.items() if not one.has_succeeded] == [24]
+    failed = {number: (one.reason, one.message) for number, one in ended.items() if not one.has_succeeded}
+    assert failed == {24: ("cell-error", None)}
     # a row has ended if the next one of its job has begun; the one that was interrupted runs again
     had_ended = [number for number in before if number % 6 and number + 1 in before]
     assert len(had_ended) >= 3

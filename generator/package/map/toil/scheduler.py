@@ -113,7 +113,8 @@ class ToilScheduler:
     def _collect(self, wave: Wave) -> None:
         for attempt, left, answer in wave.answers():
             limits, has_ended = self.plan.containers.writing, answer.get("container_ended") is True
-            ended = collect_row(left, self.place(attempt.row), answer, limits=limits, has_ended=has_ended)
+            final, note = self.place(attempt.row), wave.note_of_move(attempt.row.number)
+            ended = collect_row(left, final, answer, limits=limits, has_ended=has_ended, note=note)
             self._finish(attempt, ended)
             wave.note_taken(attempt.row.number)
             remove_folder(left)  # last: a map that continues takes the results again that are not noted

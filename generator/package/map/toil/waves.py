@@ -77,6 +77,10 @@ class Wave:
                     self.answered.add(attempt.row.number)
                     yield attempt, left, answer
 
+    def note_of_move(self, number: int) -> Path:
+        """Return the file that exists once a row's results are being moved: a map that is killed then has them."""
+        return self.folder / f"moved-{number}"
+
     def note_taken(self, number: int) -> None:
         """Note that a row's results were taken and recorded: a later map must not take its answer again."""
         with (self.folder / _TAKEN).open("a", encoding="ascii") as file:
