@@ -330,6 +330,24 @@ def test_a_link_in_a_package_is_not_copied(made: Package, job: dict[str, Any], t
     assert _TOKEN not in made.everything()
 
 
+@pytest.mark.parametrize("sizes", [(65 << 20,), (33 << 20, 33 << 20)], ids=["one", "together"])
+def test_documents_of_a_stranger_have_a_limit(
+    made: Package, job: dict[str, Any], sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Before the run, and after it, since a package may change meanwhile."""
+    given = made.given(job)
+    for number, size in enumerate(sizes):
+        with (made.folder / f"more-{number}.cwl").open("wb") as file:
+            file.truncate(size)
+
+    with pytest.raises(UsageError, match="documents of the package have more than 64 MiB; run it without"):
+        check_provenance(made.crate, engine="cwltool", outdir=made.outdir, document=given.document)
+    with pytest.raises(RunError, match="documents of the package have more than 64 MiB; the run succeeded"):
+        recorded(made.outputs, given, made.crate)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "package"]
+
+
 def test_an_unfit_folder_is_refused_before_the_run(made: Package, tmp_path: Path) -> None:
     document = made.folder / "process.cwl"
     (tmp_path / "file").write_text("")

@@ -13,7 +13,12 @@ from generator.crates.graph import METADATA_FILE, ROOT, RUN_CONTEXT, Graph, Refe
 from generator.crates.workflow import Workflow, add_root
 from generator.package.engines import cwltool
 from generator.package.run_crate.data import Data
-from generator.package.run_crate.documents import copy_documents, read_workflow
+from generator.package.run_crate.documents import (
+    DocumentsTooLargeError,
+    check_documents,
+    copy_documents,
+    read_workflow,
+)
 from generator.package.run_crate.image import add_container_image
 from generator.package.run_crate.run import Run
 from generator.shared import durable_files
@@ -33,13 +38,17 @@ def check_provenance(folder: Path, *, engine: str, outdir: Path, document: Path)
     """Check that a crate of a document's run can be written to a folder, before the run.
 
     Raises:
-        UsageError: the engine does not report where its results are, or the folder is not empty, is not a folder, or
-            contains the folder of the outputs.
+        UsageError: the engine does not report where its results are, the documents of the package are too large for a
+            crate, or the folder is not empty, is not a folder, or contains the folder of the outputs.
         DocumentError: the document is not YAML.
     """
     if engine != cwltool.name:
         raise UsageError(f"--provenance: {engine} does not report where its results are; use --engine cwltool")
     read_workflow(document)
+    try:
+        check_documents(document)
+    except DocumentsTooLargeError as error:
+        raise UsageError(f"--provenance {folder}: {error}; run it without --provenance") from None
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise UsageError(f"--provenance {folder}: exists and is not an empty folder; choose another one")
     if outdir.resolve().is_relative_to(folder.resolve()):

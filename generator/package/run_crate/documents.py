@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from generator.crates.workflow import Workflow
 from generator.metadata.metadata import Metadata
@@ -14,8 +14,11 @@ from generator.package.plain_document import read_document
 from generator.package.record import read_record
 from generator.shared.regular_files import open_regular_file
 from generator.shared.safe_text import printable
+from generator.shared.yaml_limits import largest_text
 
 _RECORD = "package.json"
+_MOST = 4 * largest_text
+"""Bytes of all documents together: those of the longest document that packmill reads, in UTF-8."""
 
 
 def read_workflow(document: Path) -> Workflow:
@@ -51,21 +54,59 @@ def copy_documents(document: Path, crate: Path) -> list[str]:
     """Copy the CWL documents of a package, its README and its record to a crate; return their names.
 
     Others are left out: their users write values, and so secrets, into ``inputs.yml``.
+
+    Raises:
+        DocumentsTooLargeError: the documents are too large.
     """
+    room, copied = _MOST, []
+    for name, file in _open_documents(document):
+        with file, (crate / name).open("wb") as copy:
+            room -= _copy(file, copy, room)
+        copied.append(name)
+    return copied
+
+
+def check_documents(document: Path) -> None:
+    """Check that the documents of a package can be copied to a crate.
+
+    Raises:
+        DocumentsTooLargeError: the documents are too large.
+    """
+    size = 0
+    for _, file in _open_documents(document):
+        with file:
+            size += os.fstat(file.fileno()).st_size
+    if size > _MOST:
+        raise DocumentsTooLargeError
+
+
+class DocumentsTooLargeError(ValueError):
+    """The documents of a package exceed the limit."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the documents of the package have more than {_MOST >> 20} MiB")
+
+
+def _open_documents(document: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """Open the documents that are regular files, one after another; a link is not followed."""
     folder = document.parent
-    names = {document.name, *(path.name for path in folder.glob("*.cwl")), "README.md", _RECORD}
-    return [name for name in sorted(names) if _copy(folder / name, crate / name)]
+    for name in sorted({document.name, *(path.name for path in folder.glob("*.cwl")), "README.md", _RECORD}):
+        try:
+            file = open_regular_file(folder / name, follow_links=False)
+        except OSError:
+            continue
+        yield name, file
 
 
-def _copy(source: Path, target: Path) -> bool:
-    """Copy a regular file; a link is not followed."""
-    try:
-        file = open_regular_file(source, follow_links=False)
-    except OSError:
-        return False
-    with file, target.open("wb") as copy:
-        shutil.copyfileobj(file, copy)  # of any size: only the document that ran was read before
-    return True
+def _copy(file: BinaryIO, copy: BinaryIO, most: int) -> int:
+    """Copy a file that may grow meanwhile; return its size."""
+    size = 0
+    while block := file.read(1 << 20):
+        size += len(block)
+        if size > most:
+            raise DocumentsTooLargeError
+        copy.write(block)
+    return size
 
 
 def _record(folder: Path) -> Mapping[str, Any]:
