@@ -30,6 +30,16 @@ def test_text_is_read_once(written: _Written) -> None:
     assert written.read(written.size()) == ""
 
 
+def test_text_before_a_message_may_have_been_read_already(written: _Written) -> None:
+    """It is also read while no message comes, so that a message can have a smaller size than what was read."""
+    _run("echo first >&2", written)
+    size = written.size()
+    _run("echo second >&2", written)
+
+    assert written.read(written.size()) == "first\nsecond\n"
+    assert written.read(size) == ""
+
+
 def test_after_a_program_emptied_the_text_what_it_writes_is_read(written: _Written) -> None:
     """A shell's ``> /dev/stderr`` opens it again, and removes what it had."""
     _run("echo a long line of text >&2", written)

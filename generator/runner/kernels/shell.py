@@ -47,7 +47,7 @@ class _Written:
         A program that opens ``/dev/stderr`` for writing, as ``sh -c 'echo done > /dev/stderr'`` does, empties the file.
         """
         parts = []
-        if end < self._position:
+        if self.size() < self._position:
             self._position = 0
         start = self._position
         while self._position < end:
