@@ -128,7 +128,7 @@ def _request_image(target: str, login: Login | None) -> RemoteImage | None:
 
     Raises:
         PublishError: the registry reports a failure of its own.
-        _UnclearAnswerError: there is no answer, or another one than an image.
+        _UnclearAnswerError: the registry does not answer, or not with an image.
     """
     import requests
 
@@ -148,7 +148,7 @@ def _request_image(target: str, login: Login | None) -> RemoteImage | None:
             blob = _with_login(partial(registry.get_blob, container, expected))
             _check_available(target, blob)
             if f"sha256:{hashlib.sha256(blob.content).hexdigest()}" != expected:
-                raise _UnclearAnswerError("the registry returns another content than its digest names")
+                raise _UnclearAnswerError("the registry returns content that does not match its digest")
         labels = _read_labels(json.loads(blob.content))
     except requests.RequestException as error:
         raise _UnclearAnswerError(f"the registry cannot be reached: {failure_reason(error)}") from None
@@ -161,7 +161,7 @@ def _with_login(request: Callable[[], Any]) -> Any:
     """Send a request, for which oras logs in.
 
     Raises:
-        requests.RequestException: there is no answer.
+        requests.RequestException: the registry does not answer.
         _UnclearAnswerError: the login fails; oras raises various errors then.
     """
     import requests
@@ -178,7 +178,7 @@ def _require_ok(answer: Any) -> None:
     """Check that a registry answers with what was requested.
 
     Raises:
-        _UnclearAnswerError: the status is another one than 200.
+        _UnclearAnswerError: the status is not 200.
     """
     if answer.status_code != 200:
         status = printable(f"{answer.status_code} {answer.reason}".strip())

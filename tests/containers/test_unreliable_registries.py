@@ -231,7 +231,7 @@ _NAMED = json.dumps({"schemaVersion": 2, "config": {"digest": f"sha256:{'0' * 64
         pytest.param({"manifest": b"<html>Sign in</html>"}, "answer is not an image", id="page of a proxy"),
         pytest.param({"manifest": b"[]"}, "answer is not an image", id="no manifest"),
         pytest.param({"manifest": b'{"manifests": []}'}, "answer is not an image", id="index of nothing"),
-        pytest.param({"manifest": _NAMED, "blob": b"{}"}, "another content than its digest", id="another digest"),
+        pytest.param({"manifest": _NAMED, "blob": b"{}"}, "does not match its digest", id="another digest"),
     ],
 )
 def test_a_chosen_name_is_not_free_until_the_registry_answers_that_it_has_none(

@@ -60,7 +60,7 @@ def used_by_artifacts(data: Path) -> frozenset[str]:
 
 
 def _archives(data: Path) -> Iterator[Path]:
-    """Yield the places of the jobs' artifacts; nothing if there is no folder of jobs."""
+    """Yield the paths of the jobs' artifacts; none if the folder of jobs is missing."""
     try:
         jobs = sorted((data / "jobs").iterdir())
     except OSError as error:
