@@ -12,7 +12,8 @@ from generator.build.job import BuildJob
 from generator.build.record import ImageRecord, sbom_name
 from generator.containers import engine
 from generator.containers.package_artifact import push_package, push_sbom
-from generator.containers.registry import find_holder, look_up, pull, push
+from generator.containers.registry import pull, push
+from generator.containers.registry_images import find_holder, look_up
 from generator.containers.registry_session import Login, anonymous
 from generator.containers.signatures import is_signed, sign_image
 from generator.image import names as image

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from generator.containers.referrers import referrers_tag, upload_referrer
-from generator.containers.registry import manifest_type, require_login
+from generator.containers.registry_images import manifest_type
 from generator.containers.registry_requests import UNFIT_ANSWERS, upload_blob
-from generator.containers.registry_session import Login, open_registry
+from generator.containers.registry_session import Login, open_registry, require_login
 from generator.shared.errors import PublishError
 
 package_type = "application/vnd.packmill.package.v1"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from generator.containers.registry import index_type, manifest_type, manifest_types
+from generator.containers.registry_images import index_type, manifest_type, manifest_types
 from generator.containers.registry_requests import require_success
 
 _LACKING = frozenset((400, 404, 405, 406))

@@ -76,3 +76,18 @@ def read_challenge(session: requests.Session, host: str, *, plain: bool) -> str:
     address = f"{'http' if plain else 'https'}://{host}/v2/"
     answer = repeat(lambda: session.get(address, timeout=30), broken=False)
     return str(answer.headers.get("WWW-Authenticate", ""))
+
+
+def require_login(registry: Any) -> None:
+    """Check that a password is known if the registry requires one; oras fails late, with an AttributeError.
+
+    Raises:
+        ValueError: the registry requires a password, and none is known.
+    """
+    try:
+        registry.auth.get_auth_header()
+    except AttributeError:
+        raise ValueError(
+            "a password is required, but missing in the engine's configuration file; set PACKMILL_REGISTRY_USER and "
+            "PACKMILL_REGISTRY_PASSWORD, for --verify PACKMILL_REGISTRY_HOST, too"
+        ) from None

@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from generator.containers.referrers import referrers, referrers_tag, upload_referrer
-from generator.containers.registry import manifest_type, manifest_types, require_login
+from generator.containers.registry_images import manifest_type, manifest_types
 from generator.containers.registry_requests import UNFIT_ANSWERS, require_success, upload_blob
-from generator.containers.registry_session import Login, open_registry
+from generator.containers.registry_session import Login, open_registry, require_login
 from generator.shared.errors import PublishError, SignatureError
 from generator.signing.formats import (
     envelope,

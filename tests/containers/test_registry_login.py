@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from generator.containers.package_artifact import package_tag, push_package
-from generator.containers.registry import find_holder, look_up
+from generator.containers.registry_images import find_holder, look_up
 from generator.containers.registry_session import Login
 from generator.shared.errors import PublishError
 

@@ -20,7 +20,7 @@ from waiting import wait_until
 
 from generator.build import pipeline
 from generator.cli import main
-from generator.containers.registry import look_up
+from generator.containers.registry_images import look_up
 from generator.containers.registry_session import anonymous
 from generator.containers.signatures import sign_image, verify_image
 from generator.documents.slsa import predicate_type, slsa_predicate
@@ -377,7 +377,7 @@ def test_keys_of_other_kinds_are_refused() -> None:
 
 def test_an_image_with_forged_labels_is_not_reused_and_signed(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from generator.build import publish
-    from generator.containers.registry import RemoteImage
+    from generator.containers.registry_images import RemoteImage
     from generator.image.names import key_label
 
     name, _, digest = image.partition("@")

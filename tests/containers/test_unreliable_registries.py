@@ -19,10 +19,10 @@ from faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from test_signatures import keys, predicate
 
 from generator.build.publish import _check_registry
-from generator.containers import registry as registry_module
 from generator.containers import registry_requests
 from generator.containers.package_artifact import push_package
-from generator.containers.registry import find_holder, look_up
+from generator.containers.registry import _is_temporary
+from generator.containers.registry_images import find_holder, look_up, manifest_type
 from generator.containers.registry_session import anonymous
 from generator.containers.signatures import sign_image, verify_image
 from generator.documents.slsa import predicate_type
@@ -91,7 +91,7 @@ def test_signatures_and_packages_outlast_a_failure_of_each_request(
     assert proxy.faults == []
     verify_image(there, public, login=anonymous)
     tag = place.rpartition(":")[2]
-    accept = {"Accept": registry_module.manifest_type}
+    accept = {"Accept": manifest_type}
     name = there.partition("/")[2].partition("@")[0]
     pushed = requests.get(f"{proxy.url}/v2/{name}/manifests/{tag}", headers=accept, timeout=60).json()
     assert [layer["annotations"]["org.opencontainers.image.title"] for layer in pushed["layers"]] == ["process.cwl"]
@@ -144,8 +144,8 @@ def test_labels_that_are_not_texts_by_their_names_are_those_of_no_image(registry
     requests.put(urljoin(name, place), data=content, timeout=60).raise_for_status()
     kind = "application/vnd.oci.image.config.v1+json"
     described = {"mediaType": kind, "digest": digest, "size": len(content)}
-    manifest = {"schemaVersion": 2, "mediaType": registry_module.manifest_type, "config": described, "layers": []}
-    headers = {"Content-Type": registry_module.manifest_type}
+    manifest = {"schemaVersion": 2, "mediaType": manifest_type, "config": described, "layers": []}
+    headers = {"Content-Type": manifest_type}
     body = json.dumps(manifest)
     requests.put(f"{name}/manifests/x", data=body, headers=headers, timeout=60).raise_for_status()
 
@@ -198,7 +198,7 @@ def test_a_silent_registry_ends_a_request(
     ],
 )
 def test_which_failures_of_the_engine_are_temporary(cause: str, *, temporary: bool) -> None:
-    assert registry_module._is_temporary(cause) is temporary
+    assert _is_temporary(cause) is temporary
 
 
 class _Unclear(BaseHTTPRequestHandler):

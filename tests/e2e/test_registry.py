@@ -25,7 +25,8 @@ from support import Finished, commit_all, write_notebook
 
 from generator.containers import registry as registries
 from generator.containers.image_notes import notes_folder
-from generator.containers.registry import look_up, push
+from generator.containers.registry import push
+from generator.containers.registry_images import look_up
 from generator.containers.registry_session import Login
 from generator.shared.errors import PublishError
 

@@ -21,7 +21,8 @@ from git_servers import https_server
 from support import commit_all, git, write_notebook
 
 from generator.build.address_checks import check_registry_address
-from generator.containers.registry import look_up, pull
+from generator.containers.registry import pull
+from generator.containers.registry_images import look_up
 from generator.containers.registry_session import anonymous
 from generator.environment.requested import place
 from generator.network.address_policy import Access, any_repository, may_use_credentials
