@@ -18,6 +18,7 @@ from yarl import URL
 
 from generator.runner.server.hub.scopes import Action
 from generator.runner.server.hub.user_server import UserServer
+from generator.runner.server.leaving import unless_client_leaves, wait_for_leaving
 from generator.runner.server.problems import ProblemError
 
 _CONNECTION = frozenset(
@@ -67,17 +68,7 @@ class Forwarded:
             ProblemError: 502, the server does not answer; 400, a header is not text.
             ClientDisconnect: the client left.
         """
-        exchange = asyncio.create_task(self._exchange(scope, receive, send))
-        leaving = asyncio.create_task(self._wait_for_leaving(receive))
-        try:
-            await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if not exchange.done():
-                raise ClientDisconnect
-            await exchange
-        finally:
-            for task in (exchange, leaving):
-                task.cancel()
-            await asyncio.gather(exchange, leaving, return_exceptions=True)
+        await unless_client_leaves(self._exchange(scope, receive, send), self._wait_for_leaving(receive))
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         session = self._server.session
@@ -153,8 +144,7 @@ class Forwarded:
 
     async def _wait_for_leaving(self, receive: Receive) -> None:
         await self._sent.wait()
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await wait_for_leaving(receive)
 
 
 def _is_chunked(scope: Scope) -> bool:
