@@ -19,14 +19,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import pwd
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,15 +31,14 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[3]))
 
 from generator.service.jobs.artifact_collector import ArtifactCollector
-from generator.service.jobs.trace_writer import GREEN, PLAIN, RED, Section, Trace
+from generator.service.jobs.trace_writer import GREEN, PLAIN, RED, Trace
+from generator.service.jobs.workspace import SystemFailureError, Workspace
 from generator.shared import durable_files
 from generator.shared.removal import remove_tree
 
 _GRACE = 10.0
 _CHUNK = 1 << 16
 _SET_CHILD_SUBREAPER = 36
-_COPIED = frozenset((".docker/buildx/current",))
-"""Settings that every build replaces: limits hold for files, so a job could not read the new one through a link."""
 _CONFINEMENT, _LEFTOVERS = (Path(__file__).with_name(name) for name in ("confinement.py", "leftovers.py"))
 _Spec = dict[str, Any]
 """script (lines), environment, project (a git repository), sha, work and temporary (folders), home (link targets by
@@ -51,17 +47,13 @@ files_of_run (pairs of an uploaded file and its path in the work folder), keep (
 (seconds), trace_limit and artifacts_limit (bytes), secrets (texts)."""
 
 
-class SystemFailureError(Exception):
-    """A failure of the service or the machine rather than of the script."""
-
-
 class Shepherd:
     """Runs one job from its start to its result."""
 
     def __init__(self, folder: Path, spec: _Spec) -> None:
         self._folder, self._spec = folder, spec
-        self._work, self._temporary = Path(spec["work"]), Path(spec["temporary"])
         self._trace = Trace(folder / "trace", secrets=spec["secrets"], limit=spec["trace_limit"])
+        self._workspace = Workspace(folder, spec, self._trace)
         self._canceled = self._timed_out = False
         self._terminated_at: float | None = None
         self._group: int | None = None
@@ -71,7 +63,7 @@ class Shepherd:
         """Run the job; return its result."""
         ended: dict[str, Any] = {"artifacts_size": None, "dotenv": {}, "junit": []}
         try:
-            self._prepare()
+            self._workspace.prepare()
             ended |= self._run()
         except Exception as error:  # noqa: BLE001 - after any error, the job needs a result
             ended |= {"exit_code": None, "reason": "runner_system_failure", "message": str(error)}
@@ -79,13 +71,13 @@ class Shepherd:
             self._end_group()
             self._end_all()
         try:
-            if self._work.is_dir():
+            if self._workspace.work.is_dir():
                 limit = self._spec["artifacts_limit"]
-                collector = ArtifactCollector(self._work, self._folder, self._trace, limit=limit)
+                collector = ArtifactCollector(self._workspace.work, self._folder, self._trace, limit=limit)
                 collector.collect(self._spec["keep"], ended)
         except Exception as error:  # noqa: BLE001 - as above: a script can leave arbitrary files
             ended |= {"reason": ended["reason"] or "runner_system_failure", "message": f"artifacts: {error}"}
-        remove_tree(self._work)
+        remove_tree(self._workspace.work)
         with suppress(OSError):
             self._log_result(ended)
         return {**ended, "finished_at": time.time()}
@@ -93,74 +85,10 @@ class Shepherd:
     def _cancel(self, _number: int, _frame: object) -> None:
         self._canceled = True
 
-    def _prepare(self) -> None:
-        for folder in (self._work, self._temporary):
-            remove_tree(folder)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        with Section(self._trace, "get_sources", "Getting source from the project"):
-            self._git("clone", "--quiet", "--shared", "--no-checkout", "--", self._spec["project"], str(self._work))
-            self._git("-C", str(self._work), "checkout", "--quiet", "--force", "--detach", self._spec["sha"])
-            self._trace.say(f"Checking out {self._spec['sha'][:8]} as detached HEAD")
-        if self._spec["artifacts"]:
-            with Section(self._trace, "download_artifacts", "Downloading artifacts"):
-                for archive in self._spec["artifacts"]:
-                    self._unpack(Path(archive))
-        for source, path in self._spec["files_of_run"]:
-            self._copy_upload(Path(source), self._work / path)
-        self._make_home()
-        self._hand_over()
-
-    def _copy_upload(self, source: Path, target: Path) -> None:
-        self._trace.say(f"Copying {target.relative_to(self._work)}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-
-    def _make_home(self) -> None:
-        """Create the temporary folder, and in it a home folder with the account's settings, as links where possible."""
-        home = self._temporary / "home"
-        home.mkdir(parents=True)
-        for name, target in self._spec["home"].items():
-            (home / name).parent.mkdir(parents=True, exist_ok=True)
-            if name in _COPIED:
-                with suppress(OSError):  # absent by now: the engine's own builder is used
-                    shutil.copyfile(target, home / name)
-            else:
-                (home / name).symlink_to(target)
-
-    def _hand_over(self) -> None:
-        """Give the job's folders to the account that it runs as, with access for no other account."""
-        for folder in (self._work, self._temporary):
-            folder.chmod(0o700)
-        if self._spec["user"] is None:
-            return
-        account = pwd.getpwnam(self._spec["user"])
-        for top in (self._work, self._temporary):
-            for root, folders, names in os.walk(top):
-                for name in (".", *folders, *names):
-                    os.chown(Path(root, name), account.pw_uid, account.pw_gid, follow_symlinks=False)
-
-    def _git(self, *words: str) -> None:
-        config = self._folder / "gitconfig"
-        # a file, not an option: git upload-pack checks who owns the project too, and gets no options
-        config.write_text("[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n")
-        environment = {**os.environ, "GIT_CONFIG_GLOBAL": str(config)}
-        command = ("git", *words)
-        done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment)
-        if done.returncode != 0:
-            raise SystemFailureError(f"cannot fetch the project: {done.stderr.decode(errors='replace').strip()}")
-
-    def _unpack(self, archive: Path) -> None:
-        self._trace.say(f"Extracting {archive.parent.name}/{archive.name}")
-        with zipfile.ZipFile(archive) as packed:
-            for info in packed.infolist():
-                target = Path(packed.extract(info, self._work))
-                if info.external_attr >> 16 & 0o111:
-                    target.chmod(target.stat().st_mode | 0o111)
-
     def _run(self) -> dict[str, Any]:
         if self._canceled:
             return {"exit_code": None, "reason": "canceled", "message": "canceled"}
-        file = self._temporary / "script.sh"
+        file = self._workspace.temporary / "script.sh"
         file.write_text(_script(self._spec["script"]), encoding="utf-8")
         deadline = time.monotonic() + self._spec["timeout"]
         script = self._start("bash", "--noprofile", "--norc", str(file))
@@ -185,7 +113,7 @@ class Shepherd:
         problems, report = os.pipe()
         script = subprocess.Popen(
             (sys.executable, "-I", "-S", str(_CONFINEMENT), str(report)),
-            cwd=self._work,
+            cwd=self._workspace.work,
             stdin=subprocess.PIPE,
             stdout=theirs,
             stderr=theirs,
@@ -270,7 +198,7 @@ class Shepherd:
                 _kill_children()
                 time.sleep(0.01)
         subprocess.run((sys.executable, "-I", "-S", str(_LEFTOVERS), self._spec["label"]), check=False)
-        remove_tree(self._temporary)
+        remove_tree(self._workspace.temporary)
 
     def _log_result(self, ended: dict[str, Any]) -> None:
         if ended["reason"] is None:
