@@ -10,17 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from bytecode import bytecode_written, compile_packmill, import_share
 from crash_trials import Trials
+from engine_store import create_store
+from filelock import FileLock
 from forked_programs import start_engine
 from parallel import GroupScheduling, arrange
 from postgresql import Cluster, running_cluster
 from process_state import same_state_afterwards
-from session import begin_session, end_session
+from session import begin_session, end_session, note_engine, session_folder
 from support import Finished
 
 
@@ -136,6 +139,16 @@ def postgresql() -> Iterator[Cluster]:
     """A running cluster; tests that use it are marked with ``needs_postgresql``."""
     with running_cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A container engine that answers; the run's end stops it and removes its store, if a worker started it."""
+    from generator.containers.setup import ensure_engine
+
+    with FileLock(session_folder() / "engine.lock"):
+        store = partial(create_store, session_folder())
+        note_engine(ensure_engine(docker_host=os.environ.get("DOCKER_HOST"), say=print, daemon_options=store))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One engine and one base image for all tests that build: found, or started here and stopped by its own process id."""
+"""One base image and one registry for all tests that build."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from urllib.error import HTTPError
 
 import pytest
-from engine_store import create_store
 from filelock import FileLock
 from local_images import Built, another_base
 from ports import free_port
-from session import note_engine, session_folder
+from session import session_folder
 from support import commit_all, write_notebook
 from waiting import wait_until
 
 from generator.cli import main
-from generator.containers.setup import ensure_engine
 from generator.image.base.find import ensure_base_image
 
 _HTPASSWD = "ada:$2b$05$Bct36EX5ARsMFyPSmApvG.4L4dwH3lJw3UDnRmMH3t7OkdT72uOsO\n"
@@ -43,14 +40,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def quick_runs(forked_cwltool: None) -> None:
     """Fork cwltool in all tests of the folder."""
-
-
-@pytest.fixture(scope="session")
-def engine() -> None:
-    """A container engine that answers; the run's end stops it and removes its store, if a worker started it."""
-    with FileLock(session_folder() / "engine.lock"):
-        store = partial(create_store, session_folder())
-        note_engine(ensure_engine(docker_host=os.environ.get("DOCKER_HOST"), say=print, daemon_options=store))
 
 
 @pytest.fixture(scope="session")

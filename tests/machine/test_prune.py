@@ -299,6 +299,7 @@ def test_an_age_has_to_be_a_number_of_days(packmill: Callable[..., Finished], da
 
 
 @pytest.mark.engine
+@pytest.mark.usefixtures("engine")
 def test_the_engine_removes_packmill_s_image_and_keeps_one_in_use() -> None:
     word = secrets.token_hex(6)
     own, in_use = (f"localhost/packmill/runner:{word}{ending}" for ending in ("a" * 12, "b" * 12))

@@ -254,6 +254,7 @@ def test_images_stay_while_a_job_runs(stored: Stored) -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.usefixtures("engine")
 def test_images_are_measured_by_packmill_prune(tmp_path: Path) -> None:
     """Nothing is old enough, so nothing goes."""
     found = prune_images(Policy(older_than=36500.0 * 86400), data=tmp_path, variables={})
