@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import zipfile
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
@@ -12,7 +16,8 @@ from generator.runner.server.context import Context, Limits
 from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import new_run_id
 from generator.runner.server.runs.store import StoreUnavailableError
-from generator.runner.server.submission import Submission, _store
+from generator.runner.server.submission import Submission, _store, submit
+from generator.runner.server.values.caller_files import NewFile, ReadValues
 
 
 class FailingStore:
@@ -36,3 +41,37 @@ def test_a_run_keeps_its_values_if_a_network_may_have_lost_the_answer(tmp_path: 
         _store(cast("Context", context), submission, cast("Any", SimpleNamespace(files={}, inputs={"x": 1})))
 
     assert run_folder(tmp_path, run_id).inputs_file.exists() == blocking
+
+
+def test_others_are_answered_while_an_archive_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With SQLite, whose rows are written in the event loop, as well."""
+    run_id = new_run_id()
+    store = SimpleNamespace(blocking=False, add=lambda *_, run_id, **__: SimpleNamespace(id=run_id))
+    context = cast("Any", SimpleNamespace)(
+        store=store,
+        limits=Limits(),
+        draining=False,
+        folder=lambda one: run_folder(tmp_path, one),
+        stored=partial(Context.stored, cast("Context", SimpleNamespace(store=store))),
+        wake=lambda: None,
+    )
+    uploads = run_folder(tmp_path, run_id).uploads
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(2000):
+            archive.writestr(str(number), "")
+    read = ReadValues(files={uploads / "a": NewFile(uploads / "a", packed.getvalue(), archive=True)})
+    monkeypatch.setattr("generator.runner.server.submission.check", lambda *_, **__: read)
+    submission = Submission(notebook=cast("Any", SimpleNamespace(path="a.ipynb")), inputs={}, run_id=run_id)
+
+    async def count_answers() -> int:
+        run = asyncio.create_task(submit(context, submission))
+        answers = 0
+        while not run.done():
+            await asyncio.sleep(0.001)
+            answers += 1
+        await run
+        return answers
+
+    assert asyncio.run(count_answers()) > 10
+    assert len(list((uploads / "a").iterdir())) == 2000

@@ -11,17 +11,30 @@ import stat
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from notebook_server import NotebookServer
+from support import notebook as notebook_of
 from support import write_notebook
 from waiting import wait_until
 
+from generator.notebook.interface import Interface
+from generator.notebook.interface_reading import read_interface
 from generator.notebook.literals import MisfitError
+from generator.notebook.notebook import read_notebook
+from generator.runner.server.context import Limits
+from generator.runner.server.ogc.inputs import input_object
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.submission import _write_files
 from generator.runner.server.values.archives import unpack_in_place
-from generator.runner.server.values.multipart import read_parts
+from generator.runner.server.values.caller_files import NewFile, Upload, read_values
+from generator.runner.server.values.file_rules import FileRules
+from generator.runner.server.values.multipart import Part, read_parts
+from generator.runner.server.values.request import values_of_parts
+from generator.runner.server.values.room import Room
 
 GLUE = "from packmill import glue\n"
 FILE = "data = 'data/own.csv'  # type: stage-in\nfactor: int = 2"
@@ -273,8 +286,87 @@ def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused(tmp_path: Pat
     bomb.write_bytes(archive(("a", "0" * 900_000), ("b", "0" * 900_000)))
 
     with pytest.raises(MisfitError, match="larger than this server takes"):
-        unpack_in_place(bomb, limit=1_000_000)
+        unpack_in_place(bomb, Room(1_000_000))
     assert list(tmp_path.iterdir()) == []
+
+
+def interface_of(cell: str) -> Interface:
+    return read_interface(read_notebook(json.dumps(notebook_of(cell)).encode(), "n.ipynb"))
+
+
+def deep(number: int) -> str:
+    """Return a path of 450 folders that no other number shares."""
+    return f"{number}/" + "a/" * 449 + "x"
+
+
+def test_folders_of_an_archive_count_as_its_files_do(tmp_path: Path) -> None:
+    packed = tmp_path / "deep.zip"
+    packed.write_bytes(archive(*((deep(number), "") for number in range(25))))
+
+    with pytest.raises(MisfitError, match="more than 10000 files and folders"):
+        unpack_in_place(packed, Room(1_000_000))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_of_the_files_of_a_form_count(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for number in range(25):
+            yield f'--b\r\nContent-Disposition: form-data; name="x"; filename="{deep(number)}"\r\n\r\n\r\n'.encode()
+        yield b"--b--\r\n"
+
+    with pytest.raises(ProblemError, match="more than 10000 files and folders"):
+        asyncio.run(read_parts(chunks(), b"b", tmp_path, texts=10**6, limit=10**6))
+
+
+def test_folders_of_listings_count() -> None:
+    def nested(depth: int) -> dict[str, Any]:
+        inner = nested(depth - 1) if depth else {"class": "File", "basename": "x", "contents": ""}
+        return {"class": "Directory", "basename": "a", "listing": [inner]}
+
+    listing = [{**nested(40), "basename": str(number)} for number in range(250)]
+    rules = FileRules(root=Path("/served"))
+    interface = interface_of(FOLDER)
+    read = read_values(
+        {"folder": {"class": "Directory", "listing": listing}},
+        interface,
+        notebook="a.ipynb",
+        uploads=Path("/uploads"),
+        rules=rules,
+    )
+
+    assert "more than 10000 files and folders" in read.issues["folder"]
+
+
+BOMBS = {name: archive(("x", "0" * 600_000)) for name in ("one", "two")}
+"""Two archives that fit into a limit of a million bytes alone, but not together."""
+
+
+def test_the_archives_of_a_request_share_its_limit(tmp_path: Path) -> None:
+    files = [NewFile(tmp_path / name, data, archive=True) for name, data in BOMBS.items()]
+    with pytest.raises(ProblemError, match="larger than this server takes"):
+        _write_files(RunFolder(tmp_path), files, limit=1_000_000)
+
+
+TWO_FOLDERS = "one = 'data/'  # type: stage-in\ntwo = 'data/'  # type: stage-in"
+
+
+def test_the_archives_of_a_form_share_its_limit(tmp_path: Path) -> None:
+    parts = []
+    for name, data in BOMBS.items():
+        path = tmp_path / f"{name}.zip"
+        path.write_bytes(data)
+        parts.append(Part(name, Upload(path), folder=tmp_path))
+    notebook: Any = SimpleNamespace(interface=interface_of(TWO_FOLDERS))
+    context: Any = SimpleNamespace(limits=Limits(upload=1_000_000))
+
+    with pytest.raises(ProblemError, match="larger than this server takes"):
+        asyncio.run(values_of_parts(parts, notebook, context))
+
+
+def test_the_archives_of_an_execute_request_share_its_limit(tmp_path: Path) -> None:
+    inputs = {name: base64.b64encode(data).decode() for name, data in BOMBS.items()}
+    with pytest.raises(ProblemError, match="larger than this server takes"):
+        input_object(inputs, interface_of(TWO_FOLDERS), RunFolder(tmp_path), largest=1_000_000)
 
 
 def test_a_form_beyond_the_limits_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
+
 from generator.notebook.literals import MisfitError
 from generator.runner.packaged.values import notebook_values
 from generator.runner.server.catalogue import ServedNotebook
@@ -22,6 +24,7 @@ from generator.runner.server.runs.model import NewRun, Protocol, Run, new_run_id
 from generator.runner.server.runs.store import QueueFullError, ShareFullError, StoreUnavailableError
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import NewFile, ReadValues, read_values
+from generator.runner.server.values.room import Room
 from generator.runner.server.workers.execution import RunOptions
 from generator.runner.server.workers.fetching import remote_files
 from generator.shared.failures import BadInputsError
@@ -59,6 +62,8 @@ async def submit(context: Context, submission: Submission) -> Run:
     try:
         _refuse_while_draining(context)
         read = check(context, submission.notebook, submission.inputs, uploads=folder.uploads)
+        if read.files:  # to unpack an archive takes seconds, in which others are answered
+            await run_in_threadpool(_write_files, folder, read.files.values(), limit=context.limits.upload)
     except BaseException:
         folder.remove()
         raise
@@ -79,14 +84,13 @@ def _refuse_while_draining(context: Context) -> None:
 
 
 def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
-    """Write the folder of a run, then its row; the earlier run of the same idempotency key needs neither."""
+    """Write the values of a run, then its row; the earlier run of the same idempotency key needs neither."""
     folder = context.folder(submission.run_id)
     try:
         if not folder.path.is_dir():
             folder.create()
         if submission.source is not None:
             folder.write_source(posixpath.basename(submission.notebook.path), submission.source)
-        _write_files(read.files.values(), limit=context.limits.upload)
         folder.write_inputs(read.inputs)
         if submission.idempotency_key is not None:
             folder.write_fingerprint(_fingerprint(submission, read.inputs, folder))
@@ -175,14 +179,17 @@ def _misfits(context: Context, notebook: ServedNotebook, read: ReadValues) -> li
     return []
 
 
-def _write_files(files: Iterable[NewFile], *, limit: int) -> None:
+def _write_files(folder: RunFolder, files: Iterable[NewFile], *, limit: int) -> None:
+    if not folder.path.is_dir():
+        folder.create()
+    room = Room(limit)
     for file in files:
         file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             with open(os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
                 stream.write(file.data)
             if file.archive:
-                unpack_in_place(file.path, limit=limit)
+                unpack_in_place(file.path, room)
         except MisfitError as error:
             raise ProblemError(400, f"{file.path.name} {error}") from None
         except (FileExistsError, NotADirectoryError):

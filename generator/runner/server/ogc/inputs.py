@@ -26,6 +26,7 @@ from generator.runner.server.ogc.errors import invalid_value
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.values.archives import unpack
 from generator.runner.server.values.caller_files import Upload
+from generator.runner.server.values.room import Room
 from generator.shared.file_names import portable_name
 
 _QUALIFIERS = frozenset({"value", "mediaType", "encoding", "schema", "format", "uom", "type"})
@@ -48,14 +49,15 @@ def input_object(given: Mapping[str, Any], interface: Interface, folder: RunFold
         given: the inputs of the request; unknown ones stay as they are, for the check that all protocols share.
         interface: the interface of the process.
         folder: the run's folder, which exists.
-        largest: the bytes that the files of one input may have.
+        largest: the bytes that a file may have, and those that the archives of the request may have unpacked.
 
     Raises:
         ProblemError: 400 (InvalidParameterValue), a value is not of the standard's form.
     """
     known = {one.id: one for one in interface.inputs}
+    room = Room(largest)
     return {
-        name: _files(value, known[name], folder, largest)
+        name: _files(value, known[name], folder, room)
         if name in known and is_file(known[name])
         else _inline(value, known.get(name), name)
         for name, value in given.items()
@@ -91,29 +93,29 @@ def _unqualified(value: Any, name: str) -> Any:
     return value
 
 
-def _files(value: Any, one: Input, folder: RunFolder, largest: int) -> Any:
+def _files(value: Any, one: Input, folder: RunFolder, room: Room) -> Any:
     if value is None:
         return None
     items = value if isinstance(value, list) else [value]
     if len(items) != 1 and not one.hint.array:
         raise invalid_value(f"input {one.id!r}: takes one {_kind(one)}, not {len(items)}")
-    files = [_file(item, one, number, folder, largest) for number, item in enumerate(items)]
+    files = [_file(item, one, number, folder, room) for number, item in enumerate(items)]
     return files if one.hint.array else files[0]
 
 
-def _file(value: Any, one: Input, number: int, folder: RunFolder, largest: int) -> Upload | dict[str, Any]:
+def _file(value: Any, one: Input, number: int, folder: RunFolder, room: Room) -> Upload | dict[str, Any]:
     """Return a file of the request, or the address of one that the run fetches if the operator allows it."""
     if isinstance(value, dict) and "value" not in value and "href" in value:
         return _linked_file(value["href"], one)
     content = _content(value, one)
-    if len(content.data) > largest:
-        raise invalid_value(f"input {one.id!r}: has {len(content.data)} bytes; the limit is {largest}")
+    if len(content.data) > room.size:
+        raise invalid_value(f"input {one.id!r}: has {len(content.data)} bytes; the limit is {room.size}")
     name = f"{one.id}-{number}" if one.hint.array else one.id
     folder.uploads.mkdir(mode=0o700, exist_ok=True)
     if one.hint.type is CwlType.DIRECTORY:
         path = folder.uploads / _safe_name(name)
         try:
-            unpack(io.BytesIO(content.data), path, limit=largest)
+            unpack(io.BytesIO(content.data), path, room)
         except MisfitError as error:
             raise invalid_value(f"input {one.id!r}: {error}") from None
         return Upload(path)

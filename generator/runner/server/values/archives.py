@@ -13,14 +13,14 @@ from typing import BinaryIO
 
 from generator.notebook.literals import MisfitError, shorten
 from generator.runner.server.values.names import plain_path
+from generator.runner.server.values.room import MOST_ENTRIES, Room
 from generator.shared.removal import remove_tree
 
-_MOST_FILES = 10_000
 _PIECE = 1024**2
 
 
-def unpack(archive: Path | BinaryIO, folder: Path, *, limit: int) -> None:
-    """Unpack a ZIP archive to a new folder, at most ``limit`` bytes.
+def unpack(archive: Path | BinaryIO, folder: Path, room: Room) -> None:
+    """Unpack a ZIP archive to a new folder, within the room that its request has left.
 
     Raises:
         MisfitError: the file is not such an archive, is too large, or has names that are not plain, links or passwords.
@@ -29,9 +29,9 @@ def unpack(archive: Path | BinaryIO, folder: Path, *, limit: int) -> None:
         with zipfile.ZipFile(archive) as opened:
             entries = [entry for entry in opened.infolist() if not _is_of_finder(entry.filename)]
             _check_number(entries)
-            folder.mkdir(mode=0o700, parents=True)
+            room.make_folder(folder)
             for entry in entries:
-                limit -= _unpack_entry(opened, entry, folder, limit)
+                _unpack_entry(opened, entry, folder, room)
     except (FileExistsError, NotADirectoryError) as error:
         raise MisfitError(f"is an archive with two entries named {Path(error.filename).name!r}") from None
     except MisfitError:
@@ -41,28 +41,24 @@ def unpack(archive: Path | BinaryIO, folder: Path, *, limit: int) -> None:
 
 
 def _check_number(entries: list[zipfile.ZipInfo]) -> None:
-    if len(entries) > _MOST_FILES:
-        raise MisfitError(f"is an archive with more than {_MOST_FILES} files")
+    if len(entries) > MOST_ENTRIES:
+        raise MisfitError(f"is an archive with more than {MOST_ENTRIES} files")
 
 
-def _unpack_entry(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, limit: int) -> int:
-    """Unpack one entry, and return its size."""
+def _unpack_entry(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path, room: Room) -> None:
     target = folder / plain_path(posixpath.normpath(entry.filename))
     if entry.is_dir():
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return 0
+        room.make_folder(target)
+        return
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
         raise MisfitError(f"is an archive in which {shorten(entry.filename)} is not a regular file")
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    written = 0
+    room.make_folder(target.parent)
+    room.take_entry()
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with opened.open(entry) as source, os.fdopen(descriptor, "wb") as sink:
         while piece := source.read(_PIECE):
-            written += len(piece)
-            if written > limit:
-                raise MisfitError("is an archive whose files are larger than this server takes")
+            room.take_bytes(len(piece))
             sink.write(piece)
-    return written
 
 
 def _is_of_finder(name: str) -> bool:
@@ -70,7 +66,7 @@ def _is_of_finder(name: str) -> bool:
     return name.startswith("__MACOSX/") or name.rpartition("/")[2] == ".DS_Store"
 
 
-def unpack_in_place(archive: Path, *, limit: int) -> None:
+def unpack_in_place(archive: Path, room: Room) -> None:
     """Replace a ZIP archive by the folder that it holds.
 
     Raises:
@@ -79,7 +75,7 @@ def unpack_in_place(archive: Path, *, limit: int) -> None:
     packed = archive.with_name(f"{archive.name}.packed-{secrets.token_hex(8)}")
     archive.rename(packed)
     try:
-        unpack(packed, archive, limit=limit)
+        unpack(packed, archive, room)
     except BaseException:
         remove_tree(archive)
         raise

@@ -19,12 +19,12 @@ from generator.notebook.literals import MisfitError, shorten
 from generator.notebook.parameters import CwlType, Missing
 from generator.runner.server.values.file_rules import FileRules
 from generator.runner.server.values.names import folder_name, plain_name, plain_path
+from generator.runner.server.values.room import MOST_ENTRIES
 from generator.runner.server.values.texts import inputs_by_name
 
 _kinds = ("File", "Directory")
 _fields = {"class", "path", "location", "contents", "encoding", "basename", "listing"}
 _sources = ("path", "location", "contents", "listing")
-_MOST_FILES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class ReadValues:
 
     inputs: dict[str, Any] = field(default_factory=dict)
     files: dict[Path, NewFile] = field(default_factory=dict)
+    folders: set[Path] = field(default_factory=set)
+    """Those of listings."""
     issues: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,7 +71,7 @@ def read_values(
             read.issues[key] = f"{name}: the value is given twice, as {one.name!r} and as {one.id!r}" if one else name
             continue
         folder = uploads / folder_name(key, number)
-        reading = _Reading(one=one, rules=rules, base=posixpath.dirname(notebook), folder=folder, files=read.files)
+        reading = _Reading(one=one, rules=rules, base=posixpath.dirname(notebook), folder=folder, read=read)
         read.inputs[key] = None
         try:
             read.inputs[key] = reading.value(value)
@@ -86,7 +88,7 @@ class _Reading:
     rules: FileRules
     base: str
     folder: Path
-    files: dict[Path, NewFile]
+    read: ReadValues
 
     def value(self, value: Any) -> Any:
         if self.one is None or self.one.hint.type not in (CwlType.FILE, CwlType.DIRECTORY):
@@ -146,28 +148,29 @@ class _Reading:
         """Return the object of a file or folder whose contents are in the request (CWL v1.2, "File literals")."""
         path = folder / plain_name(self._basename(value, kind))
         plain_path(path.relative_to(self.folder).as_posix())
-        if path in self.files:
+        if path in self.read.files:
             raise MisfitError(f"has two files with the name {path.name!r}; give each a 'basename' of its own")
+        if len(self.read.files) + len(self.read.folders) == MOST_ENTRIES:
+            raise MisfitError(f"makes more than {MOST_ENTRIES} files and folders of this request; send an archive")
         if value.get("listing") is not None:
             return self._listing(value["listing"], kind, path)
-        if len(self.files) == _MOST_FILES:
-            raise MisfitError(f"makes more than {_MOST_FILES} files of this request; send an archive")
         data = _contents(value)
-        self.files[path] = NewFile(path, data, archive=kind == "Directory")
+        self.read.files[path] = NewFile(path, data, archive=kind == "Directory")
         size = {"size": len(data)} if kind == "File" else {}
         return {"class": kind, "path": str(path), "basename": path.name, **size}
 
     def _listing(self, listing: Any, kind: str, path: Path) -> dict[str, Any]:
         if kind != "Directory" or not isinstance(listing, list):
             raise MisfitError("has a 'listing', which is the list of the files of a Directory")
-        before = len(self.files)
+        before = len(self.read.files)
+        self.read.folders.add(path)
         for item in listing:
             if not isinstance(item, dict) or item.get("class") not in _kinds or not _has_contents(item):
                 raise MisfitError("has an entry in 'listing' that is not a File with 'contents' or a Directory")
             if not isinstance(item.get("basename"), str):
                 raise MisfitError("has an entry in 'listing' without a 'basename'")
             self._literal(item, item["class"], path)
-        if len(self.files) == before:
+        if len(self.read.files) == before:
             raise MisfitError("is a folder without files")
         return {"class": "Directory", "path": str(path), "basename": path.name}
 
@@ -180,7 +183,7 @@ class _Reading:
             return given
         own = posixpath.basename(next(iter(self._own_texts()), "").rstrip("/"))
         name = own if own and kind == "File" else self.folder.name
-        return f"{len(self.files) + 1}-{name}" if self.folder / name in self.files else name
+        return f"{len(self.read.files) + 1}-{name}" if self.folder / name in self.read.files else name
 
     def _default(self) -> Any:
         default = self.one.default if self.one else Missing.UNSET

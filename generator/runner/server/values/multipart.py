@@ -17,6 +17,7 @@ from generator.notebook.literals import MisfitError
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.values.caller_files import Upload
 from generator.runner.server.values.names import folder_name, plain_path
+from generator.runner.server.values.room import Room
 
 _MOST_PARTS = 1000
 _BATCH = 1 << 19
@@ -122,6 +123,7 @@ class _Form:
         self.ended = False
         self._uploads, self._texts = uploads, texts
         self._folders: dict[str, Path] = {}
+        self._room = Room()
         self._file: BinaryIO | None = None
         self._path = Path()
         self._headers: dict[bytes, bytes] = {}
@@ -174,7 +176,7 @@ class _Form:
         folder = self._folders.setdefault(self._field, self._uploads / folder_name(self._field, len(self._folders)))
         self._path = folder / plain_path(name)
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._room.make_folder(self._path.parent)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             self._file = os.fdopen(os.open(self._path, flags, 0o600), "wb")
         except (FileExistsError, NotADirectoryError):

@@ -22,6 +22,7 @@ from generator.runner.server.runs.model import new_run_id
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import Upload
 from generator.runner.server.values.multipart import Part, read_parts, text_part
+from generator.runner.server.values.room import Room
 from generator.runner.server.values.strict_json import read_json, read_json_object
 from generator.runner.server.values.texts import inputs_by_name, typed_values
 
@@ -125,6 +126,7 @@ async def values_of_parts(parts: Sequence[Part], notebook: ServedNotebook, conte
     texts = [(one.name, one.value) for one in parts if isinstance(one.value, str) and not one.is_json]
     values = typed_values(notebook.interface, texts)
     others: dict[str, list[Part]] = {}
+    room = Room(context.limits.upload)
     for part in parts:
         if part.is_json or isinstance(part.value, Upload):
             others.setdefault(part.name, []).append(part)
@@ -132,7 +134,7 @@ async def values_of_parts(parts: Sequence[Part], notebook: ServedNotebook, conte
         one = known.get(name)
         key = one.id if one else name
         if one is not None and one.hint.type is CwlType.DIRECTORY:
-            read = await run_in_threadpool(_folders, given, one, context.limits.upload)
+            read = await run_in_threadpool(_folders, given, one, room)
         else:
             read = _read_parts(given)
         if key in values:  # a field with texts and files
@@ -157,7 +159,7 @@ def _read_json_part(name: str, text: str) -> Any:
         raise ProblemError(400, f"{name}: not valid JSON: {error}") from None
 
 
-def _folders(parts: list[Part], one: Input, limit: int) -> list[Any]:
+def _folders(parts: list[Part], one: Input, room: Room) -> list[Any]:
     """Return the folders that the files of a field make, and what else the field has."""
     uploads = [part.value.path for part in parts if isinstance(part.value, Upload)]
     others = _read_parts([part for part in parts if isinstance(part.value, str)])
@@ -167,7 +169,7 @@ def _folders(parts: list[Part], one: Input, limit: int) -> list[Any]:
         return [Upload(next(part.folder for part in parts if isinstance(part.value, Upload))), *others]
     try:
         for path in uploads:
-            unpack_in_place(path, limit=limit)
+            unpack_in_place(path, room)
     except MisfitError as error:
         raise ProblemError(400, f"{one.name} {error}") from None
     return [*map(Upload, uploads), *others]
