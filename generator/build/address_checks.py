@@ -7,7 +7,8 @@ from generator.network.addresses import check
 from generator.platforms.connection import check_platform_address
 from generator.repository.connection import check_repository
 from generator.request.build import BuildRequest
-from generator.request.settings import Settings, deploy_token
+from generator.request.credentials import deploy_token
+from generator.request.settings import Settings
 
 
 def check_addresses(request: BuildRequest, settings: Settings) -> None:

@@ -16,7 +16,8 @@ from generator.platforms.deployment import Deployable, check_holder, deploy, rea
 from generator.platforms.platform import Platform
 from generator.process.process import Process
 from generator.progress import Progress
-from generator.request.settings import Settings, deploy_token
+from generator.request.credentials import deploy_token
+from generator.request.settings import Settings
 
 
 def check_platform(job: BuildJob) -> None:

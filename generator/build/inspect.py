@@ -52,7 +52,8 @@ def _folder(request: BuildRequest, variables: Mapping[str, str]) -> Iterator[tup
     from tempfile import TemporaryDirectory
 
     from generator.repository.fetch import fetch
-    from generator.request.settings import fetch_token, read_settings
+    from generator.request.credentials import fetch_token
+    from generator.request.settings import read_settings
 
     settings = read_settings(variables)
     with TemporaryDirectory(prefix="packmill-") as temporary:

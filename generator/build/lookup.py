@@ -22,7 +22,8 @@ from generator.process.unread_environment import describe_unread
 from generator.repository.listing import ListedRepository, Listing, files_near, listed_repository
 from generator.repository.process_folders import default_process
 from generator.request.build import BuildRequest, check_localities
-from generator.request.settings import fetch_token, read_settings
+from generator.request.credentials import fetch_token
+from generator.request.settings import read_settings
 from generator.shared.errors import PackmillError
 
 _MOST_NAMES, _MOST_PROCESSES, _MOST_INTERFACES = 300, 200, 5

@@ -29,7 +29,8 @@ from generator.repository.places import Holder, foreign_files_error, place_taken
 from generator.repository.process_folders import process_folder
 from generator.repository.source import Source
 from generator.request.build import BuildRequest
-from generator.request.settings import Settings, publish_token, registry_user
+from generator.request.credentials import publish_token, registry_user
+from generator.request.settings import Settings
 from generator.shared.errors import PublishError
 from generator.shared.safe_text import printable
 

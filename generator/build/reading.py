@@ -20,8 +20,9 @@ from generator.process.unread_environment import describe_unread
 from generator.progress import Progress
 from generator.repository.fetch import Checkout, fetch
 from generator.request.build import BuildRequest
+from generator.request.credentials import fetch_token
 from generator.request.resources import describe_resources
-from generator.request.settings import Settings, fetch_token
+from generator.request.settings import Settings
 
 
 def fetch_commit(request: BuildRequest, settings: Settings, folder: Path, progress: Progress) -> Checkout:

@@ -28,7 +28,8 @@ def verification(key: Path | None, settings: Settings) -> Verification | None:
         return None
     from generator.containers.registry_session import Login
     from generator.package.image_signatures import Verification
-    from generator.request.settings import read_verifying_key, registry_user
+    from generator.request.credentials import registry_user
+    from generator.request.settings import read_verifying_key
 
     def login_for(image: str) -> Login | None:
         # the package chooses the host, so a login that is for any requested registry is not for it

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from generator.network.address_policy import (
-    Access,
     AddressPolicy,
     any_destination,
     any_platform,
@@ -17,9 +16,7 @@ from generator.network.address_policy import (
     any_repository,
     check_submodules,
 )
-from generator.platforms.platform import Platform
-from generator.repository.address import Repository
-from generator.repository.destination import Destination, default_branch
+from generator.repository.destination import default_branch
 from generator.repository.fetch_limits import FetchLimits, usual_limits
 from generator.repository.process_folders import default_process
 from generator.request.checks import check_registry
@@ -286,33 +283,3 @@ def _label(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{0,128}", text):
         raise UsageError(f"PACKMILL_CONTAINER_LABEL: {text!r} has characters other than letters, digits, '.', '_', '-'")
     return text
-
-
-def fetch_token(repository: Repository, settings: Settings) -> str:
-    """Return the token for fetching from a repository; empty when it is for another host."""
-    return settings.git_token if _is_for(settings.git_host, repository.host) else ""
-
-
-def publish_token(destination: Destination, settings: Settings) -> str:
-    """Return the token for depositing in a destination; empty when it is for another host."""
-    return settings.publish_token if _is_for(settings.publish_host, destination.repository.host) else ""
-
-
-def deploy_token(platform: Platform, settings: Settings) -> str:
-    """Return the token for a platform; empty when it is for another host.
-
-    A token without a host is only for platforms that the operator allows without restrictions.
-    """
-    if not settings.deploy_host and settings.platforms.access(platform.address) is Access.PUBLIC:
-        return ""
-    return settings.deploy_token if _is_for(settings.deploy_host, platform.host) else ""
-
-
-def registry_user(registry: str, settings: Settings) -> str:
-    """Return the user of a registry; empty when user and password are for another registry."""
-    return settings.registry_user if _is_for(settings.registry_host, registry.partition("/")[0]) else ""
-
-
-def _is_for(secret_host: str, host: str) -> bool:
-    """Whether a secret may go to a host; a secret without a host goes to any."""
-    return not secret_host or secret_host == host or (":" not in secret_host and secret_host == host.partition(":")[0])

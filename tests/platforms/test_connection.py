@@ -15,7 +15,8 @@ from generator.network.address_policy import any_platform
 from generator.platforms import connection
 from generator.platforms.connection import connect
 from generator.platforms.platform import parse_platform
-from generator.request.settings import Settings, deploy_token, read_settings
+from generator.request.credentials import deploy_token
+from generator.request.settings import Settings, read_settings
 from generator.shared.errors import PublishError, UsageError
 
 _TOKEN = "0pen-s3same"
