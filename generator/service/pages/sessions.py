@@ -162,8 +162,16 @@ def check_origin(request: Request) -> None:
     """
     origin = request.headers.get("origin")
     here = context(request).base(request)
-    if origin is not None and urlsplit(origin).netloc != urlsplit(here).netloc:
+    if origin is not None and _netloc(origin) != urlsplit(here).netloc:
         raise HttpError(403, {"message": f"This form was sent by a page of another address. Open it at {here}."})
+
+
+def _netloc(origin: str) -> str | None:
+    """Return the host and port of an origin; None if it is not one."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def signature(request: Request, content: str) -> str:
