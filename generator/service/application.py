@@ -91,6 +91,8 @@ _STATIC = (
     ("fastapi_swagger", "resources"),
 )
 """Packages, and their folders with scripts and styles of pages."""
+_LONGEST_PATH = 8000
+"""Characters of a request's path: artifacts have up to 3,500, after a ref and names of the service's own."""
 _POLICY_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
 """The policy of answers that are not pages, as of GitLab's API."""
 
@@ -142,6 +144,9 @@ def _refusal(request: Request) -> Response | None:
     if request.scope.get("known_project") is False:
         trigger = request.url.path.endswith("/trigger/pipeline")
         return JSONResponse({"message": "404 Not Found" if trigger else "404 Project Not Found"}, status_code=404)
+    path = request.scope["path"]
+    if "\n" in path or len(path) > _LONGEST_PATH:  # routes with two paths would try every way to divide it
+        return JSONResponse({"error": "404 Not Found"}, status_code=404)
     address = f"{request.url.path}?{unquote(request.url.query)}"
     if "\0" in address or re.search(r"/\d{19,}(/|$|\?)", address):
         return JSONResponse({"error": "404 Not Found"}, status_code=404)
