@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from python_multipart.multipart import parse_options_header
+
+_CHARSETS = (b"utf-8", b"utf8")
+
 
 class HttpError(Exception):
     """An error response: a status and a JSON body."""
@@ -53,3 +57,16 @@ def check_declared_length(headers: Mapping[str, str], largest: int) -> None:
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > largest:
         raise HttpError(413, {"message": "413 Payload Too Large"})
+
+
+def check_charset(headers: Mapping[str, str]) -> None:
+    """Refuse a multipart form in a charset other than UTF-8, before any of it is read.
+
+    Starlette decodes fields with any codec of Python that a client names, and some take minutes for a megabyte.
+
+    Raises:
+        HttpError: 415.
+    """
+    _, options = parse_options_header(headers.get("content-type", ""))
+    if options.get(b"charset", _CHARSETS[0]).strip().lower() not in _CHARSETS:
+        raise HttpError(415, {"error": "the form has another charset than UTF-8; send it in UTF-8"})

@@ -177,6 +177,41 @@ def test_malformed_forms_leave_nothing_in_the_log(project: Path, tmp_path: Path)
     assert "boundary" not in service.data.with_suffix(".log").read_text()
 
 
+@pytest.mark.parametrize(
+    "path", [*_FORMS, "/api/v4/projects/1/hooks", "/ada/toy/-/jobs/1/map/out", "/ada/toy/-/jobs/1/package/out"]
+)
+def test_a_form_in_another_charset_than_utf_8_is_refused(path: str, service: Service) -> None:
+    """Decoders that a client could choose took minutes for a megabyte, before a token was checked."""
+    session = requests.Session()
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
+    body = b'--x\r\nContent-Disposition: form-data; name="token"\r\n\r\nabc\r\n--x--\r\n'
+    answered = {}
+    for charset in ("latin-1", '"UTF-16"', "utf-8", '"UTF8"'):
+        headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+        answered[charset] = session.post(service.url + path, data=body, headers=headers, timeout=60)
+
+    assert [answered[charset].status_code for charset in ("latin-1", '"UTF-16"')] == [415, 415]
+    assert "send it in UTF-8" in answered["latin-1"].text
+    assert {415, 500}.isdisjoint(answered[charset].status_code for charset in ("utf-8", '"UTF8"'))
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", ""])
+def test_an_origin_that_is_not_an_address_is_foreign(origin: str, service: Service) -> None:
+    """Each such request left a traceback in the log, from clients without a token."""
+    headers = {"Origin": origin}
+    answer = requests.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, headers=headers, timeout=60)
+
+    assert answer.status_code == 403
+
+
+def test_a_path_with_a_line_break_or_without_end_reaches_no_route(service: Service) -> None:
+    """A route with two paths tried all ways to divide such a path, before it checked a token."""
+    longest = "/".join(["e" * 249] * 14)  # of an artifact
+    for file, status in (("b", 401), (longest, 401), ("b%0A", 404), ("b" * 8000, 404)):
+        answer = requests.get(f"{service.root}/jobs/artifacts/a/raw/{file}", params={"job": "one"}, timeout=60)
+        assert answer.status_code == status, file[:20]
+
+
 def test_odd_addresses_are_not_found(service: Service) -> None:
     for path in (
         f"/pipelines/{'9' * 5000}",

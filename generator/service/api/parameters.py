@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from generator.service.http_errors import HttpError, check_declared_length, raise_bad_parameter
+from generator.service.http_errors import HttpError, check_charset, check_declared_length, raise_bad_parameter
 from generator.service.jobs.environment import problem_of
 
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # clients without a token could fill the log
@@ -27,11 +27,13 @@ async def read_parameters(request: Request) -> dict[str, Any]:
     """Read the parameters of a request; ``a[b]=c`` of a form becomes a mapping, ``a[]=c`` a list.
 
     Raises:
-        HttpError: 400 for an invalid body, 413 for one that is too large.
+        HttpError: 400 for an invalid body, 413 for one that is too large, 415 for a form that is not in UTF-8.
     """
     check_declared_length(request.headers, _LIMIT)
     given = _nest(request.query_params.multi_items())
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        check_charset(request.headers)
     body = await _body(request)
     if not body:
         return _check_unicode(given)

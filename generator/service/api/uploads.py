@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from generator.service.http_errors import HttpError, check_declared_length
+from generator.service.http_errors import HttpError, check_charset, check_declared_length
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,10 +25,11 @@ async def read_upload_form(request: Request, *, largest: int) -> UploadForm:
     """Read a multipart form with at most one file; ``largest`` are the bytes of all.
 
     Raises:
-        HttpError: 400 for an invalid body, 413 for one that is too large.
+        HttpError: 400 for an invalid body, 413 for one that is too large, 415 for one that is not in UTF-8.
     """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise HttpError(400, {"error": "the body must be a multipart form"})
+    check_charset(request.headers)
     check_declared_length(request.headers, largest)
     try:
         form = await MultiPartParser(request.headers, _bounded(request, largest), max_files=1, max_fields=50).parse()

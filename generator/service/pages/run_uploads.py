@@ -11,7 +11,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from generator.service.api.parameters import read_parameters
-from generator.service.http_errors import HttpError
+from generator.service.http_errors import HttpError, check_charset
 
 LARGEST = 256 << 20
 """Bytes of a form with all of its files."""
@@ -36,10 +36,11 @@ async def read_run_form(request: Request) -> RunForm:
     """Read a form; files are kept in temporary files until it is closed.
 
     Raises:
-        HttpError: 400, the form is invalid; 413, it is too large.
+        HttpError: 400, the form is invalid; 413, it is too large; 415, it is not in UTF-8.
     """
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return RunForm(texts={name: str(value) for name, value in (await read_parameters(request)).items()})
+    check_charset(request.headers)
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > LARGEST:
         raise _too_large()
