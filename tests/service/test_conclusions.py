@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +20,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from waiting import wait_until
 
 from generator.service.jobs import conclusion as conclusion_module
+from generator.service.jobs import shepherd
 from generator.service.jobs.cleaning import Cleaning
 from generator.service.jobs.conclusion import Conclusion
 from generator.service.jobs.environment import JobContext
@@ -27,6 +31,7 @@ from generator.service.project.project import Project
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
+from generator.shared import durable_files
 
 _RESULT = {"reason": None, "exit_code": 0, "dotenv": [], "artifacts_size": None, "finished_at": 2.0, "junit": []}
 _ROW = {"sha": "a", "ref": "main", "tag": False, "source": "api", "user": "ada", "variables": [], "updated_at": 0.0}
@@ -113,6 +118,30 @@ def test_a_result_waits_until_it_can_be_stored(
 
     assert ended.conclude() == ("success", None)
     assert pauses == [*range(30), *[30] * 10]
+
+
+@pytest.mark.parametrize("step", ["sync", "replace"])
+def test_a_job_that_ends_while_the_disk_is_full_waits_to_write_its_result(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process would end without a result, and the job would count as killed and run again."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(durable_files, step, _failing(getattr(durable_files, step), full, 2))
+    monkeypatch.setattr(sys, "argv", ["shepherd.py", str(tmp_path), str(os.open(tmp_path, os.O_RDONLY))])
+    monkeypatch.setattr(sys, "stdin", StringIO("{}"))
+    monkeypatch.setattr(shepherd, "Shepherd", lambda *_: SimpleNamespace(run_job=lambda: _RESULT))
+    shepherd.main()
+    os.close(int(sys.argv[2]))
+
+    assert JobFolder(tmp_path).result() == _RESULT
+
+
+def test_a_job_whose_folder_was_removed_does_not_wait_to_write_its_result(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(FileNotFoundError):
+        shepherd._insist(lambda: (tmp_path / "removed" / "result.json").write_text("{}"))
+
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,33 @@ def log_of(*chunks: str, secrets: list[str]) -> str:
             trace.write(chunk.encode())
         trace.close()
         return Path(folder, "trace").read_text()
+
+
+def test_a_log_goes_on_after_a_moment_in_which_the_disk_was_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace(tmp_path / "trace", secrets=[], limit=1 << 20)
+    trace.write(b"before\n")
+    with monkeypatch.context() as during, open("/dev/full", "wb", buffering=0) as full:
+        during.setattr(trace, "_file", full)
+        trace.write(b"lost\n")
+        trace.say("lost, too")
+    trace.write(b"after\n")
+    trace.close()
+
+    *lines, end = (tmp_path / "trace").read_text().splitlines()
+    assert (lines[0], end) == ("before", "after")
+    assert [line for line in lines[1:] if "missing here: it could not be written" in line] == lines[2:]
+
+
+def test_a_log_whose_end_could_not_be_written_reports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = Trace(tmp_path / "trace", secrets=[], limit=1 << 20)
+    with monkeypatch.context() as during, open("/dev/full", "wb", buffering=0) as full:
+        during.setattr(trace, "_file", full)
+        trace.write(b"lost\n")
+    trace.close()
+
+    assert "missing here: it could not be written" in (tmp_path / "trace").read_text()
 
 
 def test_the_queries_of_thousands_of_urls_in_one_line_are_masked() -> None:

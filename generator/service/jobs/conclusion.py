@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from typing import Any
@@ -18,12 +17,12 @@ from generator.service.store.database import Row, is_unavailable
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import may_pass
 
 _ATTEMPTS = 5
 _LONGEST_PAUSE = 30.0
 """Seconds between two attempts to store a result."""
 _NOT_STORED = "its result could not be stored"
-_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 
 class Conclusion:
@@ -50,7 +49,7 @@ class Conclusion:
                 print(
                     f"packmill: job {number}: cannot store the result: {error}; retrying", file=sys.stderr, flush=True
                 )
-                failures += not _may_pass(error)
+                failures += not (may_pass(error) or is_unavailable(error))
             if failures >= _ATTEMPTS:
                 action = self._give_up
             time.sleep(min(attempt, _LONGEST_PAUSE))
@@ -140,10 +139,3 @@ class Conclusion:
             except (OSError, ParseError, ValueError, LookupError) as error:
                 folder.note(f"WARNING: {name}: not a readable JUnit report: {error}")
         return suites or None
-
-
-def _may_pass(error: Exception) -> bool:
-    """Return whether an error is one of the machine or the database, which may work again later."""
-    if isinstance(error, OSError):
-        return error.errno in _PASSING
-    return is_unavailable(error)

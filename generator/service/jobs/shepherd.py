@@ -24,6 +24,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,14 @@ from generator.service.jobs.artifact_collector import ArtifactCollector
 from generator.service.jobs.trace_writer import GREEN, PLAIN, RED, Trace
 from generator.service.jobs.workspace import SystemFailureError, Workspace
 from generator.shared import durable_files
+from generator.shared.passing_errors import may_pass
 from generator.shared.removal import remove_tree
 
 _GRACE = 10.0
 _CHUNK = 1 << 16
 _SET_CHILD_SUBREAPER = 36
+_PATIENCE, _LONGEST_PAUSE = 3600.0, 10.0
+"""Seconds for which a full disk is waited for, and between two attempts."""
 _CONFINEMENT, _LEFTOVERS = (Path(__file__).with_name(name) for name in ("confinement.py", "leftovers.py"))
 _Spec = dict[str, Any]
 """script (lines), environment, project (a git repository), sha, work and temporary (folders), home (link targets by
@@ -242,14 +246,37 @@ def _kill_children() -> None:
 def main() -> None:
     """Run the job of the folder given as argument."""
     folder = Path(sys.argv[1])
-    (folder / "pid").write_text(str(os.getpid()))
     os.set_inheritable(int(sys.argv[2]), False)  # noqa: FBT003 - the parameter has no name
-    result = Shepherd(folder, json.load(sys.stdin)).run_job()
+    spec = json.load(sys.stdin)  # first: the service waits until it is read
+    _insist(lambda: (folder / "pid").write_text(str(os.getpid())))
+    result = Shepherd(folder, spec).run_job()
+    _insist(lambda: _store_result(folder, result))
+
+
+def _store_result(folder: Path, result: dict[str, Any]) -> None:
     new = folder / "result.json.new"
     new.write_text(json.dumps(result), encoding="utf-8")
     durable_files.sync(folder / "trace")
     durable_files.replace(new, folder / "result.json")
     durable_files.sync(folder.parent)
+
+
+def _insist(write: Callable[[], object]) -> None:
+    """Write to the job's folder, again while the disk is full: without it, the job would count as killed and run again.
+
+    Raises:
+        OSError: it cannot be written for an hour, or the folder was removed.
+    """
+    deadline, pause = time.monotonic() + _PATIENCE, 0.1
+    while True:
+        try:
+            write()
+            return
+        except OSError as error:
+            if not may_pass(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from generator.service.jobs.secret_finder import SecretFinder
 
 GREEN, RED, YELLOW, PLAIN = "\x1b[32;1m", "\x1b[31;1m", "\x1b[0;33m", "\x1b[0;m"
+_GAP = f"\n{YELLOW}WARNING: a part of the log is missing here: it could not be written{PLAIN}\n".encode()
 
 
 class Trace:
@@ -22,6 +23,7 @@ class Trace:
         self._held, self._masked = b"", 0
         self._left = limit - path.stat().st_size
         self._limit = limit
+        self._has_gap = False
 
     def write(self, chunk: bytes) -> None:
         """Write a chunk, but hold back its end if a secret may start there."""
@@ -42,6 +44,7 @@ class Trace:
     def close(self) -> None:
         """Write the held back text, and close the file."""
         self.flush()
+        self._append(b"")
         self._file.close()
 
     def _write_to(self, text: bytes, end: int) -> None:
@@ -60,10 +63,20 @@ class Trace:
     def _put(self, text: bytes) -> None:
         if self._left <= 0 or not text:
             return
-        self._left -= len(text)
-        self._file.write(text)
+        self._left -= self._append(text)
         if self._left <= 0:
-            self._file.write(f"\n{RED}The log exceeds {self._limit} bytes; the rest is discarded{PLAIN}\n".encode())
+            self._append(f"\n{RED}The log exceeds {self._limit} bytes; the rest is discarded{PLAIN}\n".encode())
+
+    def _append(self, text: bytes) -> int:
+        """Append a text, and return how much of it was written: a disk that is full for a moment must end no job."""
+        try:
+            if self._has_gap and self._file.write(_GAP) == len(_GAP):
+                self._has_gap = False
+            written = 0 if self._has_gap else self._file.write(text) or 0
+        except OSError:
+            written = 0
+        self._has_gap = self._has_gap or written < len(text)
+        return written
 
 
 class Section:
