@@ -31,20 +31,21 @@ def start_apart(command: tuple[str, ...], *, handing: int, text: str, log: Path)
     """Start a program that outlives this process, with an open file descriptor and a text; return its process ID.
 
     The text goes through a pipe, so that it appears in no command line and no file.
+
+    Raises:
+        OSError: the program was not started, or did not read the text.
     """
-    reading, writing = os.pipe()
     with log.open("ab") as file:
         process = subprocess.Popen(
             command,
             env=inherited_variables(),
-            stdin=reading,
+            stdin=subprocess.PIPE,
             stdout=file,
             stderr=file,
             start_new_session=True,
             pass_fds=(handing,),
         )
-    os.close(reading)
-    with os.fdopen(writing, "wb") as pipe:
-        pipe.write(text.encode())
     _apart[:] = [one for one in (*_apart, process) if one.poll() is None]  # those that have ended leave no zombie
+    with process.stdin or open(os.devnull, "wb") as pipe:
+        pipe.write(text.encode())
     return process.pid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from generator.service.project.project import Project
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
+from generator.subprocesses.detached import start_apart
 
 _ROW = {"sha": "a", "ref": "main", "tag": False, "source": "api", "user": "ada", "variables": [], "updated_at": 0.0}
 _JOB = {"name": "one", "stage": "first", "stage_index": 0, "lane": "", "when": "on_success", "allow_failure": False}
@@ -140,3 +142,54 @@ def test_a_job_whose_cancel_fails_for_now_is_canceled_with_the_queue(
 
     wait_until(lambda: waiting.status() == "canceled", message="the job is canceled")
     assert canceled.is_set()
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE, errno.ENOSPC])
+def test_a_job_waits_while_the_machine_can_start_no_process(
+    number: int, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All waiting jobs failed, one after another."""
+    failures = [OSError(number, os.strerror(number)) for _ in range(4)]  # more than a job has attempts
+    seen, started = [], threading.Event()
+
+    def start(*_: object, **__: object) -> int:
+        seen.append(waiting.status())
+        if failures:
+            raise failures.pop()
+        started.set()
+        return os.getpid()
+
+    monkeypatch.setattr(scheduler_module, "job_spec", lambda *_, **__: {})
+    monkeypatch.setattr(scheduler_module, "start_apart", start)
+    monkeypatch.setattr(waiting.scheduler._conclusion, "conclude", lambda _: None)  # its process runs on
+    waiting.scheduler.start()
+
+    assert started.wait(30)
+    assert seen == ["running"] * 5
+    job = waiting.rows.job(1)
+    assert job is not None
+    assert (job["status"], job["attempts"]) == ("running", 1)
+
+
+def test_a_job_that_is_canceled_while_it_cannot_be_started_does_not_wait(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object, **__: object) -> int:
+        waiting.rows.cancel(1)
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(scheduler_module, "job_spec", lambda *_, **__: {})
+    monkeypatch.setattr(scheduler_module, "start_apart", start)
+    waiting.scheduler.start()
+
+    wait_until(lambda: waiting.status() == "canceled", seconds=20, message="the job has ended")
+
+
+@pytest.mark.parametrize("log", ["missing/log", "log"])
+def test_a_program_that_cannot_be_started_leaves_no_descriptor_open(log: str, tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(10):
+        with pytest.raises(FileNotFoundError):
+            start_apart((str(tmp_path / "no-program"),), handing=0, text="", log=tmp_path / log)
+
+    assert len(os.listdir("/proc/self/fd")) < before + 10

@@ -28,10 +28,11 @@ from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits, job_spec
 from generator.service.store import tokens
-from generator.service.store.database import Database, Row, jobs, rows
+from generator.service.store.database import Database, Row, is_unavailable, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.clock_watch import ClockWatch
+from generator.shared.passing_errors import may_pass
 from generator.subprocesses.detached import start_apart
 
 _SHEPHERD = Path(__file__).with_name("shepherd.py")
@@ -223,7 +224,10 @@ class Scheduler:
                 isolation=self._isolation,
             )
             self._start_shepherd(folder, spec)
-        except Exception as error:  # noqa: BLE001 - after any error, the job must not stay running without a shepherd
+        except Exception as error:  # after any error, the job must not stay running without a shepherd
+            if may_pass(error) or is_unavailable(error):
+                self._put_back(number)
+                raise
             folder.note(f"ERROR: Job failed (system failure): {error}")
             self._conclusion.end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
             return
@@ -232,6 +236,11 @@ class Scheduler:
         if now is None or now["status"] == "canceling":  # while the shepherd was being started
             self._cancel(number)
 
+    def _put_back(self, number: int) -> None:
+        """Let a job wait again that cannot be started now, as no other one could: all would be stored as failed."""
+        if not self._pipelines.requeue(number, counted=False):
+            self._conclusion.end(number, {"status": "canceled"})
+
     def _start_shepherd(self, folder: JobFolder, spec: dict[str, Any]) -> None:
         """Start the shepherd and pass it the lock."""
         descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -239,7 +248,8 @@ class Scheduler:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             command = (sys.executable, "-I", "-S", str(_SHEPHERD), str(folder.path), str(descriptor))
             process = start_apart(command, handing=descriptor, text=json.dumps(spec), log=folder.path / "shepherd.log")
-            (folder.path / "pid").write_text(str(process))
+            with contextlib.suppress(OSError):  # the job runs, and its shepherd writes the same as soon as it can
+                (folder.path / "pid").write_text(str(process))
         finally:
             os.close(descriptor)
 

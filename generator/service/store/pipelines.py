@@ -175,11 +175,16 @@ class Pipelines:
         self.on_change()
         return bool(done)
 
-    def requeue(self, number: int) -> bool:
-        """Let a running job run again; return False if it has been canceled."""
+    def requeue(self, number: int, *, counted: bool = True) -> bool:
+        """Let a running job run again; return False if it has been canceled.
+
+        Its attempt is not ``counted`` if it never began.
+        """
         with self.database.transaction() as connection:
             this = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "running")
-            done = connection.execute(this.values(status="pending", started_at=None, token_hash=None)).rowcount
+            begun = jobs.c.attempts if counted else jobs.c.attempts - 1
+            values = {"status": "pending", "started_at": None, "token_hash": None, "attempts": begun}
+            done = connection.execute(this.values(**values)).rowcount
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if done and pipeline is not None:
                 _advance(connection, pipeline)
