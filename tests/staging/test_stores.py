@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import getpass
 import hashlib
@@ -26,6 +27,7 @@ from git_servers import ssh_server
 from ports import free_port
 from staging_servers import HttpServer, Runner, wait_for
 
+from generator.shared import durable_files
 from generator.shared.failures import StagingError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
@@ -341,6 +343,28 @@ class TestLocal:
         assert [path.name for path in target.folder.iterdir()] == ["a.bin"]
         assert (target.folder / "a.bin").read_bytes() in contents
         assert both.broken
+
+    def test_a_delivery_removes_no_partial_file_of_another_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another one can begin as soon as the file has its name."""
+        part, sync = tmp_path / ".a.part", durable_files.sync
+        (tmp_path / "result").write_text("of one")
+
+        def sync_and_begin(path: Path) -> None:
+            sync(path)
+            if path == tmp_path:
+                part.write_text("of another")
+                raise OSError(errno.EIO, "the disk is broken")
+
+        monkeypatch.setattr(durable_files, "sync", sync_and_begin)
+        with pytest.raises(OSError, match="broken"):
+            LocalTarget(folder=tmp_path).put(tmp_path / "result", "a", lambda _: None)
+
+        assert part.read_text() == "of another"
+        monkeypatch.setattr(durable_files, "sync", lambda path: path == tmp_path and part.write_text("of another"))
+        LocalTarget(folder=tmp_path).put(tmp_path / "result", "a", lambda _: None)
+        assert part.read_text() == "of another"
 
     def test_a_delivery_that_waited_for_another_one_locks_a_new_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

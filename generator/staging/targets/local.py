@@ -12,7 +12,7 @@ from generator.shared.failures import BadInputsError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
-from generator.staging.transfer.locks import part_lock
+from generator.staging.transfer.locks import has_name, part_lock
 
 
 def open_target(
@@ -67,11 +67,13 @@ class LocalTarget:
         final = self.folder / relative
         durable_files.make_folder(final.parent)
         part = final.with_name(f".{final.name}.part")
-        with part_lock(part):  # two stage-outs may deliver a file of one name
+        with part_lock(part) as own:  # two stage-outs may deliver a file of one name
             try:
                 shutil.copyfile(file, part)
                 durable_files.replace(part, final)
-            finally:
-                part.unlink(missing_ok=True)
+            except BaseException:
+                if has_name(own.fileno(), part):  # after the rename, a file of that name is another stage-out's
+                    part.unlink(missing_ok=True)
+                raise
         on_bytes(file.stat().st_size)
         return str(final)

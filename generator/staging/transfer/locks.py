@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from generator.shared.failures import StagingError
 
@@ -47,8 +48,8 @@ def _try_lock(descriptor: int) -> bool:
 
 
 @contextmanager
-def part_lock(part: Path) -> Iterator[None]:
-    """Wait until no other process writes a partial file, and lock it; it is created if missing.
+def part_lock(part: Path) -> Iterator[BinaryIO]:
+    """Wait until no other process writes a partial file, lock it, and yield it open; it is created if missing.
 
     The block renames or removes the file. Processes that waited for it then lock a new one.
 
@@ -59,12 +60,13 @@ def part_lock(part: Path) -> Iterator[None]:
         with part.open("ab") as file:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)
-            if _has_name(file.fileno(), part) or attempt == _MOST_ATTEMPTS - 1:
-                yield
+            if has_name(file.fileno(), part) or attempt == _MOST_ATTEMPTS - 1:
+                yield file
                 return
 
 
-def _has_name(descriptor: int, path: Path) -> bool:
+def has_name(descriptor: int, path: Path) -> bool:
+    """Whether an open file has a name: another process may have renamed or replaced it."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
