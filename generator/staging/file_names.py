@@ -45,4 +45,6 @@ def disposition_name(header: str | None) -> str:
 
     message = Message()
     message["Content-Disposition"] = header
-    return message.get_filename("") or ""
+    with suppress(LookupError, ValueError):  # of charsets and numbers of parts that only look like valid ones
+        return message.get_filename("") or ""
+    return ""

@@ -419,6 +419,11 @@ class TestServersThatMisbehave:
 
         assert time.process_time() - began < 0.2, "takes time with the square of its length"
 
+    @pytest.mark.parametrize("charset", ["none-such", "idna"])
+    def test_a_name_in_a_charset_that_cannot_be_read_is_no_name(self, charset: str) -> None:
+        for header in (f"attachment; filename*={charset}''a..b%80", f"attachment; filename*0*={charset}''a..b%80"):
+            assert isinstance(disposition_name(header), str)
+
     @pytest.mark.parametrize("keys", ["", "<Contents><Size>1</Size></Contents><Contents><Key>f/a</Key></Contents>"])
     def test_a_listing_without_end_or_sense_ends_in_words(
         self, web: HttpServer, keys: str, monkeypatch: pytest.MonkeyPatch
