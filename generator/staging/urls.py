@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 _SIGNED_BY = {"x-amz-signature", "signature", "sig", "x-goog-signature"}
 """Parameters that mark those of `_OF_SIGNATURES` as parts of a signature."""
@@ -14,6 +14,9 @@ _PASSING = set("access_token id_token token api_key apikey api-key subscription-
 _SECRET = re.compile(r"key|token|secret|pass|pwd|cred|sig|auth|jwt|hmac|hdn|ticket|code|session|policy", re.IGNORECASE)
 """Names of parameters whose values are never shown."""
 
+_WITHOUT_QUERY = set("ftp sftp ssh gs gcs abfs abfss az s3".split())
+"""Schemes of stores in which ``?`` and ``#`` are characters of names, as their own tools have it."""
+
 
 def scheme(url: str) -> str:
     """Return the scheme in lower case, '' for a path."""
@@ -21,10 +24,24 @@ def scheme(url: str) -> str:
     return match[1].lower() if match else ""
 
 
+def split(url: str) -> SplitResult:
+    """Split a URL; those of files on servers and in buckets have neither a query nor a fragment.
+
+    Raises:
+        ValueError: the URL is invalid.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in _WITHOUT_QUERY:
+        return parts
+    return parts._replace(path=url.partition("://")[2].removeprefix(parts.netloc), query="", fragment="")
+
+
 def redact(url: str) -> str:
     """Remove user, password and possibly secret query parameters from a URL, for messages."""
     try:
         parts = urlsplit(url)
+        if not any(_SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+            parts = split(url)
         query = urlencode([pair for pair in _remove_signature(parts.query) if not _SECRET.search(pair[0])])
         place = parts.netloc.rpartition("@")[2]
     except ValueError:
@@ -34,7 +51,7 @@ def redact(url: str) -> str:
 
 def canonical(url: str) -> str:
     """Return a URL without its signature, to identify its file. It may contain secrets: store only its digest."""
-    parts = urlsplit(url)
+    parts = split(url)
     place = parts.netloc.rpartition("@")[2].lower()
     default = {"http": ":80", "https": ":443"}.get(parts.scheme.lower(), "")
     place = place.removesuffix(default) if default else place
@@ -70,7 +87,7 @@ def find_problem(url: str) -> str | None:
 
 def file_name(url: str) -> str:
     """Return the last component of a URL's path, decoded; '' without one."""
-    path = urlsplit(url).path if scheme(url) else url
+    path = split(url).path if scheme(url) else url
     return unquote(path.rstrip("/").rpartition("/")[2])
 
 

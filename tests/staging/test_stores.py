@@ -170,6 +170,24 @@ def test_results_go_there_and_come_back(
 
 
 @pytest.mark.parametrize("kind", ["ftp", "sftp", _AZURE])
+def test_names_may_have_characters_that_end_the_path_of_a_web_address(
+    kind: str, request: pytest.FixtureRequest, runner: Runner, tmp_path: Path
+) -> None:
+    store: Store = request.getfixturevalue(kind)
+    names = ["100%.txt", "a#1.txt", "a#2.txt", "a?x=1", "a?x=2"]
+    (tmp_path / "output" / "d#1").mkdir(parents=True)
+    for name in names:
+        (tmp_path / "output" / "d#1" / name).write_text(name)
+    config = ("--config", store.config, "--cache-dir", "cache")
+
+    out = runner("stage-out", tmp_path / "output", f"{store.url}/run", "--config", store.config)
+    back = runner("stage-in", f"{store.url}/run/d#1/", f"{store.url}/run/d#1/a#2.txt", *config)
+
+    assert (out.code, back.code) == (0, 0), out.err + back.err
+    assert [back.content(name).decode() for name in back.names] == [*names, "a#2.txt"]
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp", _AZURE])
 def test_what_is_not_there_is_named(kind: str, request: pytest.FixtureRequest, runner: Runner) -> None:
     store: Store = request.getfixturevalue(kind)
 

@@ -73,7 +73,8 @@ class FileSystemStore:
         """
         scheme = urls.scheme(url)
         guarded = not isinstance(self._network.guard, NoGuard)
-        if scheme in _LOCAL or "::" in urlsplit(url).path or (guarded and scheme not in ("ftp", "sftp", "ssh")):
+        path = url.partition("://")[2].partition("/")[2]  # before it, "::" may be in an IPv6 address
+        if scheme in _LOCAL or "::" in path or (guarded and scheme not in ("ftp", "sftp", "ssh")):
             raise BadInputsError(f"{urls.redact(url)}: {scheme or 'a path'} is not allowed here")
         with translate_filesystem_errors(url):
             self._network.guard.check_name(urlsplit(url).hostname or "")
@@ -130,7 +131,7 @@ class FileSystemStore:
             auth_timeout=self._network.connect_timeout,
             silence=self._network.timeout,
         )
-        return system, parts.path
+        return system, urls.split(url).path
 
     def _open_installed(self, url: str) -> tuple[Any, str]:
         try:
@@ -144,6 +145,8 @@ class FileSystemStore:
             options = {"timeout": int(self._network.timeout)}
             if login and not parts.username:
                 options |= {"username": login[0], "password": login[1]}
+            system, _ = fsspec.core.url_to_fs(f"ftp://{parts.netloc}/", **options)
+            return system, urls.split(url).path  # fsspec would end it at a question mark
         system, path = fsspec.core.url_to_fs(url, **options)
         return system, path
 
