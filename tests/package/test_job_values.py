@@ -605,6 +605,19 @@ def test_an_engine_that_changes_addresses_gets_no_text_below_their_keys(value: A
         refuse_address_keys({"v": value})
 
 
+def test_a_folder_for_the_cache_is_created_where_it_is_a_path(tmp_path: Path) -> None:
+    hints = {"cache_dir": Hint(type=CwlType.DIRECTORY, optional=True)}
+    (tmp_path / "file").touch()
+
+    for text in ("a/cache", "file:{0}/of a url"):
+        assert "cache_dir" in typed_values([f"cache_dir={text.format(tmp_path)}"], hints, tmp_path)
+    typed_values(["cache_dir=s3://bucket/cache"], hints, tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file", "of a url"]
+    with pytest.raises(UsageError, match="the folder cannot be created: Not a directory"):
+        typed_values(["cache_dir=file/cache"], hints, tmp_path)
+
+
 def test_files_are_no_texts_below_the_key_of_an_address() -> None:
     file = {"class": "File", "location": "file:///a"}
 

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import Hint
 from generator.package.assignments import typed_values
 from generator.package.file_objects import is_inside, refuse_local_files
 from generator.package.hints import read_hints
 from generator.package.job_file import read_job
 from generator.package.map import tables
-from generator.package.map.rows import check_places, plan_rows
-from generator.shared.errors import UsageError
+from generator.package.map.rows import plan_rows
 
 
 def check_table(package: Path, *, table: str, product: Sequence[str], values: Sequence[str], local: bool) -> int:
@@ -41,14 +39,7 @@ def values_of_all(
     Raises:
         UsageError: a value does not fit, or has another file.
     """
-    if only is None:
-        return typed_values(assignments, hints, folder)
-    for name, _, text in (assignment.partition("=") for assignment in assignments):
-        try:
-            if name in hints:
-                check_places(text, hints[name], folder, only)
-        except MisfitError as error:
-            raise UsageError(f"{name} {error}") from None
-    values = typed_values(assignments, hints, folder)
-    refuse_local_files(values, only)
+    values = typed_values(assignments, hints, folder, only)
+    if only is not None:
+        refuse_local_files(values, only)
     return values

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType, Hint
-from generator.package.assignments import typed_value
-from generator.package.file_objects import refuse_local_files
+from generator.package.assignments import refuse_outside, typed_value
 from generator.package.inputs import check_job
 from generator.package.map.tables import Row, geometry
 from generator.shared.errors import UsageError
@@ -101,42 +100,22 @@ def _values(
     misfits: dict[str, str] = {}
     for name, cell in cells.items():
         try:
+            values[name] = _value(cell, hints[name], folder, only)
             if only is not None:
-                check_places(cell, hints[name], folder, only)
-            values[name] = _value(cell, hints[name], folder)
-            if only is not None:
-                _refuse_outside(values[name], only)
+                refuse_outside(values[name], only)
         except MisfitError as error:
             misfits[name] = str(error)
     return values, misfits
 
 
-def _value(cell: Any, hint: Hint, folder: Path) -> Any:
+def _value(cell: Any, hint: Hint, folder: Path, only: Path | None) -> Any:
     is_path = hint.type in (CwlType.FILE, CwlType.DIRECTORY)
     if isinstance(cell, str):
-        return typed_value(cell, hint, folder)
+        return typed_value(cell, hint, folder, only)
     if isinstance(cell, list) and hint.array and is_path:
-        return [typed_value(item, hint, folder)[0] if isinstance(item, str) else item for item in cell]
+        one = replace(hint, array=False, optional=False)
+        return [typed_value(item, one, folder, only) if isinstance(item, str) else item for item in cell]
     return cell
-
-
-def check_places(cell: Any, hint: Hint, folder: Path, only: Path) -> None:
-    """Refuse files outside a folder before anybody looks whether they exist.
-
-    Raises:
-        MisfitError: the cell has one.
-    """
-    if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
-        for item in cell if isinstance(cell, list) else [cell]:
-            if isinstance(item, str) and "://" not in item:
-                _refuse_outside({"class": str(hint.type), "path": str(folder / item)}, only)
-
-
-def _refuse_outside(value: Any, only: Path) -> None:
-    try:
-        refuse_local_files(value, only)
-    except UsageError as error:
-        raise MisfitError(f"is not allowed: {error}") from None
 
 
 def _shortened(lines: Sequence[str]) -> Iterator[str]:

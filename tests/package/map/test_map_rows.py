@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from generator.notebook.parameters import CwlType, Hint
+from generator.package.map.checking import values_of_all
 from generator.package.map.folders import digits_of, row_folders
 from generator.package.map.journal import Ended, open_journal
 from generator.package.map.rows import PlannedRow, plan_rows
+from generator.shared import contract
 from generator.shared.errors import UsageError
 
 _HINTS = {
@@ -18,6 +20,7 @@ _HINTS = {
     "name": Hint(type=CwlType.STRING),
     "mode": Hint(type=CwlType.ENUM, symbols=("a", "b")),
     "scene": Hint(type=CwlType.FILE),
+    "scenes": Hint(type=CwlType.FILE, array=True),
     "parts": Hint(type=CwlType.DOUBLE, array=True),
     "token": Hint(type=CwlType.STRING, secret=True),
     "area": Hint(type=CwlType.ANY),
@@ -92,8 +95,13 @@ def test_a_geometry_that_no_input_asks_for_is_left_out(tmp_path: Path) -> None:
         {"scene": {"class": "File", "path": "/etc/hostname"}},
         {"area": "{class: File, path: /etc/hostname}"},
         {"scene": "file:///etc/hostname"},
+        {"scene": "file:///no/such/file"},
+        {"scene": "FILE:/etc"},
+        {"scenes": "[/no/such/file]"},
+        {"scenes": "[a.tif, {class: File, path: /no/such/file}]"},
+        {"scenes": ["file:///etc"]},
     ],
-    ids=["absolute", "above", "missing", "object", "text", "address"],
+    ids=str,
 )
 def test_rows_of_others_have_files_of_one_folder_alone(row: dict[str, Any], tmp_path: Path) -> None:
     folder = tmp_path / "package"
@@ -106,6 +114,51 @@ def test_rows_of_others_have_files_of_one_folder_alone(row: dict[str, Any], tmp_
 
     with pytest.raises(UsageError, match=r"row 1: \w+ is not allowed: .*local files are not allowed here"):
         plan_rows([row], {}, _HINTS, folder=folder, only=folder)
+
+
+def test_a_path_that_looks_like_a_list_tells_others_of_no_file(tmp_path: Path) -> None:
+    """It counts as a path if it leads to a file."""
+    folder, mistakes = tmp_path / "package", []
+    (folder / "[x]").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(UsageError) as caught:
+            plan_rows([{"scene": "[x]/../../none"}], {}, _HINTS, folder=folder, only=folder)
+        mistakes.append(str(caught.value))
+        (tmp_path / "none").touch()
+
+    assert mistakes[0] == mistakes[1]
+
+
+@pytest.mark.parametrize("text", ["/no/such/file", "file:///etc/hostname", "[/etc]", "[file:///no/such/file]"])
+def test_values_of_all_rows_of_others_have_files_of_one_folder_alone(text: str, tmp_path: Path) -> None:
+    for name in ("scenes",) if text.startswith("[") else ("scene", "scenes"):
+        with pytest.raises(UsageError, match=rf"{name} is not allowed: .*local files are not allowed here"):
+            values_of_all([f"{name}={text}"], _HINTS, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["../made", "x://../../made", "file:{0}/made", "made"])
+def test_a_value_of_others_makes_no_folder_for_a_cache(text: str, tmp_path: Path) -> None:
+    package = tmp_path / "of" / "package"
+    package.mkdir(parents=True)
+    hints = {contract.cache_input: Hint(type=CwlType.DIRECTORY)}
+
+    with pytest.raises(UsageError, match=r"cache_dir|local files are not allowed here"):
+        values_of_all([f"cache_dir={text.format(tmp_path)}"], hints, package, package)
+
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "of", package]
+
+
+def test_a_list_of_files_in_a_table_of_json_has_one_file_an_item(tmp_path: Path) -> None:
+    names = ("a.tif", "[b.tif, c.tif]")
+    for name in names:
+        (tmp_path / name).touch()
+
+    row = planned(tmp_path, {"scenes": list(names)})[0]
+
+    assert [one["location"] for one in row.values["scenes"]] == [(tmp_path / name).as_uri() for name in names]
+    for cell in (["[]"], ["[a.tif, d.tif]"]):
+        with pytest.raises(UsageError, match=r"row 1: scenes is .* is needed"):
+            planned(tmp_path, {"scenes": cell})
 
 
 def test_a_package_at_another_place_has_the_same_rows(tmp_path: Path) -> None:
