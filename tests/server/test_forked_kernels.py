@@ -22,6 +22,8 @@ from support import here
 from waiting import has_ended, wait_until
 from warm_runs import KERNEL, WarmResult, WarmRuns
 
+from generator.runner.kernels.prepared import ForkRefusedError
+from generator.runner.kernels.specs import find_kernels
 from generator.runner.server.kernels.stock import proportional_size
 from generator.runner.server.runs.model import Choice
 from generator.shared.failures import CellTimeLimitError, KernelDiedError, ProcessFailedError
@@ -552,6 +554,66 @@ def test_a_prepared_process_that_died_is_replaced(way: Choice, tmp_path: Path) -
 
     assert [(run.failure, run.way, run.text) for run in runs] == [(None, way, "ran\n")] * 2
     assert [run.note for run in runs] == ["a prepared process had died and was replaced", None]
+
+
+_REFUSING = """import os
+fork = os.fork
+def refuse():
+    if os.path.exists({full!r}):
+        raise BlockingIOError(11, 'Resource temporarily unavailable')
+    return fork()
+os.fork = refuse
+"""
+
+
+def test_a_fork_that_the_system_refuses_ends_no_other_child(tmp_path: Path) -> None:
+    warm, full = WarmRuns(tmp_path), tmp_path / "full"
+    try:
+        write_package(warm, "refusing", _REFUSING.format(full=str(full)))
+        run_when_prepared(warm, "import refusing", way="direct")
+        pool = warm.kernels.pool
+        [stock] = [one for one in pool.stocks if one.recipe.modules]
+        child = stock.take()
+        full.touch()
+        pool.drop_spares()
+
+        with pytest.raises(ForkRefusedError, match="no process can be started at the moment"):
+            stock.take()
+        pool.tidy()
+        during = warm.run("import refusing", way="direct")
+        is_alive = child.process.exit_code() is None
+        full.unlink()
+        after = warm.run("import refusing", way="direct")
+    finally:
+        warm.end()
+
+    assert is_alive
+    assert (during.failure, during.way) == (None, "cold")
+    assert (after.failure, after.way, after.note) == (None, "direct", None)
+
+
+def test_a_process_that_is_replaced_ends_after_its_last_child(tmp_path: Path) -> None:
+    """Such as when one of many kernels installs a package."""
+    warm = WarmRuns(tmp_path)
+    try:
+        kernel = next(one for one in find_kernels(os.environ) if one.name == KERNEL)
+        pool = warm.kernels.pool
+        stock = pool.bare(kernel, "shell", 60)
+        child = stock.take()
+
+        write_package(warm, "installed", "")
+        pool.begin(kernel, "shell")
+        is_alive = child.process.exit_code() is None
+        others = [one.process.process_id for one in pool.stocks if one.recipe == stock.recipe]
+        child.discard()
+        pool.end_retired()
+        is_ended = has_ended(stock.process.process_id)
+    finally:
+        warm.end()
+
+    assert is_alive
+    assert others not in ([], [stock.process.process_id])
+    assert is_ended
 
 
 # The choice

@@ -24,13 +24,17 @@ from waiting import has_ended, wait_until
 
 from generator.notebook.notebook import Cell
 from generator.runner.cli import main as runner_main
+from generator.runner.document.injection import find_translator
 from generator.runner.kernels.specs import find_kernels
 from generator.runner.server.gateway import original
-from generator.runner.server.gateway.annotations import read_annotations
+from generator.runner.server.gateway.annotations import Endpoint, read_annotations
 from generator.runner.server.gateway.guard import Guard
 from generator.runner.server.gateway.notebooks import read_place
 from generator.runner.server.gateway.request_text import CheckToken, read_request
 from generator.runner.server.gateway.routes import compile_path
+from generator.runner.server.gateway.states.calls import Call, CallLimits, KernelEndedError
+from generator.runner.server.gateway.states.kernels import _Kernel
+from generator.runner.server.gateway.states.sources import Place
 from generator.runner.server.kernels.trial import HangWatch
 from generator.runner.server.problems import ProblemError
 from generator.shared.failures import BadInputsError, ProcessMissingError
@@ -287,6 +291,58 @@ def test_cells_that_begin_threads_are_run_again_for_each_request(folder: Path, s
     assert server.stop() == 0
 
 
+_REFUSING = """import os
+fork = os.fork
+def refuse():
+    if os.path.exists('full'):
+        raise BlockingIOError(11, 'Resource temporarily unavailable')
+    return fork()
+os.fork = refuse"""
+
+
+def test_a_fork_that_the_system_refuses_is_an_error_of_its_request_alone(folder: Path, start: Start) -> None:
+    """The process that ran the cells goes on, so their state is the same afterwards."""
+    write_notebook(
+        folder / "refused.ipynb", _REFUSING, "# GET /seed\nprint(os.getppid())", "# GET /rows\nprint(1)", tags=()
+    )
+    server = start("refused.ipynb")
+    seed = server.text("/seed")
+
+    (folder / "full").touch()
+    wait_until(lambda: server.ask("GET", "/rows").status == 503, message="the processes made ahead are used up")
+    reply = server.ask("GET", "/rows")
+    (folder / "full").unlink()
+
+    assert (reply.status, reply.header("Retry-After")) == (503, "1")
+    assert "no process can be started at the moment" in reply.text
+    wait_until(lambda: server.ask("GET", "/rows").status == 200, message="requests are answered again")
+    assert server.text("/seed") == seed
+
+
+@pytest.mark.parametrize("options", [(), ("--shared-kernel",)])
+def test_a_prepared_process_that_died_is_replaced(options: tuple[str, ...], start: Start) -> None:
+    """Its children, with the state of the notebook, died with it."""
+    server = start("own.ipynb", *options)
+    assert server.text("/rows") == "1\n"
+
+    [prepared] = [pid for pid in _children(server) if "packmill_prepared" in _command(pid)]
+    os.kill(prepared, signal.SIGKILL)
+    wait_until(lambda: has_ended(prepared), message="the prepared process ended")
+
+    wait_until(lambda: server.ask("GET", "/rows").status == 200, message="requests are answered again")
+    assert "Traceback" not in server.log.read_text()
+
+
+def _children(server: GatewayServer) -> list[int]:
+    assert server.process is not None
+    found = Path(f"/proc/{server.process.pid}/task").glob("*/children")
+    return [int(word) for path in found for word in path.read_text().split()]
+
+
+def _command(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_bytes().decode()
+
+
 def test_a_shared_kernel_keeps_its_state(shared: GatewayServer) -> None:
     rows = [int(shared.text("/rows?token=T")) for _ in range(3)]
 
@@ -487,6 +543,47 @@ def test_r_shares_the_state_of_a_kernel(folder: Path, start: Start) -> None:
     assert "wrong" in failed.text
     assert "share the state of a kernel: the language is R" in server.log.read_text()
     assert server.stop() == 0
+
+
+def test_a_kernel_without_the_state_of_all_cells_answers_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    work = tmp_path / "work"
+    work.mkdir()
+    place = Place(
+        name="a.ipynb",
+        kernel=next(one for one in find_kernels(os.environ) if one.name == "python3"),
+        seed=(
+            Cell(number=1, kind="code", source="import os"),
+            Cell(number=2, kind="code", source="assert not os.path.exists('broken'), 'not now'"),
+        ),
+        environment=dict(os.environ),
+        directory=work,
+        largest=1000,
+    )
+    limits = CallLimits(at_once=1)
+    dies, prints = (
+        Call(endpoint=Endpoint(verb="GET", path="/a", source=source), request="{}")
+        for source in ("os._exit(3)", "print('answered')")
+    )
+    kernel = _Kernel(place, find_translator("python3", "python"))  # type: ignore[arg-type]
+    try:
+        kernel.start()
+        (work / "broken").touch()
+        with pytest.raises(KernelEndedError):
+            kernel.call(dies, limits)
+        for _ in range(2):
+            with pytest.raises(KernelEndedError, match=r"cell 2: .*not now"):
+                kernel.call(prints, limits)
+        folders = list(tmp_path.glob("packmill-*"))
+        (work / "broken").unlink()
+        answer = kernel.call(prints, limits)
+    finally:
+        kernel.end()
+
+    assert folders == []
+    assert answer.body == "answered\n"
 
 
 def run_gateway(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,8 @@ The channel (`packmill_child`) carries JSON objects:
   else the result of the cell;
 - ``{"fork": number}`` with the descriptor of a channel forks a child that has the state of this process and serves that
   channel; answered with ``{"forked": number, "pid": pid}``, or with ``{"forked": number, "threads": [...]}`` because a
-  thread would not be in the child. ``{"exited": number, "status": wait_status}`` is sent when the child ended.
+  thread would not be in the child, or with ``{"forked": number, "refused": reason}`` because the system has no process
+  or memory left at the moment. ``{"exited": number, "status": wait_status}`` is sent when the child ended.
 
 A process that forks runs no more cells. What is printed to standard error goes to the log.
 """
@@ -171,7 +172,12 @@ class _Forks:
             packmill_child.send(self.connection, {"forked": number, "threads": threads})
             return
         parent = os.getpid()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError as error:  # this process goes on: its end would be that of all its children
+            os.close(channel)
+            packmill_child.send(self.connection, {"forked": number, "refused": str(error)})
+            return
         if not child:
             descriptors = [self.waking, self.wake]
             descriptors += [one if isinstance(one, int) else one.detach() for one in foreign]

@@ -8,7 +8,8 @@ a Unix socket of type SOCK_SEQPACKET. Requests and answers are JSON objects:
   are names of modules that must not be loaded; answered with ``{"imported": seconds, "failed": {...},
   "refused": {package: reason}, "language": {...}}``. After a refusal the process is of no use.
 - ``{"do": "fork", ...}`` with the descriptor of the child's channel; answered with ``{"forked": pid}``, or with
-  ``{"forked": null, "threads": [...]}`` because a thread would not be in the child.
+  ``{"forked": null, "threads": [...]}`` because a thread would not be in the child, or with ``{"forked": null,
+  "refused": reason}`` because the system has no process or memory left at the moment.
 - ``{"exited": pid, "status": wait_status, "peak_memory": bytes}`` is sent when a child ended.
 
 The process has one Python thread and no ZeroMQ context: both would break its children. When the other side closes the
@@ -97,7 +98,12 @@ class PreparedProcess:
         # A busy import needs the signal below to end with the other side; this loop needs time to end its children.
         _libc.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
         parent = os.getpid()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError as error:  # this process goes on: its end would be that of all its children
+            os.close(channel)
+            self._send({"forked": None, "refused": str(error)})
+            return
         if child:
             self.children.add(child)
             os.close(channel)

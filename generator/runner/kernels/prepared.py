@@ -39,6 +39,10 @@ class PreparedProcessDiedError(UnfitError):
     """The process has died; another one may take its place."""
 
 
+class ForkRefusedError(UnfitError):
+    """The system has no process or memory left for a child at the moment; the process itself is of use as before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """How a child ended: the status of wait(2), and its peak memory in bytes."""
@@ -82,6 +86,7 @@ class PreparedProcess:
         self.environment = environment
         self.imported: Imported | None = None
         self._exits: dict[int, Exit] = {}
+        self._running: set[int] = set()
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -135,6 +140,7 @@ class PreparedProcess:
         """Fork a child, which gets the descriptor ``channel``, and return its process id.
 
         Raises:
+            ForkRefusedError: the system has no process or memory left.
             UnfitError: the process is not ready, has died, or has threads.
         """
         if not self.is_ready(_FORK_TIMEOUT):
@@ -146,9 +152,20 @@ class PreparedProcess:
         answer = self._answer(_FORK_TIMEOUT)
         if answer is None:
             raise UnfitError(f"no answer within {_FORK_TIMEOUT:g} s")
+        if "refused" in answer:
+            raise ForkRefusedError(f"no process can be started at the moment: {answer['refused']}")
         if not answer["forked"]:
             raise UnfitError(f"it has threads ({', '.join(answer['threads'])})")
         return int(answer["forked"])
+
+    def has_children(self) -> bool:
+        """Return whether a child still runs."""
+        try:
+            while self._is_readable(0):
+                self._read()
+        except PreparedProcessDiedError:
+            self._running.clear()
+        return bool(self._running)
 
     def wait(self, child: int, timeout: float | None) -> Exit | None:
         """Return how a child ended; None if it still runs after ``timeout`` seconds.
@@ -181,6 +198,8 @@ class PreparedProcess:
         return None
 
     def _is_readable(self, timeout: float | None) -> bool:
+        if self._ours.fileno() < 0:
+            raise PreparedProcessDiedError("its process was ended")
         return bool(select.select([self._ours], [], [], None if timeout is None else max(0, timeout))[0])
 
     def _read(self) -> dict[str, Any] | None:
@@ -193,7 +212,10 @@ class PreparedProcess:
             raise PreparedProcessDiedError("its process died")
         message: dict[str, Any] = json.loads(data)
         if "exited" not in message:
+            if message.get("forked"):  # also of an answer that nobody waited for any more
+                self._running.add(message["forked"])
             return message
+        self._running.discard(message["exited"])
         self._exits[message["exited"]] = Exit(message["status"], message["peak_memory"])
         return None
 

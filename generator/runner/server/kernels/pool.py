@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from generator.runner.kernels.prepared import Kind, UnfitError
+from generator.runner.kernels.prepared import ForkRefusedError, Kind, UnfitError
 from generator.runner.kernels.specs import Kernel
 from generator.runner.server.kernels.limits import KernelLimits
 from generator.runner.server.kernels.stock import Recipe, Stock
@@ -28,6 +28,8 @@ class PreparedPool:
         self._refused: dict[Kernel, set[str]] = {}
         """Packages that cannot be preloaded."""
         self._unfit: dict[Recipe, str] = {}
+        self._retired: list[Stock] = []
+        """Processes that are not forked any more, and end after their last child."""
         self._measured = 0.0
 
     @property
@@ -102,6 +104,7 @@ class PreparedPool:
         known |= packages - set(recipe.local)
 
     def _open(self, recipe: Recipe) -> Stock:
+        self.end_retired()
         stock = self._stocks.get(recipe)
         if stock is not None and stock.is_outdated():
             self._log("a prepared process was replaced: packages of its environment have changed")
@@ -114,16 +117,26 @@ class PreparedPool:
         return stock
 
     def forget(self, recipe: Recipe, reason: str) -> None:
-        """End a process that cannot be forked any more; with a ``reason``, none takes its place."""
+        """Fork a process no more, which ends after its last child; with a ``reason``, none takes its place."""
         if recipe in self._stocks:
             self._drop(recipe)
         if recipe.modules and reason:
             self._unfit[recipe] = reason
 
     def _drop(self, recipe: Recipe) -> Stock:
+        """Fork a process no more; it ends now if none of its children runs, since they would end with it."""
         stock = self._stocks.pop(recipe)
-        stock.end()
+        stock.drop_spares()
+        self._retired.append(stock)
+        self.end_retired()
         return stock
+
+    def end_retired(self) -> None:
+        """End the processes that are not forked any more and whose last child has ended."""
+        unused = [stock for stock in self._retired if not stock.process.has_children()]
+        for stock in unused:
+            self._retired.remove(stock)
+            stock.end()
 
     def _evict(self, *, keep: Recipe) -> None:
         preloaded = [recipe for recipe in self._stocks if recipe.modules and recipe != keep]
@@ -140,8 +153,11 @@ class PreparedPool:
                     left -= 1
                 elif left <= 0:
                     stock.drop_spares()
+            except ForkRefusedError:
+                break
             except UnfitError as error:
                 self._refuse(recipe, error)
+        self.end_retired()
         if time.monotonic() - self._measured > _MEMORY_INTERVAL:
             self._measured = time.monotonic()
             self.limit_memory()
@@ -167,3 +183,5 @@ class PreparedPool:
         """End all processes."""
         while self._stocks:
             self._stocks.popitem()[1].end()
+        while self._retired:
+            self._retired.pop().end()

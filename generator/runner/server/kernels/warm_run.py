@@ -21,7 +21,7 @@ from generator.runner.execution.task import Task
 from generator.runner.execution.watching import deferred_signals
 from generator.runner.kernels.forked import RunPlace
 from generator.runner.kernels.interfaces import KernelSession, Process
-from generator.runner.kernels.prepared import Kind, PreparedProcessDiedError, UnfitError
+from generator.runner.kernels.prepared import ForkRefusedError, Kind, PreparedProcessDiedError, UnfitError
 from generator.runner.kernels.process import build_environment, transport_of
 from generator.runner.kernels.runtime import KernelLog
 from generator.runner.kernels.specs import Kernel
@@ -73,6 +73,8 @@ class WarmRun:
                 try:
                     if not reason:
                         return self._fork(task, log, runtime)
+                except ForkRefusedError as error:
+                    reason = str(error)
                 except UnfitError as error:
                     reason = str(error)
                     self._kernels.set_unforkable(task.kernel, reason)
@@ -112,12 +114,15 @@ class WarmRun:
         """Return a child and the process that it was forked from; replace processes that cannot be forked any more.
 
         Raises:
+            ForkRefusedError: the system has no process or memory left.
             UnfitError: the kernel cannot be forked.
         """
         for _ in range(_ATTEMPTS):
             stock = self._find_stock(task, kind, notebook)
             try:
                 return stock, stock.take()
+            except ForkRefusedError:
+                raise
             except UnfitError as error:
                 died = isinstance(error, PreparedProcessDiedError)
                 self._kernels.pool.forget(stock.recipe, "" if died else str(error))

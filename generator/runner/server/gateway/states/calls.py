@@ -25,7 +25,7 @@ class NotForkedError(KernelEndedError):
 
 
 class BusyError(Exception):
-    """Too many requests wait."""
+    """Too many requests wait, or the system has no process left for one."""
 
 
 class UnsuitedError(Exception):
@@ -76,7 +76,7 @@ class State(Protocol):
         """Run a handler.
 
         Raises:
-            BusyError: too many requests wait.
+            BusyError: too many requests wait, or the system has no process left.
             CallTimeoutError: it exceeded the time limit.
             KernelEndedError: its process ended.
         """

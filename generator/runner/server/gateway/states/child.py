@@ -12,6 +12,7 @@ from typing import Any
 
 from generator.runner.server.gateway.states.calls import (
     Answer,
+    BusyError,
     Call,
     CallLimits,
     CallTimeoutError,
@@ -38,6 +39,8 @@ class Child:
         self.pid = 0
         """0 until it is known."""
         self.forked_from_seed = forked_from_seed
+        self.refused = ""
+        """Why the system refused to fork it."""
         self.exits = False
         """Whether a handler asked for the end of its process, with ``exit``."""
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -53,7 +56,7 @@ class Child:
         """Run a handler. After an error the process is of no use, except after a timeout with ``interrupt``.
 
         Raises:
-            CallTimeoutError, KernelEndedError: as `State.call`.
+            BusyError, CallTimeoutError, KernelEndedError: as `State.call`.
             UnsuitedError: the process hangs, or was killed, perhaps because it was forked.
         """
         source = {"source": call.endpoint.source, "info": call.endpoint.info, "request": call.request}
@@ -100,6 +103,8 @@ class Child:
         """Return the error for a process that ended before its answer."""
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(self.ended), _INTERRUPT_GRACE)
+        if self.refused:
+            return BusyError(self.refused)
         status = self.ended.result() if self.ended.done() else -1
         if status < 0:
             never_forked = self.forked_from_seed and not self.pid

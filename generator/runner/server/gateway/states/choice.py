@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from generator.runner.server.gateway.notebooks import ServedNotebook
-from generator.runner.server.gateway.states.calls import CallLimits, State, UnsuitedError
+from generator.runner.server.gateway.states.calls import BusyError, CallLimits, SeedError, State, UnsuitedError
 from generator.runner.server.gateway.states.fresh import FreshState
 from generator.runner.server.gateway.states.kernels import KernelState
 from generator.runner.server.gateway.states.shared import SharedState
@@ -50,6 +50,8 @@ async def open_state(notebook: ServedNotebook, limits: CallLimits, log: _Log, *,
 async def _start(state: State) -> None:
     try:
         await state.start()
-    except BaseException:
+    except BaseException as error:
         await state.stop()
+        if isinstance(error, BusyError):
+            raise SeedError(str(error)) from None
         raise

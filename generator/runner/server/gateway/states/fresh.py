@@ -16,6 +16,7 @@ from generator.runner.execution.watching import oom_kills
 from generator.runner.server.gateway.annotations import Endpoint
 from generator.runner.server.gateway.states.calls import (
     Answer,
+    BusyError,
     Call,
     CallLimits,
     CallTimeoutError,
@@ -108,7 +109,7 @@ class FreshState:
         except (CallTimeoutError, KernelEndedError):
             self._faulty.add(call.endpoint)
             raise
-        except SeedError as error:
+        except (SeedError, UnsuitedError) as error:
             raise KernelEndedError(str(error)) from None
         finally:
             self._end_turn(again)
@@ -171,7 +172,7 @@ class FreshState:
             self._filling = asyncio.create_task(self._make_spares())
 
     async def _make_spares(self) -> None:
-        with suppress(UnsuitedError, SeedError, KernelEndedError):
+        with suppress(BusyError, UnsuitedError, SeedError, KernelEndedError):
             while len(self._spares) < self._limits.at_once:
                 source = self._source
                 child = await source.make()

@@ -45,11 +45,18 @@ class _Kernel:
         self._folder = make_private_folder()
 
     def start(self) -> None:
-        """Start the kernel and run the cells.
+        """Start the kernel and run the cells; without the state of all of them, no kernel is left that could answer.
 
         Raises:
             SeedError: the kernel does not start, or a cell failed.
         """
+        try:
+            self._start()
+        except BaseException:
+            self.end()
+            raise
+
+    def _start(self) -> None:
         kernel = self._place.kernel
         try:
             connection = new_connection(kernel, self._folder)

@@ -13,10 +13,10 @@ from typing import Protocol
 
 from generator.notebook.notebook import Cell
 from generator.runner.kernels.forked import ForkedProcess, RunPlace
-from generator.runner.kernels.prepared import PreparedProcess, UnfitError
+from generator.runner.kernels.prepared import ForkRefusedError, PreparedProcess, PreparedProcessDiedError, UnfitError
 from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.specs import Kernel
-from generator.runner.server.gateway.states.calls import KernelEndedError, SeedError, UnsuitedError
+from generator.runner.server.gateway.states.calls import BusyError, KernelEndedError, SeedError, UnsuitedError
 from generator.runner.server.gateway.states.channel import Channel
 from generator.runner.server.gateway.states.child import Child
 
@@ -47,6 +47,7 @@ class Source(Protocol):
         """Return a new process that has run the cells.
 
         Raises:
+            BusyError: the system has no process or memory left.
             SeedError: a cell failed.
             UnsuitedError: no such process can be made.
         """
@@ -61,6 +62,7 @@ class PreparedSource:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._prepared: PreparedProcess | None = None
+        self._imports: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._lock = asyncio.Lock()
         """`PreparedProcess` is for one thread."""
         self.modules: tuple[str, ...] = ()
@@ -75,12 +77,14 @@ class PreparedSource:
         """
         try:
             async with self._lock:
-                await asyncio.to_thread(self._start, tuple(modules), tuple(local))
+                self._imports = (tuple(modules), tuple(local))
+                await asyncio.to_thread(self._start)
         except (UnfitError, OSError) as error:
             raise UnsuitedError(str(error)) from None
 
-    def _start(self, modules: tuple[str, ...], local: tuple[str, ...]) -> None:
+    def _start(self) -> None:
         place = self._place
+        modules, local = self._imports
         prepared = PreparedProcess(
             place.kernel,
             "handlers",
@@ -107,7 +111,9 @@ class PreparedSource:
         try:
             async with self._lock:
                 process = await asyncio.to_thread(self._fork_and_begin)
-        except UnfitError as error:
+        except ForkRefusedError as error:
+            raise BusyError(str(error)) from None
+        except (UnfitError, OSError) as error:
             raise UnsuitedError(str(error)) from None
         child = Child(Channel(process.channel.socket, self._place.largest + _REPORT))
         child.pid = process.process_id
@@ -119,7 +125,12 @@ class PreparedSource:
     def _fork_and_begin(self) -> ForkedProcess:
         if self._prepared is None:
             raise UnfitError("it is stopped")
-        process = ForkedProcess(self._prepared)
+        try:
+            process = ForkedProcess(self._prepared)
+        except PreparedProcessDiedError:  # such as killed, since memory ran out; another one takes its place
+            self._prepared.end()
+            self._start()
+            process = ForkedProcess(self._prepared)
         process.begin(RunPlace(directory=self._place.directory, environment={}, log=None))
         return process
 
@@ -184,6 +195,10 @@ class SeedSource:
             elif "threads" in message:
                 self.unsuited = f"cells that run at the start began threads ({', '.join(message['threads'])})"
                 self._children.pop(message["forked"]).note_end(-1)
+            elif "refused" in message:
+                child = self._children.pop(message["forked"])
+                child.refused = f"no process can be started at the moment: {message['refused']}"
+                child.note_end(-1)
             else:
                 self._children[message["forked"]].pid = message["pid"]
         self._seed.note_end(-1)

@@ -15,7 +15,7 @@ from typing import Any
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from generator.runner.kernels.forked import ForkedProcess, RunPlace
-from generator.runner.kernels.prepared import PreparedProcessDiedError, UnfitError
+from generator.runner.kernels.prepared import ForkRefusedError, PreparedProcessDiedError, UnfitError
 from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.specs import Kernel
 from generator.runner.server.kernels.forkable import why_cold
@@ -72,6 +72,8 @@ class PreparedKernels:
             if stock is None or not stock.is_ready():
                 return None
             return ForkedProcess(stock.process, connection_file=connection_file), stock
+        except ForkRefusedError:
+            return None
         except UnfitError as error:
             self._pool.forget(Recipe(kernel, "kernel"), "")
             if isinstance(error, PreparedProcessDiedError):
@@ -82,6 +84,10 @@ class PreparedKernels:
 
     def _is_fit(self, kernel: Kernel, environment: dict[str, str]) -> bool:
         return self._fork and kernel not in self._unfit and not why_cold(kernel, environment)
+
+    def note_end(self) -> None:
+        """End a process that was replaced if the kernel that ended was its last one."""
+        self._pool.end_retired()
 
     def end(self) -> None:
         """End all processes, and the kernels that were forked from them."""
@@ -142,6 +148,7 @@ class Provisioner(LocalProvisioner):  # type: ignore[misc]
                 await asyncio.sleep(_POLL)
             self.child.end()
             self.child = None
+            self.parent.parent.prepared.note_end()
         self._kill_group()
         return code
 
