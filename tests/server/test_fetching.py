@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from notebook_server import NotebookServer
 from staging_servers import HttpServer, http_server
 from support import write_notebook
-from waiting import wait_until
+from waiting import has_ended, wait_until
 
 _GLUE = "from packmill import glue\n"
 
@@ -104,6 +105,31 @@ def test_a_run_is_dismissed_while_it_fetches(server: NotebookServer, files: Http
     server.ask("DELETE", f"/runs/{run}")
 
     assert server.wait_for(run, seconds=20)["state"] == "dismissed"
+
+
+def test_a_run_whose_worker_is_killed_while_it_fetches_is_repeated(server: NotebookServer, files: HttpServer) -> None:
+    files.put("/slow.bin", b"slow", stalls=[60.0])
+    run = server.begin("read.ipynb", data=file(files.url + "/slow.bin"))
+    wait_until(lambda: any(one.path == "/slow.bin" for one in files.asked), message="the transfer begins")
+    assert server.process is not None
+    [worker] = _processes(server.process.pid, with_children=True)
+    [transfer] = _processes(worker, named="stage-in")
+
+    os.kill(worker, signal.SIGKILL)
+
+    wait_until(lambda: has_ended(transfer), seconds=10, message="the transfer ends with its worker")
+    assert server.wait_for(run)["state"] == "succeeded"
+
+
+def _processes(parent: int, *, named: str = "", with_children: bool = False) -> list[int]:
+    """The processes that a process started, those with a word in their command line, or that started others."""
+    paths = Path(f"/proc/{parent}/task").glob("*/children")
+    found = [int(word) for path in paths for word in path.read_text().split()]
+    return [
+        one
+        for one in found
+        if named in Path(f"/proc/{one}/cmdline").read_text() and (not with_children or _processes(one))
+    ]
 
 
 def test_credentials_of_the_server_are_not_sent(files: HttpServer, tmp_path: Path) -> None:

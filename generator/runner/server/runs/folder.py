@@ -58,6 +58,10 @@ class RunFolder:
         return self.path / contract.inputs_file
 
     @property
+    def _new_inputs_file(self) -> Path:
+        return self.path / f".{contract.inputs_file}.new"
+
+    @property
     def uploads(self) -> Path:
         """The folder of uploaded files."""
         return self.path / "uploads"
@@ -91,10 +95,12 @@ class RunFolder:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
 
     def write_inputs(self, inputs: Mapping[str, Any]) -> None:
-        """Write the input object."""
-        descriptor = os.open(self.inputs_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        """Write the input object, as a whole: a run whose worker is killed meanwhile is repeated with it."""
+        new = self._new_inputs_file
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(json_text(dict(inputs)))
+        new.replace(self.inputs_file)
 
     def write_source(self, name: str, notebook: bytes) -> None:
         """Write a notebook that is not in the served folder."""
@@ -115,6 +121,7 @@ class RunFolder:
     def remove_inputs(self) -> None:
         """Remove the input object and the uploads."""
         self.inputs_file.unlink(missing_ok=True)
+        self._new_inputs_file.unlink(missing_ok=True)
         if self.uploads.is_dir():
             remove_tree(self.uploads)
 

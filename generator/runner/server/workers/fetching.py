@@ -1,18 +1,21 @@
 """Fetch the files that the values of a run name by address, before the run: stage-in, as a process of its own.
 
 The process reaches only public addresses and those that the operator allows (``stage-in --guard``), has none of the
-server's credentials, and is ended when the run is dismissed, takes too long, or fetches too much.
+server's credentials, and is ended when the run is dismissed, takes too long, or fetches too much, and with its worker.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,15 @@ import generator
 from generator.runner.server.runs.folder import RunFolder
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, RunFailedError, RunTimeLimitError, StagingError
+from generator.shared.removal import remove_tree
 
 _POLL = 0.2
 _LONGEST = 3600.0
 """Seconds for the files of one input, unless the run has a lower limit."""
 _MOST_FILES = 1000
 _PASSED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -97,6 +103,7 @@ class _Step:
         on_wait: Callable[[], None],
     ) -> list[dict[str, Any]]:
         """Fetch the files, and return their CWL File objects with absolute paths."""
+        remove_tree(self.folder)  # of a worker that was killed while it fetched
         self.folder.mkdir(parents=True, mode=0o700)
         request = {"name": self.name, "input_path": [{"url": file["location"]} for file in remote], "as_type": "File[]"}
         inputs = self.folder / "stage_in.json"
@@ -112,6 +119,7 @@ class _Step:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
+                preexec_fn=partial(_end_with_worker, os.getpid()),  # noqa: PLW1509 - calls the C library alone
             )
         try:
             self._wait(process, rules, on_wait)
@@ -149,6 +157,13 @@ class _Step:
     def _files(self) -> list[dict[str, Any]]:
         document = json.loads((self.folder / contract.output_object_file).read_bytes())
         return [{**file, "path": str(self.folder / file["path"])} for file in document["output_files"]]
+
+
+def _end_with_worker(worker: int) -> None:
+    """Let the process end with its worker, which alone knows its limits (prctl(2))."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != worker:
+        os._exit(1)
 
 
 def _command(inputs: Path, rules: FetchRules) -> tuple[str, ...]:
