@@ -118,7 +118,7 @@ def _leftover(final: Path, kind: str) -> Path:
     return final.with_name(f".{final.name[:40]}.{digest}.{kind}")
 
 
-def _is_leftover(path: Path) -> bool:
+def is_leftover(path: Path) -> bool:
     """Whether a folder belongs to a replacement that was killed, which the next one finishes."""
     return re.fullmatch(rf"\..+\.[0-9a-f]{{12}}\.({'|'.join(_LEFTOVERS)})", path.name) is not None
 
@@ -180,7 +180,7 @@ def _holds_packages(path: Path) -> bool:
     if path.is_symlink() or not path.is_dir():
         return False
     return (
-        _is_leftover(path)
+        is_leftover(path)
         or holder_of(path) is not None
         or (any(path.iterdir()) and all(map(_holds_packages, path.iterdir())))
     )
@@ -203,7 +203,7 @@ def documents_of(folder: Path) -> frozenset[str] | None:
 def holders_below(top: Path) -> dict[str, Holder]:
     """Return the holders of the packages in a folder, by the folder's name: empty for ``top`` itself."""
     below = (path.parent for path in sorted(top.glob("*/package.json")))
-    folders = [top, *(folder for folder in below if not _is_leftover(folder))]
+    folders = [top, *(folder for folder in below if not is_leftover(folder))]
     found = {folder.relative_to(top).as_posix(): holder_of(folder) for folder in folders}
     return {"" if name == "." else name: holder for name, holder in found.items() if holder}
 

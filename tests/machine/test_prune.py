@@ -215,6 +215,35 @@ def test_a_package_of_nested_groups_and_a_branch_with_slashes_is_found(tmp_path:
     assert "c:d" in used_by_packages(tmp_path)
 
 
+@pytest.mark.parametrize("place", ["org/.github/main", ".projects/trees/main"])
+def test_a_package_of_a_hidden_name_is_found(place: str, tmp_path: Path) -> None:
+    package = tmp_path / place
+    package.mkdir(parents=True)
+    (package / "package.json").write_text(record("c:d"))
+
+    assert "c:d" in used_by_packages(tmp_path)
+
+
+def test_a_package_behind_a_link_is_found_and_links_in_a_circle_end(tmp_path: Path) -> None:
+    package = tmp_path / "disk/trees/main"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text(record("c:d"))
+    (tmp_path / "packages/ada").mkdir(parents=True)
+    (tmp_path / "packages/ada/trees").symlink_to(package.parent)
+    (package / "up").symlink_to(tmp_path / "packages")
+
+    assert "c:d" in used_by_packages(tmp_path / "packages")
+
+
+def test_what_a_killed_replacement_left_is_no_package(tmp_path: Path) -> None:
+    """It may be half of one."""
+    left = tmp_path / "ada/trees/.main.0123456789ab.new"
+    left.mkdir(parents=True)
+    (left / "package.json").write_text("{")
+
+    assert used_by_packages(tmp_path) == set()
+
+
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
     """The data of a stopped service: an old pipeline, a young one, a running one, one whose artifacts are kept."""

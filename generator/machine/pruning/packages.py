@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from generator.package.folder import is_leftover
 from generator.package.record import read_record
 from generator.shared.errors import UsageError
 
@@ -83,11 +84,23 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> object:
 
 
 def _packages(folder: Path) -> Iterator[Path]:
+    """Yield the folders of packages, also behind links, which `packmill build` follows, and in hidden folders.
+
+    A repository or its owner can have a name that begins with a dot.
+    """
     top = len(folder.parts)
-    for root, folders, files in os.walk(folder, onerror=_refuse_unknown):
-        if len(Path(root).parts) - top >= _DEEPEST:
+    seen = set()
+    for root, folders, files in os.walk(folder, onerror=_refuse_unknown, followlinks=True):
+        try:
+            status = Path(root).stat()
+        except OSError as error:
+            _refuse_unknown(error)
+            continue
+        place = (status.st_dev, status.st_ino)
+        if place in seen or len(Path(root).parts) - top >= _DEEPEST:  # links can lead to each other
             folders.clear()
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        seen.add(place)
+        folders[:] = [name for name in folders if not is_leftover(Path(name))]
         if _RECORD in files:
             yield Path(root)
 
