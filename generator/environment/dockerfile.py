@@ -22,6 +22,9 @@ _FROM = re.compile(
     r"(?!-)(\S+)(?:\s+AS\s+(\S+))?\s*",
     re.IGNORECASE,
 )
+_FROM_FLAGS = re.compile(r"\s*FROM\s+((?:--\S+\s+)+)", re.IGNORECASE)
+_OWN_PLATFORM = re.compile(r"\$(?:BUILDPLATFORM|TARGETPLATFORM|\{(?:BUILD|TARGET)PLATFORM\})")
+"""Variables with the platform of the engine, unless an ARG has another default for them."""
 _FROM_WITH_FLAG = re.compile(r"\s*FROM\s+-", re.IGNORECASE)
 _GIVEN = re.compile(
     r"NB_USER|NB_UID|REPO_DIR|SOURCE_DATE_EPOCH|BUILDKIT_\w+"
@@ -95,6 +98,29 @@ def base_images(text: str) -> tuple[str, ...]:
             stages |= name if number in first else set()
             undecided |= name if number >= decided else set()
     return tuple(dict.fromkeys(found))
+
+
+def flagged_platforms(text: str) -> Mapping[str, str]:
+    """Map the FROM lines with flags to the platform that they name; empty for what may be any.
+
+    Lines whose platform is that of the engine by a variable are omitted.
+    """
+    is_own = _OWN_PLATFORM.fullmatch if not _sets_platform(text) else lambda _: None
+    found = {}
+    for line in _instructions(text):
+        if flagged := _FROM_FLAGS.match(line):
+            flags = [re.sub(r"['\"]", "", flag) for flag in flagged[1].split()]
+            name, _, platform = flags[0].partition("=")
+            is_plain = len(flags) == 1 and name == "--platform"
+            if not (is_plain and is_own(platform)):
+                found[" ".join(line.split())] = platform if is_plain else ""
+    return found
+
+
+def _sets_platform(text: str) -> bool:
+    """Return whether an ARG may have a default in place of the engine's own platform."""
+    words = [word for line in _instructions(text) if (found := _ARG.fullmatch(line)) for word in found[1].split()]
+    return any(re.sub(r"['\"\\`]", "", word).startswith(("BUILDPLATFORM=", "TARGETPLATFORM=")) for word in words)
 
 
 def _require_decided(name: str, undecided: set[str], line: str) -> None:

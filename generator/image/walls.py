@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from generator.containers.engine import Image, inspect, pull
+from generator.containers.engine import Image, architecture, inspect, pull
 from generator.containers.firewall import is_rejected, networks_of
 from generator.containers.networks import HelperImage, guard_builds, remove_walls, step_network
 from generator.containers.unreachable import explain_pull
-from generator.environment.dockerfile import base_images, engine_sources
+from generator.environment.dockerfile import base_images, engine_sources, flagged_platforms
 from generator.environment.environment import BuildPack, Environment
 from generator.image.base import debian
 from generator.image.base.find import ensure_base_image
@@ -54,13 +54,27 @@ def check_dockerfile(path: Path, settings: Settings, say: Say) -> None:
     """Refuse a Dockerfile for which the engine would fetch from the host's network; pull its base images to check them.
 
     Raises:
-        EnvironmentSpecError: a line or a base image's ONBUILD fetches an address, or a base image must not or cannot be
-            pulled; the message lists each line.
+        EnvironmentSpecError: a line or a base image's ONBUILD fetches an address, a base image must not or cannot be
+            pulled, or is of another platform; the message lists each line.
     """
     text = read_bytes(path, path.name, EnvironmentSpecError).decode("utf-8", "replace")
     _check_sources("Dockerfile", text)
+    _check_platforms(text)
     for reference in base_images(text):
         _check_base_image(reference, settings, say)
+
+
+def _check_platforms(text: str) -> None:
+    """Refuse base images of another platform than the engine's: these images are pulled and checked for that alone."""
+    if lines := flagged_platforms(text):
+        own = f"linux/{architecture()}"
+        others = [line for line, platform in lines.items() if platform != own]
+        if others:
+            raise EnvironmentSpecError(
+                f"Dockerfile: a base image may be of another platform than {own}:\n"
+                + "\n".join(f"  {line}" for line in others)
+                + f"\n  leave out the flags of FROM, or give --platform={own}"
+            )
 
 
 def _check_base_image(reference: str, settings: Settings, say: Say) -> None:

@@ -60,3 +60,56 @@ def test_without_a_wall_nothing_is_checked(begun: list[Settings]) -> None:
     ensure_build_wall(Settings(), _PLAIN, Path(), print, base_image="ada/adds")
 
     assert len(begun) == 0
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--platform=linux/arm64",
+        "--platform=linux/amd64/v3",
+        "--platform='linux/arm64'",
+        "--platform=$OTHER",
+        "--platform=${BUILDPLATFORM:-linux/arm64}",
+        "--platform=linux/amd64 --platform=linux/arm64",
+        "--other=linux/amd64",
+    ],
+)
+def test_base_images_of_another_platform_are_refused(
+    flags: str, begun: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the image of the engine's platform is pulled, and its ONBUILD checked."""
+    monkeypatch.setattr(walls, "architecture", lambda: "amd64")
+    (tmp_path / "Dockerfile").write_text(f"ARG OTHER=linux/arm64\nFROM {flags} ada/base\n")
+
+    with pytest.raises(EnvironmentSpecError, match=r"another platform than linux/amd64:\n  FROM --"):
+        walls.check_dockerfile(tmp_path / "Dockerfile", Settings(network="guarded"), print)
+
+
+@pytest.mark.parametrize("default", ["BUILDPLATFORM=", '"BUILD"PLATFORM=', "X=1 TARGETPLATFORM="])
+def test_a_default_for_the_own_platform_is_refused(
+    default: str, begun: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walls, "architecture", lambda: "amd64")
+    (tmp_path / "Dockerfile").write_text(f"ARG {default}linux/arm64\nFROM --platform=$BUILDPLATFORM ada/base\n")
+
+    with pytest.raises(EnvironmentSpecError, match="another platform"):
+        walls.check_dockerfile(tmp_path / "Dockerfile", Settings(network="guarded"), print)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "",
+        "--platform=linux/amd64",
+        '--platform="linux/amd64"',
+        "--platform=$BUILDPLATFORM",
+        "--platform=${TARGETPLATFORM}",
+    ],
+)
+def test_base_images_of_the_own_platform_are_not(
+    flag: str, begun: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walls, "architecture", lambda: "amd64")
+    (tmp_path / "Dockerfile").write_text(f"ARG BUILDPLATFORM\nFROM {flag} ada/base\n")
+
+    walls.check_dockerfile(tmp_path / "Dockerfile", Settings(network="guarded"), print)
