@@ -73,6 +73,13 @@ def test_a_data_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None
         container.check_data(tmp_path / "file" / "data", print)
 
 
+def test_a_file_in_place_of_the_workers_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+
+    with pytest.raises(BadInputsError, match=r"kept: not a folder; remove it, or name another folder with --data$"):
+        container.check_data(tmp_path, print)
+
+
 @pytest.fixture
 def read_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """No usual folder for temporary files is writable."""

@@ -65,7 +65,10 @@ def check_data(folder: Path, say: Callable[[str], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise BadInputsError(f"{folder}: {error.strerror}; {advice}") from None
-    for path in (folder, *folder.glob("*.sqlite")):
+    kept = folder / "kept"  # of workers, which would fail one after another
+    if os.path.lexists(kept) and not kept.is_dir():
+        raise BadInputsError(f"{kept}: not a folder; remove it, or {advice}")
+    for path in (folder, *([kept] if kept.exists() else ()), *folder.glob("*.sqlite")):
         if not os.access(path, os.W_OK):
             owner, user = path.stat().st_uid, os.geteuid()
             raise BadInputsError(f"{path}: not writable for user {user}; serve as user {owner}, or {advice}")

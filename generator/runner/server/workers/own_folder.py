@@ -38,8 +38,13 @@ def _create_locked(path: Path) -> int:
         path.mkdir(mode=0o700)
         with suppress(FileNotFoundError):
             descriptor = os.open(path, _OPEN)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if path.exists():
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                is_there = path.exists()
+            except BaseException:
+                os.close(descriptor)
+                raise
+            if is_there:
                 return descriptor
             os.close(descriptor)
 
