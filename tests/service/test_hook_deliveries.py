@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +92,44 @@ def test_a_hook_is_served_after_a_moment_in_which_no_thread_could_start(
     running.stop()
 
     assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("error", "response"),
+    [
+        (sa.exc.OperationalError("UPDATE", {}, Exception("database or disk is full")), 204),
+        (sa.exc.DataError("UPDATE", {}, Exception("the answer has text that does not fit")), None),
+    ],
+    ids=["passing", "lasting"],
+)
+def test_an_event_is_sent_once_while_its_outcome_cannot_be_stored(
+    error: Exception, response: int | None, hooks: Hooks, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was sent again each second until the disk had space."""
+    sent, failures, real = list[object](), [error] * 2, hooks.update_delivery
+
+    def receive(*_: object, **__: object) -> Outcome:
+        sent.append(1)
+        return Outcome(headers={}, status=204)
+
+    def store(number: int, values: Mapping[str, Any]) -> None:
+        if failures and "response_status" in values:
+            raise failures.pop()
+        real(number, values)
+
+    monkeypatch.setattr(dispatcher_module, "send", receive)
+    monkeypatch.setattr(hooks, "update_delivery", store)
+    hook = hooks.create(url="http://example.org/", token="", events=[PIPELINE], verify=True)
+    assert hook is not None
+    number = hooks.add_delivery(hook, PIPELINE, _happened())
+    running = _dispatcher(hooks, project)
+    running.start()
+    wait_until(lambda: hooks.count_deliveries()["delivered"] == 1, message="the outcome is stored")
+    running.stop()
+    found = hooks.delivery(number)
+
+    assert found is not None
+    assert (len(sent), found["attempts"], found["response_status"]) == (1, 1, response)
 
 
 def _failing_thread_starts(monkeypatch: pytest.MonkeyPatch, name: str, *, times: int) -> list[RuntimeError]:
@@ -233,10 +271,8 @@ def test_a_receiver_decides_how_long_to_wait_up_to_an_hour(
         delivery = hooks.delivery(hooks.add_delivery(hook, PIPELINE, _happened()))
         assert delivery is not None
         before = time.time()
-        _dispatcher(hooks, project)._attempt(delivery, pauses=(1.0,))
-        stored = hooks.delivery(delivery["id"])
-        assert stored is not None
-        assert before + seconds <= stored["next_attempt_at"] <= time.time() + seconds
+        _, values = _dispatcher(hooks, project)._attempt(delivery, pauses=(1.0,))
+        assert before + seconds <= values["next_attempt_at"] <= time.time() + seconds
 
 
 def test_an_operator_lists_private_receivers() -> None:

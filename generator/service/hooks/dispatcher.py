@@ -14,16 +14,19 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from generator import __version__
 from generator.network.address_policy import AddressPolicy
 from generator.service.hooks.payloads import Payloads
 from generator.service.hooks.sending import Outcome, secrets_of, send
-from generator.service.store.database import Row
+from generator.service.store.database import Row, is_unavailable
 from generator.service.store.hooks import LONGEST_PAUSE, Hooks
 from generator.service.store.outbox import JOB
 from generator.shared.clock_watch import ClockWatch
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import may_pass
 
 _PAUSES = (1.0, 5.0, 30.0, 120.0, 600.0, LONGEST_PAUSE)
 """Seconds before each new attempt."""
@@ -63,7 +66,9 @@ class Dispatcher:
 
     def deliver(self, delivery: Row) -> Outcome:
         """Send an event once, and store the outcome without planning another attempt."""
-        return self._attempt(delivery, pauses=())
+        outcome, values = self._attempt(delivery, pauses=())
+        self.hooks.update_delivery(delivery["id"], values | outcome.columns())
+        return outcome
 
     def headers(self, hook: Row, delivery: Row, token: str) -> dict[str, str]:
         """Return the headers of an event's request."""
@@ -118,7 +123,8 @@ class Dispatcher:
         try:
             delivery = self.hooks.delivery(number)
             if delivery is not None:
-                self._attempt(delivery, pauses=_PAUSES)
+                outcome, values = self._attempt(delivery, pauses=_PAUSES)
+                self._store(number, values, outcome)
         except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database: the row is still due
             print(f"packmill: hook {hook}: {error}; retrying", file=sys.stderr, flush=True)
             time.sleep(1)
@@ -126,6 +132,19 @@ class Dispatcher:
             with self._guard:
                 self._busy.discard(hook)
             self._wake.set()
+
+    def _store(self, number: int, values: Mapping[str, Any], outcome: Outcome) -> None:
+        """Store an outcome, again until that is possible: the row is due, and each further look at it would send it."""
+        pause, columns = 1.0, outcome.columns()
+        while not self._stopping:
+            try:
+                self.hooks.update_delivery(number, {**values, **columns})
+                return
+            except Exception as error:  # noqa: BLE001 - a full disk, an unavailable database, an answer that does not fit
+                print(f"packmill: delivery {number}: {error}; storing it again", file=sys.stderr, flush=True)
+                columns = columns if may_pass(error) or is_unavailable(error) else {}
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_WAIT)
 
     def _seconds_to_next(self) -> float:
         with self._guard:
@@ -135,7 +154,8 @@ class Dispatcher:
             return _LONGEST_WAIT
         return min(max(0.05, following - time.time()), _LONGEST_WAIT)
 
-    def _attempt(self, delivery: Row, *, pauses: tuple[float, ...]) -> Outcome:
+    def _attempt(self, delivery: Row, *, pauses: tuple[float, ...]) -> tuple[Outcome, dict[str, Any]]:
+        """Send an event; return the outcome, and what changes in the row with it."""
         hook = self.hooks.get(delivery["hook_id"])
         outcome = self._send(hook, delivery) if hook else Outcome(headers={}, error="the hook was deleted")
         attempts = delivery["attempts"] + 1
@@ -143,9 +163,7 @@ class Dispatcher:
         status = "delivered" if outcome.delivered else "pending" if again else "failed"
         pause = max(pauses[attempts - 1], outcome.requested_wait) if again else 0.0
         following = time.time() + pause
-        values = {"status": status, "attempts": attempts, "next_attempt_at": following}
-        self.hooks.update_delivery(delivery["id"], values | outcome.columns())
-        return outcome
+        return outcome, {"status": status, "attempts": attempts, "next_attempt_at": following}
 
     def _send(self, hook: Row, delivery: Row) -> Outcome:
         try:
