@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import sys
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from typing import Any
 
 from generator.service.archives import archive_errors, open_archive
 from generator.service.store.job_folders import JobFolder
+from generator.shared.passing_errors import may_pass
 from generator.subprocesses.commands import run
 
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from generator.staging.stac.formats.program import serve; serve()"
@@ -31,8 +33,14 @@ _VERSION = b"1"
 _at_once = threading.BoundedSemaphore(2)
 
 
+class _NotNowError(Exception):
+    """A file cannot be read now, but perhaps later, for a reason that the page shows."""
+
+
 def describe(folder: JobFolder, name: str) -> dict[str, Any]:
-    """Return what a page shows of a file or a Zarr folder, or ``{"reason": ...}``; a result is kept with the job.
+    """Return what a page shows of a file or a Zarr folder, or ``{"reason": ...}``.
+
+    A result is kept with the job, unless it is a failure of the machine or one of time, which may pass.
 
     ``dimensions`` and ``variables`` are rows of texts, ``corners`` is a ring of longitudes and latitudes or None.
     """
@@ -44,6 +52,8 @@ def describe(folder: JobFolder, name: str) -> dict[str, Any]:
         return {"reason": "other files are being read; reload the page in a moment"}
     try:
         found = _describe(folder.artifacts, name)
+    except _NotNowError as error:
+        return {"reason": str(error)}
     finally:
         _at_once.release()
     with suppress(OSError):
@@ -57,7 +67,9 @@ def _describe(archive: Path, name: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="packmill-arrays-") as temporary, open_archive(archive) as packed:
             path = _unpack(packed, name, Path(temporary))
             return {"reason": "it is too large; download it"} if path is None else _read(path)
-    except archive_errors:
+    except archive_errors as error:
+        if may_pass(error):
+            raise _NotNowError("it cannot be read now; reload the page in a moment") from None
         return {"reason": "it is damaged"}
 
 
@@ -85,7 +97,9 @@ def _read(path: Path) -> dict[str, Any]:
         text=f"{json.dumps(str(path))}\n",
     )
     if done.code == 124:
-        return {"reason": "reading it takes too long"}
+        raise _NotNowError("reading it takes too long")
+    if done.code == -signal.SIGKILL:  # by the system, for memory of the machine
+        raise _NotNowError("reading it was ended; reload the page in a moment")
     try:
         found = json.loads(done.stdout)
     except ValueError:

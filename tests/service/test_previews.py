@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ from support import here
 from tiny_arrays import write_raster, write_zarr
 from waiting import wait_until
 
+from generator.service import array_files
 from generator.service.array_files import describe, summary
 from generator.service.pages.previews import previews
 from generator.service.store.job_folders import JobFolder
+from generator.subprocesses.commands import Finished
 
 _PARQUET = here / "server" / "parquet" / "zstd.parquet"
 _FIELD = [[13.40, 52.50], [13.41, 52.50], [13.41, 52.51], [13.40, 52.50]]
@@ -179,6 +183,35 @@ def test_a_description_is_made_once(job: JobFolder) -> None:
     job.artifacts.unlink()
 
     assert describe(job, "a.tif") == found
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EMFILE, "Too many open files"),
+        BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
+        Finished(command=(), code=124, stdout="", stderr=""),
+        Finished(command=(), code=-signal.SIGKILL, stdout="", stderr=""),
+    ],
+    ids=["full", "files", "processes", "time", "killed"],
+)
+def test_a_failure_of_the_machine_is_no_property_of_a_file(
+    failure: OSError | Finished, job: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was shown for ever, as that the file is damaged."""
+
+    def fail(*_: object, **__: object) -> Finished:
+        if isinstance(failure, OSError):
+            raise failure
+        return failure
+
+    with monkeypatch.context() as during:
+        during.setattr(array_files, "run", fail)
+        shown = describe(job, "a.tif")
+
+    assert "damaged" not in shown["reason"]
+    assert describe(job, "a.tif")["variables"]
 
 
 def test_variables_are_listed_with_their_dimensions() -> None:
