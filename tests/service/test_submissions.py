@@ -6,14 +6,19 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
 import sqlalchemy as sa
 from ci_service import ACCESS, Service
+from starlette.datastructures import Headers, UploadFile
 from support import git
 
+from generator.service.pages import submissions as submissions_module
 from generator.service.store.database import Database, sqlite_url
 from generator.service.store.submission_tables import submissions
 from generator.service.store.submissions import add_address, find_address, remove_old
@@ -86,6 +91,24 @@ def test_a_form_that_is_changed_and_submitted_again_starts_two_pipelines(
     answers = [submit("pipelines/new", {**form, "repository": name}) for name in ("first", "second")]
 
     assert len({one.headers["Location"] for one in answers}) == 2
+
+
+def test_an_upload_counts_by_its_content_and_its_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another table of the same name and size was answered with the job of the first one."""
+    sender = SimpleNamespace(identity=SimpleNamespace(id=1))
+    monkeypatch.setattr(submissions_module, "check_form", lambda *_: sender)
+    monkeypatch.setattr(submissions_module, "signature", lambda _, text: text)
+    request: Any = SimpleNamespace(url=SimpleNamespace(path="/"))
+
+    def key(field: str, content: bytes) -> str:
+        headers = Headers({"content-disposition": f'form-data; name="{field}"; filename="t.csv"'})
+        file = UploadFile(BytesIO(content), size=len(content), filename="t.csv", headers=headers)
+        found = submissions_module._key(request, {"submission": "x"}, [file])
+        assert file.file.read() == content  # it is still to be stored
+        return found
+
+    assert key("file-a", b"n\n1\n") == key("file-a", b"n\n1\n")
+    assert len({key("file-a", b"n\n1\n"), key("file-a", b"n\n2\n"), key("file-b", b"n\n1\n")}) == 3
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 from weakref import WeakValueDictionary
 
 from anyio import CancelScope
@@ -24,6 +24,7 @@ from generator.service.context import context
 from generator.service.pages.sessions import check_form, signature
 from generator.service.store.submissions import add_address, find_address
 
+_BLOCK = 1 << 20
 _under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 """The locks of forms that are being handled, in this process, the only one that uses the database."""
 
@@ -67,12 +68,22 @@ def link_secret(request: Request, form: Mapping[str, Any]) -> str:
 
 
 def _key(request: Request, form: Mapping[str, Any], files: Iterable[UploadFile]) -> str:
-    """Return a digest of a form, its address and its sender; uploads count by their names and sizes.
+    """Return a digest of a form, its address and its sender; uploads count by their fields, names and content.
 
     With its content, since someone who goes back and changes a value wants another run. The random ID keeps the digest
     from being compared with guesses of a secret value.
     """
     who = check_form(request, form)
-    uploads = [(one.filename, one.size) for one in files]
+    uploads = [(one.headers.get("content-disposition"), one.filename, _digest(one.file)) for one in files]
     text = json.dumps([who.identity.id, request.url.path, dict(form), uploads], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(file: BinaryIO) -> str:
+    """Return a digest of a file's content, and leave the file at its beginning."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(_BLOCK):
+        digest.update(block)
+    file.seek(0)
+    return digest.hexdigest()
