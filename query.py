@@ -364,6 +364,7 @@ def _unpack(packed: zipfile.ZipFile, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".packmill-", dir=folder) as temporary:
         files = [Path(packed.extract(one, temporary)) for one in packed.infolist() if not one.is_dir()]
+        files = list(dict.fromkeys(files))  # an archive may have a name twice
         names = [folder / file.relative_to(temporary) for file in files]
         for file, name in zip(files, names, strict=True):
             name.parent.mkdir(parents=True, exist_ok=True)

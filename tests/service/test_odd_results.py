@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tracemalloc
 import warnings
 import zipfile
@@ -216,6 +217,31 @@ def test_of_a_report_and_of_variables_without_end_only_a_part_is_read(tmp_path: 
     assert (ended["dotenv"], ended["junit"]) == ({"A": "1"}, ["junit-0.xml"])
     assert (folder / "junit-0.xml").stat().st_size < 11 << 20
     assert peak < 50 << 20
+
+
+_TWINS = (b"a\xfe.txt", b"a\xff.txt", "a\ufffd.txt".encode(), b"d\xfe/x", b"d\xff/x", b"d\xff/y", b"f\xfe", b"f\xff/x")
+_LONG = (b"\xe8" * 250 + b".txt", b"\xe9" * 250 + b".txt")
+
+
+def test_no_two_files_of_a_job_get_one_name_in_its_artifacts(tmp_path: Path) -> None:
+    """Later jobs got one of them, and clients could not unpack the archive."""
+    work, folder = tmp_path / "work", tmp_path / "folder"
+    folder.mkdir()
+    for name in (*_TWINS, *_LONG):
+        path = work / "out" / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name)
+    trace = Trace(folder / "trace", secrets=[], limit=1000)
+    keep = {"when": "on_success", "paths": ["out"], "junit": [], "dotenv": []}
+    ArtifactCollector(work, folder, trace, limit=1 << 20).collect(keep, {"reason": None})
+    trace.close()
+    with zipfile.ZipFile(folder / "artifacts.zip") as packed:
+        packed.extractall(tmp_path / "unpacked")
+
+    unpacked = tmp_path / "unpacked" / "out"
+    assert {path.read_bytes() for path in unpacked.rglob("*") if path.is_file()} == {*_TWINS, *_LONG}
+    assert (unpacked / "a\ufffd.txt").read_bytes() == "a\ufffd.txt".encode()
+    assert len({path.parent for path in unpacked.rglob("[xy]") if path.read_bytes().startswith(b"d\xff")}) == 1
 
 
 def test_names_and_texts_of_a_report_are_cut() -> None:

@@ -75,6 +75,18 @@ def test_an_archive_is_unpacked_when_it_is_complete(server: HttpServer, client: 
     assert _files(tmp_path / "here") == ["results/a.txt", "results/b.txt"]
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_a_name_twice_is_unpacked(server: HttpServer, client: query.Client, tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as packed:
+        packed.writestr("a.txt", b"first")
+        packed.writestr("a.txt", b"last")
+    server.put(f"{_JOB}/artifacts", made.getvalue())
+
+    assert client.artifacts(7, tmp_path / "here") == [tmp_path / "here/a.txt"]
+    assert (tmp_path / "here/a.txt").read_bytes() == b"last"
+
+
 def test_a_broken_archive_leaves_no_part_of_it(server: HttpServer, client: query.Client, tmp_path: Path) -> None:
     content = bytearray(_archive(a=_TEXT, b=_TEXT))
     content[content.index(_TEXT, len(_TEXT)) + 5] ^= 1  # in the second file, which the first one precedes

@@ -9,7 +9,8 @@ from __future__ import annotations
 import glob
 import os
 import zipfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from generator.shared import durable_files
 _DOTENV_LIMIT = 1 << 20
 _LONGEST_PATH = 3500
 """Bytes of a path, so that later jobs can unpack it into their work folder (``PATH_MAX``, 4,096 bytes)."""
+_LONGEST_NAME, _LONGEST_ENDING = 255, 20
 _LONGEST_REPORT = LARGEST + 1
 """Bytes that are kept of a JUnit report: what is longer is refused when it is read."""
 
@@ -56,8 +58,9 @@ class ArtifactCollector:
         shape: dict[str, Any] = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 3, "strict_timestamps": False}
         try:
             with zipfile.ZipFile(target, "w", **shape) as packed:
-                for path in files:
-                    packed.write(path, _name_in_archive(path.relative_to(self._work)))
+                names = _names_in_archive([path.relative_to(self._work) for path in files])
+                for path, name in zip(files, names, strict=True):
+                    packed.write(path, name)
             durable_files.replace(target, self._folder / "artifacts.zip")
         finally:
             target.unlink(missing_ok=True)
@@ -94,10 +97,57 @@ class ArtifactCollector:
         return variables
 
 
+def _names_in_archive(paths: Sequence[Path]) -> list[str]:
+    """Return paths as texts; a number is added where two would become one, such as with bytes that are not UTF-8."""
+    shown = [_name_in_archive(path) for path in paths]
+    odd = [name != os.fsdecode(path) for path, name in zip(paths, shown, strict=True)]
+    if not any(odd):
+        return shown
+    names = _UniqueNames()
+    for at in sorted(range(len(paths)), key=odd.__getitem__):  # what can keep its name does
+        shown[at] = names.of(paths[at], shown[at])
+    return shown
+
+
+class _UniqueNames:
+    """Names in an archive, of which no two files or folders have the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], str] = {}
+        self._taken, self._numbers = set[str](), Counter[str]()
+
+    def of(self, path: Path, shown: str) -> str:
+        """Return the name of a file, with numbers where another path is shown the same, up to a folder or whole."""
+        name = ""
+        for level, part in enumerate(shown.split("/"), 1):
+            name = self._of_part("/".join(path.parts[:level]), f"{name}/{part}" if name else part)
+        return name
+
+    def _of_part(self, path: str, shown: str) -> str:
+        key, name = (path, shown), shown
+        if key in self._known:
+            return self._known[key]
+        while name in self._taken:
+            self._numbers[shown] += 1
+            name = _numbered(shown, self._numbers[shown] + 1)
+        self._taken.add(name)
+        self._known[key] = name
+        return name
+
+
+def _numbered(name: str, number: int) -> str:
+    """Return a name with a number in front of its ending, and not longer than a name of a file can be."""
+    folder, slash, last = name.rpartition("/")
+    ending = Path(last).suffix
+    stem, ending = (Path(last).stem, ending) if len(ending) <= _LONGEST_ENDING else (last, "")
+    more = f"-{number}{ending}"
+    return f"{folder}{slash}{stem.encode()[: _LONGEST_NAME - len(more.encode())].decode(errors='ignore')}{more}"
+
+
 def _name_in_archive(path: Path) -> str:
     """Return a path as text; a sign for bytes that are not UTF-8 is longer than a byte, if no name becomes too long."""
     name = os.fsencode(path).decode("utf-8", "replace")
-    fits = len(name.encode()) <= _LONGEST_PATH and all(len(part.encode()) <= 255 for part in name.split("/"))
+    fits = len(name.encode()) <= _LONGEST_PATH and all(len(part.encode()) <= _LONGEST_NAME for part in name.split("/"))
     return name if fits else name.replace("\N{REPLACEMENT CHARACTER}", "?")
 
 
