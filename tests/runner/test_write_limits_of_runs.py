@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from another_user import as_another_user
 from support import write_notebook
 
 from generator.runner.packaged import process_limit
 from generator.runner.packaged.copy_limits import CopyLimits
 from generator.runner.packaged.in_place import NotebookFolder
 from generator.runner.packaged.process_limit import advise_on_processes
+from generator.runner.packaged.process_run import ProcessRun
+from generator.runner.packaged.run import discard_results
 from generator.runner.packaged.tidying import tidy
 from generator.runner.packaged.workspace import RepositoryLocation
+from generator.runner.results.result import RunRecord
 from generator.shared.failures import OutputLimitError
 from generator.shared.write_limits import WriteLimits, no_limits
 
@@ -29,13 +36,14 @@ from generator.shared.write_limits import WriteLimits, no_limits
             "import os\nos.makedirs(here := os.environ['MPLCONFIGDIR'])\nopen(here + '/a', 'wb').truncate(3 << 20)",
             "more than 2 MiB",
         ),
+        ("open('a', 'wb').truncate(3 << 20)\n1 / 0", "more than 2 MiB"),
         ("for n in range(60):\n    open(f'{n}.txt', 'w').close()", "more than 50 files and folders"),
         (
             "import os\nfor n in range(5):\n    os.symlink(os.path.abspath('../../elsewhere'), str(n))",
             "more than 2 MiB",
         ),
     ],
-    ids=["while it runs", "at its end", "files", "by links"],
+    ids=["while it runs", "at its end", "with an error", "files", "by links"],
 )
 def test_a_run_that_writes_too_much_ends_with_the_limit(code: str, limit: str, tmp_path: Path) -> None:
     write_notebook(tmp_path / "repository" / "process.ipynb", "n = 1", code)
@@ -53,6 +61,29 @@ def test_a_run_that_writes_too_much_ends_with_the_limit(code: str, limit: str, t
     assert limit in done.stderr
     assert sorted(path.name for path in (tmp_path / "output").iterdir()) == ["process.ipynb", "result.json"]
     assert {path.name for path in tmp_path.iterdir()} == {*before, "cwl.output.json", "output"}
+
+
+@pytest.mark.parametrize("mode", [0o300, 0o500, 0o0])
+def test_results_beyond_the_limit_are_removed_from_a_folder_that_the_notebook_closed(
+    mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    output = Path("output")
+    output.mkdir()
+    for name in ("in.ipynb", "large.bin"):
+        (output / name).touch()
+    with as_another_user():
+        user = os.geteuid()
+    os.chown(output, user, -1)
+    output.chmod(mode)
+    record = RunRecord(process="in.ipynb")
+    run = SimpleNamespace(output=output, scratch=tmp_path, record=record, executed=output / "in.ipynb")
+
+    with as_another_user():
+        discard_results(cast("ProcessRun", run))
+
+    assert [path.name for path in output.iterdir()] == ["in.ipynb"]
 
 
 @pytest.mark.parametrize(

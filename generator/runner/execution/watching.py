@@ -77,10 +77,10 @@ def _cause(number: int, time_limit: float | None) -> RunFailedError:
 
 @contextmanager
 def limited_writing(limits: WriteLimits, folders: Sequence[Path]) -> Iterator[None]:
-    """Limit what the block writes to folders; within `signals_as_failures`.
+    """Limit what the block writes to folders; within `signals_as_failures`, whose signals are ignored after it.
 
     Raises:
-        OutputLimitError: the folders exceed a limit, while the block runs or when it has ended.
+        OutputLimitError: the folders exceed a limit, while the block runs or when it has ended, also with an error.
     """
     has_ended = False
 
@@ -91,10 +91,13 @@ def limited_writing(limits: WriteLimits, folders: Sequence[Path]) -> Iterator[No
             _requested.append(OutputLimitError(problem))
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
-    with watched(partial(limits.problem, folders), end) if limits.are_set else nullcontext():
-        yield
-    if problem := limits.problem(folders, has_ended=True):
-        raise OutputLimitError(problem)
+    try:
+        with watched(partial(limits.problem, folders), end) if limits.are_set else nullcontext():
+            yield
+    finally:  # a run can write much and fail between two measurements
+        ignore_signals()
+        if problem := limits.problem(folders, has_ended=True):
+            raise OutputLimitError(problem)
 
 
 @contextmanager

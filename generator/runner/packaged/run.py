@@ -23,7 +23,7 @@ from generator.runner.packaged.result_catalog import require_catalogs, write_res
 from generator.runner.packaged.run_folders import home_folder, scratch_folder
 from generator.runner.packaged.script_outputs import move_to_declared_places
 from generator.runner.packaged.script_run import run_shell
-from generator.runner.packaged.tidying import tidy
+from generator.runner.packaged.tidying import make_usable, tidy
 from generator.runner.packaged.values import read_inputs
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
 from generator.runner.results.result import RunRecord
@@ -84,7 +84,7 @@ def _run(
             with limited_writing(request.write_limits, folders):
                 (run_notebook if is_notebook_name(record.process) else run_shell)(one)
         except OutputLimitError:
-            _discard(one)
+            discard_results(one)
             raise
         finally:
             ignore_signals()
@@ -99,15 +99,17 @@ def _run(
             write_result_catalog(output, name=request.catalog, time=record.started, say=request.say)
 
 
-def _discard(run: ProcessRun) -> None:
+def discard_results(run: ProcessRun) -> None:
     """Remove what a run beyond its limits wrote, but for the executed notebook; its working copy is not collected."""
     run.workspace = Workspace(top=run.scratch / "discarded", process=run.record.process)
     own = {run.executed, run.executed.with_suffix(".html")} if run.executed else set[Path]()
     above = {folder for path in own for folder in path.parents}
     waiting = [run.output]
     while waiting:
-        for path in waiting.pop().iterdir():
-            if path in above:
+        folder = waiting.pop()
+        make_usable(folder)
+        for path in folder.iterdir():
+            if path in above and not path.is_symlink():
                 waiting.append(path)
             elif path.is_dir() and not path.is_symlink():
                 remove_tree(path)
@@ -124,7 +126,7 @@ def _collect(run: ProcessRun, limits: CopyLimits) -> tuple[Found, ...]:
     try:
         return _gather(run, limits)
     except OutputLimitError:
-        _discard(run)
+        discard_results(run)
         _gather(run, limits)
         raise
 
