@@ -46,7 +46,7 @@ class NoDocument:
 def test_the_record_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result, "datetime", SetBack)
     record = RunRecord(process="process.ipynb")
-    record.write(tmp_path, None, outputs=())
+    record.write(tmp_path, None)
 
     found = json.loads((tmp_path / contract.result_file).read_text())
     assert 0 <= found["duration"] < 60

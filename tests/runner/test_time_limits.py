@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from generator.runner.execution.watching import signals_as_failures
-from generator.shared.failures import RunTimeLimitError
+from generator.runner.execution import recording
+from generator.runner.execution.recording import recorded_run
+from generator.runner.execution.watching import ignore_signals, signals_as_failures
+from generator.runner.results.result import RunRecord
+from generator.shared.failures import InterruptedRunError, ProcessFailedError, RunTimeLimitError
 
 
 def test_a_limit_that_passes_before_the_run_begins_leaves_no_timer() -> None:
@@ -20,3 +29,63 @@ def test_a_limit_that_passes_before_the_run_begins_leaves_no_timer() -> None:
 
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+_HUGE = 1 << 40
+"""Bytes of a file with a hole: its digest takes an hour."""
+
+
+@contextmanager
+def _run_with_a_huge_result(folder: Path, *, time_limit: float | None = None) -> Iterator[None]:
+    with recorded_run(RunRecord(process="a.ipynb"), folder, time_limit=time_limit, outputs=lambda _: [folder / "huge"]):
+        with (folder / "huge").open("wb") as file:
+            file.truncate(_HUGE)
+        yield
+        ignore_signals()
+
+
+def _interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_time_limit_ends_a_run_whose_results_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "_LEAST_FOR_DIGESTS", 0.3)
+
+    with (
+        pytest.raises(RunTimeLimitError, match=r"its time limit of 0\.1 s"),
+        _run_with_a_huge_result(tmp_path, time_limit=0.1),
+    ):
+        pass
+
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert (record["state"], record["outputs"]) == ("failed", [{"path": "huge", "size": _HUGE}])
+
+
+def test_a_failed_run_ends_even_if_its_results_cannot_be_read_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "_LEAST_FOR_DIGESTS", 0.3)
+
+    with pytest.raises(ProcessFailedError, match="of the notebook"), _run_with_a_huge_result(tmp_path, time_limit=0.5):
+        raise ProcessFailedError("an error of the notebook")
+
+    assert json.loads((tmp_path / "result.json").read_text())["error"] == "an error of the notebook"
+
+
+def test_a_run_whose_results_are_read_can_be_interrupted(tmp_path: Path) -> None:
+    with pytest.raises(InterruptedRunError), _run_with_a_huge_result(tmp_path):
+        threading.Timer(0.5, _interrupt).start()
+
+
+def test_a_run_that_was_interrupted_while_its_results_were_collected_ends_after_it(tmp_path: Path) -> None:
+    def collect() -> None:
+        ignore_signals()
+        _interrupt()
+        (tmp_path / "collected").touch()
+
+    began = time.monotonic()
+    with pytest.raises(InterruptedRunError), _run_with_a_huge_result(tmp_path):
+        collect()
+
+    assert (tmp_path / "collected").exists()
+    assert time.monotonic() - began < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,16 +20,21 @@ _OOM_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memo
 _watching = False
 _deferring = False
 _requested: list[RunFailedError] = []
+_late: list[int] = []
+"""Of signals that came while they were ignored."""
 _AGAIN = 1.0
 """Seconds until an exception that an event loop swallowed is raised again."""
+_LEAST = 1e-6
+"""A timer of 0 seconds would never end."""
 
 
 @contextmanager
-def signals_as_failures(time_limit: float | None) -> Iterator[None]:
+def signals_as_failures(time_limit: float | None, *, spent: float = 0.0, continues: bool = False) -> Iterator[None]:
     """Raise SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) as exceptions in the block.
 
     An event loop may swallow the exception, so it is raised again until `ignore_signals` is called. Any exception that
-    leaves the block is replaced by the first cause.
+    leaves the block is replaced by the first cause. ``spent`` seconds of the limit are over already. A block that
+    ``continues`` the previous one fails at once if a signal came while that one ignored them.
 
     Raises:
         InterruptedRunError: one of the signals arrived.
@@ -51,7 +57,10 @@ def signals_as_failures(time_limit: float | None) -> Iterator[None]:
         for number in numbers:
             before[number] = signal.signal(number, raise_cause)
         if time_limit:
-            signal.setitimer(signal.ITIMER_REAL, time_limit)
+            signal.setitimer(signal.ITIMER_REAL, max(time_limit - spent, _LEAST))
+        if continues and _late:
+            os.kill(os.getpid(), _late[0])
+        _late.clear()
         yield
     except BaseException:
         if causes:
@@ -112,12 +121,20 @@ def deferred_signals() -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """Ignore further signals, so that saving is not interrupted; no effect outside `signals_as_failures`."""
+    """Ignore further signals, so that saving is not interrupted; no effect outside `signals_as_failures`.
+
+    A block of `signals_as_failures` that continues this one fails because of them.
+    """
     if not _watching:
         return
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, _note_late)
+
+
+def _note_late(number: int, _frame: object) -> None:
+    if number != signal.SIGALRM:
+        _late.append(number)
 
 
 def oom_kills() -> int:

@@ -30,9 +30,17 @@ class RunRecord:
     cells: list[dict[str, Any]] = field(default_factory=list)
     peak_memory: int | None = None
     notebooks: list[Path] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic, repr=False)
 
-    def write(self, folder: Path, error: BaseException | None, *, outputs: Iterable[Path]) -> None:
+    def list_outputs(self, paths: Iterable[Path], folder: Path) -> None:
+        """List the files of the run with their digests; if this is interrupted, the remaining ones have no digest."""
+        files = [path for path in sorted(set(paths)) if path.is_file()]
+        self.outputs = [{"path": os.path.relpath(path, folder), "size": path.stat().st_size} for path in files]
+        for one, path in zip(self.outputs, files, strict=True):
+            one["sha256"] = file_sha256(path)
+
+    def write(self, folder: Path, error: BaseException | None) -> None:
         """Write ``result.json`` into ``folder``; ``error`` is the exception that ended the run, if any."""
         duration = time.monotonic() - self._began  # the system's clock may have been set meanwhile
         failure = error if isinstance(error, RunFailedError) else None
@@ -51,7 +59,7 @@ class RunRecord:
             "peak_memory": self.peak_memory,
             "parameters": spell_non_finite(dict(self.parameters)),
             "cells": self.cells,
-            "outputs": [_output(path, folder) for path in sorted(set(outputs)) if path.is_file()],
+            "outputs": self.outputs,
         }
         write_result(folder / contract.result_file, json_text(document) + b"\n")
 
@@ -65,8 +73,3 @@ def check_status(record: RunRecord) -> None:
     status = record.scraps.status_code
     if status is not None and status >= 400:
         raise StatusCodeError(status)
-
-
-def _output(path: Path, folder: Path) -> dict[str, Any]:
-    shown = os.path.relpath(path, folder)
-    return {"path": shown, "size": path.stat().st_size, "sha256": file_sha256(path)}

@@ -94,7 +94,8 @@ def engine_results(folder: Path | None, *, input_path: Any, output_path: str | N
 def _write(record: RunRecord, folder: Path, error: BaseException | None) -> None:
     record.scraps.write()
     # papermill may still write an error's mark into the executed notebook, so its digest is not recorded
-    record.write(folder, error, outputs=[folder / name for name in (contract.scraps_file, *record.scraps.files)])
+    record.list_outputs([folder / name for name in (contract.scraps_file, *record.scraps.files)], folder)
+    record.write(folder, error)
 
 
 def _as_failure(error: BaseException) -> BaseException:
