@@ -47,6 +47,8 @@ class PackagedRun:
     show_cells: bool = True
     say: Callable[[str], None] = print
     time_limit: float | None = None
+    spent: float = 0.0
+    """Seconds of the time limit that an attempt before this one took."""
     write_limits: WriteLimits = no_limits
     """What the process may write to the output directory, its working copy and its HOME, together."""
     execution: Mapping[str, Any] = field(default_factory=dict)

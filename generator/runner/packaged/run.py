@@ -53,7 +53,7 @@ def run(request: PackagedRun) -> None:
     request.output.mkdir(parents=True, exist_ok=True)
     output = request.output.resolve()
     record = RunRecord(process=process, scraps=Scraps(output))
-    with recorded_run(record, output, time_limit=request.time_limit, outputs=_written):
+    with recorded_run(record, output, time_limit=request.time_limit, outputs=_written, spent=request.spent):
         _run(request, inputs, place, output, record)
 
 

@@ -1,14 +1,16 @@
 """Sessions of a notebook's first runs: they note what the notebook needs, and whether it bears a fork.
 
-A library that was used when it was imported can wait in the child for a thread that exists in the parent only. Such a
-child prints nothing, uses no processor time, and its main thread waits for a lock.
+A library that was used when it was imported can wait in the child for a thread that exists in the parent only. All
+threads of such a child wait for locks, without a time, and none wakes up. A run that waits for anything else, such as
+a server, a time or a program, must not count as hanging: it would be repeated, with all that it did elsewhere.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,6 @@ from generator.runner.kernels.messages import ExecuteRequest, Message, Take
 
 _INTERVAL = 0.5
 """Seconds between two looks at a silent child."""
-_BUSY = 0.05
-"""Processor seconds per second with which a process is not idle."""
-_NOT_A_LOCK = 6.0
-"""How much longer a child may wait for other things than a lock, such as a server."""
 _READY_TIMEOUT = 20.0
 
 
@@ -36,7 +34,7 @@ class TrialSession:
     """A session that notes comm messages, and raises `UnsuitedForkError` if a child with preloaded modules fails."""
 
     def __init__(self, session: KernelSession, process: ForkedProcess, *, patience: float | None) -> None:
-        """``patience`` is how long, in seconds, the child may wait silently for a lock; None without a watch."""
+        """``patience`` is how long, in seconds, the child may wait for locks alone; None without a watch."""
         self._session = session
         self.process = process
         self._patience = patience
@@ -46,7 +44,8 @@ class TrialSession:
         self.has_comms = False
         """Whether the notebook sent messages that only a kernel can."""
         self._killed = oom_kills()
-        self._begin_silence()
+        self._hang: HangWatch | None = None
+        self._looked = 0.0
 
     def wait_until_ready(self, timeout: float) -> dict[str, Any]:
         """Wait for the kernel and return its ``kernel_info_reply``."""
@@ -61,16 +60,18 @@ class TrialSession:
 
     def execute(self, request: ExecuteRequest) -> Message:
         """Run code and return its ``execute_reply``."""
-        self._begin_silence()
+        if self._patience is not None:
+            self._hang = self._hang or HangWatch(self.process.process_id, patience=self._patience, spares_others=True)
+            self._hang.begin()
 
         def take(message: Message) -> None:
-            self._begin_silence()
+            if self._hang:
+                self._hang.begin()
             self.has_comms = self.has_comms or message.kind.startswith("comm_")
             request.take(message)
 
         def watch() -> None:
-            if self._patience is not None:
-                self._watch(self._patience)
+            self._watch()
             request.tick()
 
         try:
@@ -83,24 +84,14 @@ class TrialSession:
                 raise self._error(f"the kernel was killed by signal {-(code_of_exit or 0)}") from None
             raise
 
-    def _begin_silence(self) -> None:
-        self._silent_since = self._looked = time.monotonic()
-        self._used = -1.0
-
-    def _watch(self, patience: float) -> None:
+    def _watch(self) -> None:
         now = time.monotonic()
-        if now - self._looked < _INTERVAL:
+        if self._hang is None or now - self._looked < _INTERVAL:
             return
         self._looked = now
-        used = processor_time(self.process.process_id)
-        if self._used < 0 or used - self._used > _BUSY * (now - self._silent_since):
-            self._silent_since, self._used = now, used
-            return
-        waits_for_lock = _waits_for_lock(self.process.process_id)
-        limit = patience if waits_for_lock else patience * _NOT_A_LOCK
-        if now - self._silent_since > limit:
+        if self._hang.is_hung():
             self._hung = True
-            raise self._error("it waits for a lock without end" if waits_for_lock else "it waits without end")
+            raise self._error("it waits for a lock without end")
 
     def _error(self, reason: str) -> UnsuitedForkError:
         self.unsuited = reason
@@ -141,48 +132,79 @@ class TrialSession:
 class HangWatch:
     """Watches a child that a fork of a process with used libraries made, for a hang that cannot end.
 
-    Its threads all wait for locks, and no process of its session uses processor time.
+    All threads of its session wait for locks, without a time, and none of them has woken up meanwhile.
     """
 
-    def __init__(self, process_id: int, *, patience: float = 10.0) -> None:
-        """``patience`` is how long, in seconds, the child may wait so."""
+    def __init__(self, process_id: int, *, patience: float = 10.0, spares_others: bool = False) -> None:
+        """``patience`` is how long, in seconds, the child may wait so.
+
+        With ``spares_others``, the threads that it has now do not count, except for the main one: those of a kernel
+        wait for messages.
+        """
         self._process_id, self._patience = process_id, patience
+        own = {thread.name for thread in _threads(process_id)} - {str(process_id)}
+        self._spared = own if spares_others else set[str]()
+        self.begin()
+
+    def begin(self) -> None:
+        """Note that the child works."""
         self._since = time.monotonic()
-        self._used = processor_time(process_id)
+        self._waits: dict[str, str] | None = None
 
     def is_hung(self) -> bool:
         """Look at the child; call it regularly."""
-        now, used = time.monotonic(), processor_time(self._process_id)
-        if used > self._used or not _all_threads_wait_for_locks(self._process_id):
-            self._since, self._used = now, used
+        now, waits = time.monotonic(), _waits_for_locks(self._process_id, self._spared)
+        if waits is None or waits != self._waits:
+            self._since, self._waits = now, waits
         return now - self._since > self._patience
 
 
-def _all_threads_wait_for_locks(process_id: int) -> bool:
+def _waits_for_locks(session: int, spared: Collection[str]) -> dict[str, str] | None:
+    """Return how often each thread of a session has waited; None if one runs, or waits for anything but a lock."""
+    waits = {}
     try:
-        threads = list(Path(f"/proc/{process_id}/task").iterdir())
-        return all((one / "wchan").read_text(encoding="ascii", errors="replace").startswith("futex") for one in threads)
-    except OSError:
+        for thread in _threads(session):
+            if thread.name not in spared:
+                if not _waits_for_lock(thread):
+                    return None
+                lines = (thread / "status").read_text(encoding="utf-8", errors="replace").splitlines()
+                waits[thread.name] = next(line for line in lines if line.startswith("voluntary_ctxt_switches:"))
+    except (OSError, StopIteration):  # it has ended meanwhile
+        return None
+    return waits or None
+
+
+def _threads(session: int) -> list[Path]:
+    """Return the folder of each thread of the living processes of a session (proc(5), task)."""
+    threads: list[Path] = []
+    for process in _processes():
+        with suppress(OSError):  # it has ended
+            fields = _stat(process)
+            if int(fields[3]) == session and fields[0] not in (b"Z", b"X"):
+                threads += Path(process, "task").iterdir()
+    return threads
+
+
+def _waits_for_lock(thread: Path) -> bool:
+    """Check whether a thread waits for a lock, and not only for a time (proc(5), wchan and syscall; futex(2)).
+
+    Raises:
+        OSError: it has ended, or may not be examined.
+    """
+    if not (thread / "wchan").read_text(encoding="ascii", errors="replace").startswith("futex"):
         return False
-
-
-def processor_time(session: int) -> float:
-    """Return the processor seconds that the living processes of a session used (proc(5), stat)."""
-    ticks = 0
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            try:
-                fields = Path(entry.path, "stat").read_bytes().rpartition(b") ")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == session:
-                ticks += sum(map(int, fields[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _waits_for_lock(process_id: int) -> bool:
-    """Check whether a process's main thread waits for a lock (proc(5), wchan)."""
     try:
-        return Path(f"/proc/{process_id}/wchan").read_text(encoding="ascii", errors="replace").startswith("futex")
-    except OSError:
-        return False
+        call = (thread / "syscall").read_text(encoding="ascii").split()
+    except OSError:  # not in every container
+        return True
+    return len(call) < 5 or int(call[4], 16) == 0  # "running" if it has just woken up
+
+
+def _processes() -> list[str]:
+    with os.scandir("/proc") as entries:
+        return [entry.path for entry in entries if entry.name.isdigit()]
+
+
+def _stat(process: str) -> list[bytes]:
+    """Return the fields of a process's ``stat`` that follow its name (proc(5))."""
+    return Path(process, "stat").read_bytes().rpartition(b") ")[2].split()

@@ -6,6 +6,7 @@ Does without the server's libraries: the containers of ``packmill map`` import t
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,10 +26,15 @@ from generator.shared.failures import InterruptedRunError, RunFailedError
 def run_warm(
     request: PackagedRun, folder: RunFolder, kernels: WarmKernels, way: Choice | None
 ) -> tuple[Outcome, WarmRun]:
-    """Run a process with a kernel that is kept ready; again if a forked one did not suit the notebook."""
+    """Run a process with a kernel that is kept ready; again if a forked one did not suit the notebook.
+
+    Both attempts share the time limit of the run.
+    """
+    began = time.monotonic()
     while True:
         warm = WarmRun(kernels, way)
-        outcome = outcome_of(partial(run_process, replace(request, start=warm.start)), folder)
+        attempt = replace(request, start=warm.start, spent=time.monotonic() - began)
+        outcome = outcome_of(partial(run_process, attempt), folder)
         warm.finish()
         if not warm.unsuited:
             return outcome, warm
