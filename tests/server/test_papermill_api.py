@@ -534,6 +534,22 @@ def test_a_notebook_is_stored_on_file_systems_without_hard_links(
     assert sorted(path.name for path in (tmp_path / "out" / "b").iterdir()) == ["c.ipynb", "c_2.ipynb"]
 
 
+def test_no_part_of_a_notebook_is_stored_on_file_systems_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is copied under its final name has a part of its content until the copy ends, or fails."""
+    folder = RunFolder(tmp_path / "0a1b")
+    folder.output.mkdir(parents=True)
+    (folder.output / "a.ipynb").write_text("{}")
+    folder.update_result(notebook="a.ipynb")
+    monkeypatch.setattr("os.link", no_link)
+    monkeypatch.setattr("shutil.copyfileobj", no_link)
+
+    deliver(Outcome(state=RunState.SUCCEEDED), folder, "b.ipynb", NotebookStorage(root=tmp_path / "out"))
+
+    assert [path.read_text() for path in (tmp_path / "out").iterdir()] in ([], ["{}"])
+
+
 def no_link(*_paths: Path) -> None:
     raise PermissionError(errno.EPERM, "Operation not permitted")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from generator.shared.failures import OutputLimitError
 from generator.shared.write_limits import PathTooLongError, WriteLimits, counted_size, measure, no_limits
@@ -34,3 +36,17 @@ class CopyLimits:
         self._written = size + counted_size(status), files + (not replaces_link)
         if problem := self.limits.excess(size=self._written[0], files=self._written[1]):
             raise OutputLimitError(problem)
+
+
+def copy_whole(source: Path | str, target: Path | str, copy: Callable[[Any, Any], object]) -> None:
+    """Copy a file, or leave nothing of it: a part of a file would count as a result.
+
+    Raises:
+        OSError: the copy failed.
+    """
+    try:
+        copy(source, target)
+    except BaseException:
+        with suppress(OSError):
+            Path(target).unlink()
+        raise

@@ -6,6 +6,7 @@ outputs are copied to the output directory, so that a run has them as any other.
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import posixpath
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
-from generator.runner.packaged.copy_limits import CopyLimits
+from generator.runner.packaged.copy_limits import CopyLimits, copy_whole
 from generator.runner.packaged.kept_copy import KeptCopy
 from generator.runner.packaged.workspace import RepositoryLocation
 from generator.shared.file_names import shown_name
@@ -71,6 +72,7 @@ class NotebookFolder:
         """Copy new and changed files that match to ``output`` and return warnings.
 
         Raises:
+            OSError: the disk is full.
             OutputLimitError: the copies would exceed the limits of the run.
         """
         limits = limits or CopyLimits()
@@ -85,8 +87,10 @@ class NotebookFolder:
             try:
                 limits.admit(file.stat())
                 (output / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, output / path)
+                copy_whole(file, output / path, shutil.copyfile)
             except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
                 warnings.append(f"{shown_name(path)}: not collected: {error.strerror or error}")
         return warnings
 

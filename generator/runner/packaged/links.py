@@ -7,7 +7,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from generator.runner.packaged.copy_limits import CopyLimits
+from generator.runner.packaged.copy_limits import CopyLimits, copy_whole
 
 _KERNEL_FILES = (Path("/proc"), Path("/sys"), Path("/dev"))
 _MOST_ENTRIES = 100_000
@@ -43,7 +43,7 @@ class _Copy:
                 target.mkdir(exist_ok=True)
                 inside = (*above, real)
                 return [reason for one in sorted(real.iterdir()) for reason in self.add(one, target / one.name, inside)]
-            shutil.copy2(real, target)
+            copy_whole(real, target, shutil.copy2)
         except _LinkError as error:
             return [self._reason(target, str(error))]
         except RuntimeError:

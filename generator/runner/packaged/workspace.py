@@ -15,12 +15,13 @@ import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from generator.notebook.literals import MisfitError, shorten
 from generator.notebook.stage_outs import output_path
 from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
-from generator.runner.packaged.copy_limits import CopyLimits
+from generator.runner.packaged.copy_limits import CopyLimits, copy_whole
 from generator.runner.packaged.home import find_image_home
 from generator.runner.packaged.kept_copy import KeptCopy, Source, State, content_of, is_true_copy, read_states, state_of
 from generator.runner.packaged.links import copy_link_target
@@ -258,7 +259,7 @@ class Workspace:
             reasons = ["not a regular file"]
         else:
             reasons = []
-            shutil.move(source, target)
+            shutil.move(source, target, copy_function=partial(copy_whole, copy=shutil.copy2))
         return [f"{shown_name(path)}: not collected: {reason}" for reason in reasons]
 
 

@@ -112,5 +112,10 @@ def _name(unfinished: Path, file: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        with unfinished.open("rb") as source, file.open("xb") as target:
-            shutil.copyfileobj(source, target)
+        with file.open("xb"):  # keeps the name
+            pass
+        try:
+            unfinished.replace(file)
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
