@@ -12,6 +12,7 @@ from generator.notebook.dialects.sidecar import Sidecar, no_sidecar, sidecar_of
 from generator.runner.document.document import join_text
 from generator.runner.document.saving import Write, file_writer
 from generator.shared.failures import BadInputsError
+from generator.shared.safe_text import redacted
 
 _PAPERMILL = ("s3", "adl", "abs", "http", "https", "gs", "hdfs")
 PIPE = "-"
@@ -128,7 +129,7 @@ def _to_stdout(parts: Iterable[bytes]) -> None:
 
 def redact_address(address: str) -> str:
     """Return an address without passwords and signatures."""
-    return re.sub(r"\?.*", "?…", re.sub(r"(?<=://)[^/@]*@", "", address))
+    return re.sub(r"\?.*", "?…", redacted(re.sub(r"(?<=://)[^/]*@", "", address)))
 
 
 def _cause(error: Exception) -> str:
