@@ -60,3 +60,17 @@ def test_text_that_is_gone_is_not_waited_for(written: _Written) -> None:
     assert written.read(size) == ""
     _run("echo next >&2", written)
     assert written.read(written.size()) == "next\n"
+
+
+@pytest.mark.parametrize("later", [6, 100_000], ids=["short", "longer than one read"])
+def test_text_that_replaced_an_emptied_one_is_read_once(written: _Written, later: int) -> None:
+    """A program may empty the text and write again between the moment when its size is noted and when it is read."""
+    _run(f"head -c {later + 50_000} /dev/zero | tr '\\0' a >&2", written)
+    size = written.size()
+    os.truncate(f"/proc/self/fd/{written.descriptor}", 0)
+    _run(f"head -c {later} /dev/zero | tr '\\0' b >&2", written)
+
+    assert written.read(size) == "b" * later
+    assert written.read(written.size()) == ""
+    _run("echo next >&2", written)
+    assert written.read(written.size()) == "next\n"

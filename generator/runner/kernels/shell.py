@@ -52,13 +52,15 @@ class _Written:
         start = self._position
         while self._position < end:
             data = os.pread(self.descriptor, min(_PART, end - self._position), self._position)
-            if not data:  # emptied after its size was noted
-                self._position = 0
+            if not data:  # emptied after its size was noted, and perhaps written again
+                if self.size() < self._position:
+                    self._position = 0
                 break
             self._position += len(data)
             parts.append(self._decoder.decode(data))
-        if end - start > _PART:
-            ctypes.CDLL(None).fallocate64(self.descriptor, _PUNCH_HOLE, ctypes.c_long(0), ctypes.c_long(end))
+        if self._position - start > _PART:
+            read = ctypes.c_long(self._position)
+            ctypes.CDLL(None).fallocate64(self.descriptor, _PUNCH_HOLE, ctypes.c_long(0), read)
         return "".join(parts)
 
     def close(self) -> None:
