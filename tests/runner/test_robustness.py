@@ -136,6 +136,13 @@ for levels in (100, 600, 3000):
 glue('value', deep(600))
 glue('text', '[' * 600 + ']' * 600)
 """
+_MANY_DIGITS = """
+import sys
+from IPython.display import display
+sys.set_int_max_str_digits(0)
+for _ in range(7):
+    display({'application/json': 10 ** 5000}, raw=True)
+"""
 _RAW_MESSAGES = """
 kernel = get_ipython().kernel
 for kind, content in (('display_data', {'data': {'text/plain': 'x'}}), ('stream', {'name': 'stdout', 'text': None})):
@@ -155,6 +162,7 @@ for kind, content in (('display_data', {'data': {'text/plain': 'x'}}), ('stream'
         pytest.param(_RAW_MESSAGES, id="raw-messages"),
         "import sys\nsys.stdout.close()",
         pytest.param(_DEEP, id="deep"),
+        pytest.param(_MANY_DIGITS, id="many digits"),
         "breakpoint()",
         "from dateutil.parser import *\nparse('2020-01-01')\nimport dateutil.parser as d\nd.isoparse(b'2020-01-01')",
         "import jupyter_client as j\nj.KernelManager, j.write_connection_file, j.__version__",
@@ -168,6 +176,16 @@ def test_no_output_of_a_notebook_ends_the_run(cell: str, here: Folder) -> None:
     assert done.returncode == 0, done.stderr
     assert (here.folder / "reached").exists()
     nbformat.read(here.folder / "out.ipynb", as_version=4)
+
+
+def test_outputs_with_numbers_of_more_digits_than_python_reads_are_left_out(here: Folder) -> None:
+    here.write("n = 1", _MANY_DIGITS, "print('next')")
+
+    done = here.run("in.ipynb", "out.ipynb")
+
+    assert done.returncode == 0, done.stderr
+    assert here.texts().count("an output was left out: it is not JSON, or has a whole number of too many digits") == 7
+    assert "next" in here.texts()
 
 
 def test_outputs_of_more_levels_than_programs_read_are_left_out(here: Folder) -> None:

@@ -37,6 +37,7 @@ from test_robustness import (
     test_an_odd_notebook_runs_or_is_refused_in_one_line,
     test_no_output_of_a_notebook_ends_the_run,
     test_outputs_of_more_levels_than_programs_read_are_left_out,
+    test_outputs_with_numbers_of_more_digits_than_python_reads_are_left_out,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.group("served-ways")]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from generator.runner.kernels.forked import Channel, ForkedProcess
 from generator.runner.kernels.shell import _Written
 
 
@@ -74,3 +76,17 @@ def test_text_that_replaced_an_emptied_one_is_read_once(written: _Written, later
     assert written.read(written.size()) == ""
     _run("echo next >&2", written)
     assert written.read(written.size()) == "next\n"
+
+
+@pytest.mark.parametrize("text", ["[" * 300 + "]" * 300, "1" * 5000, "{"], ids=["levels", "digits", "no JSON"])
+def test_a_message_that_cannot_be_read_does_not_keep_a_child_from_its_end(text: str) -> None:
+    """A run that has failed leaves messages in the channel, before the report of its child."""
+    process = ForkedProcess.__new__(ForkedProcess)
+    process.channel, process.fileno, process._code = Channel(), None, 0
+    for one in (text, '{"kind": "status"}', text, '{"report": {"modules": ["a"]}}'):
+        process.channel.theirs.sendall(struct.pack(">I", len(one)) + one.encode())
+
+    process.end()
+
+    assert process.channel.report == {"modules": ["a"]}
+    process.channel.theirs.close()

@@ -69,7 +69,7 @@ class Channels:
         return identity
 
     def receive(self, channel: zmq.Socket[bytes]) -> Message | None:
-        """Return the next pending message; None without one or with an invalid signature."""
+        """Return the next pending message; None without one, or with an invalid signature or header."""
         try:
             frames = channel.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
@@ -81,13 +81,16 @@ class Channels:
             return None
         if self._key and not _is_same(signature, self._signature(frames[at + 2 : at + 6])):
             return None
-        head = _unpack(header)
+        try:
+            head, answered = _unpack(header), _unpack(parent)
+        except (RecursionError, ValueError):
+            return None
         self.received.note(str(head.get("msg_id", "")), published=channel is self.iopub)
-        parent_id, time = str(_unpack(parent).get("msg_id", "")), str(head.get("date", ""))
+        parent_id, time = str(answered.get("msg_id", "")), str(head.get("date", ""))
         try:
             found = _unpack(content)
-        except RecursionError:
-            return left_out(parent_id, time)
+        except (RecursionError, ValueError) as error:
+            return left_out(parent_id, time, error)
         return Message(
             kind=str(head.get("msg_type", "")), parent=parent_id, time=time, content=found, buffers=tuple(buffers)
         )
@@ -115,6 +118,10 @@ def _pack(part: Mapping[str, Any]) -> bytes:
 
 
 def _unpack(part: bytes) -> dict[str, Any]:
-    """Parse a part of a message; invalid UTF-8, such as in old file names, is replaced."""
+    """Parse a part of a message; invalid UTF-8, such as in old file names, is replaced.
+
+    Raises:
+        RecursionError, ValueError: as `read_json`.
+    """
     content = read_json(part.decode("utf-8", "replace"))
     return content if isinstance(content, dict) else {}

@@ -20,9 +20,12 @@ class Message:
     buffers: tuple[bytes, ...] = ()
 
 
-def left_out(parent: str, time: str) -> Message:
-    """Return what takes the place of a published message with more than `deepest` levels."""
-    text = f"packmill: an output was left out: its JSON has more than {deepest} lists and objects in each other\n"
+def left_out(parent: str, time: str, error: RecursionError | ValueError) -> Message:
+    """Return what takes the place of a published message that `read_json` refuses."""
+    reason = f"its JSON has more than {deepest} lists and objects in each other"
+    if isinstance(error, ValueError):
+        reason = "it is not JSON, or has a whole number of too many digits"
+    text = f"packmill: an output was left out: {reason}\n"
     return Message("stream", parent, time, {"name": "stderr", "text": text})
 
 

@@ -116,9 +116,9 @@ class ShellSession:
                 raise CellTooLongError
             try:
                 parts = channel.receive(left)
-            except RecursionError:
+            except (RecursionError, ValueError) as error:
                 self._take_text(take)
-                return left_out(self.current_request, datetime.now(timezone.utc).isoformat())
+                return left_out(self.current_request, datetime.now(timezone.utc).isoformat(), error)
             self._take_text(take, parts["written"] if parts else None)
             if parts and "kind" in parts:
                 return Message(parts["kind"], parts["parent"], parts["time"], parts["content"])
