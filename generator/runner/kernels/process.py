@@ -110,6 +110,10 @@ def _ending_with_parent() -> Callable[[], None]:
 
 _TERMINATE_TIMEOUT = 0.2
 """Seconds between SIGTERM and SIGKILL."""
+_STRAYS_TIMEOUT = 2.0
+"""Seconds in which processes that a run left behind are looked for and killed, as they may start others meanwhile."""
+_MARK = "PACKMILL_KERNEL"
+"""The variable by which processes of a kernel that left its group are recognized."""
 
 
 class KernelProcess:
@@ -129,7 +133,7 @@ class KernelProcess:
         """Start the kernel; output outside its channels goes to the file descriptor ``log``, else to stderr.
 
         ``environment`` replaces that of `build_environment`. With ``ends_with_parent``, the kernel is killed when the
-        thread that started it ends, also by a signal.
+        thread that started it ends, also by a signal; and `end` kills what the kernel started outside its group, too.
 
         Raises:
             OSError: the kernel's program cannot be started.
@@ -142,10 +146,12 @@ class KernelProcess:
         command = _build_command(kernel, file)
         self.keeps_output = str(_lean_start) in command
         """Whether the kernel keeps all output until it is read."""
+        mark = {_MARK: os.urandom(16).hex()} if ends_with_parent else {}
+        self._mark = "".join(f"{name}={value}" for name, value in mark.items())
         self._process = subprocess.Popen(
             command,
             cwd=cwd,
-            env=environment or build_environment(kernel),
+            env={**(environment or build_environment(kernel)), **mark},
             stdin=subprocess.DEVNULL,
             stdout=2 if log is None else log,
             stderr=log,
@@ -178,6 +184,8 @@ class KernelProcess:
             self._ends_within(_TERMINATE_TIMEOUT)
         self._signal(signal.SIGKILL)
         self._reap(0)
+        if self._mark:
+            _kill_strays(self._mark)
         if self.fileno is not None:
             os.close(self.fileno)
             self.fileno = None
@@ -204,6 +212,25 @@ class KernelProcess:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+def _kill_strays(mark: str) -> None:
+    """Kill the processes that have a variable in the environment in which they started."""
+    deadline = time.monotonic() + _STRAYS_TIMEOUT
+    while (strays := _processes_with(mark.encode())) and time.monotonic() < deadline:
+        for pid in strays:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+def _processes_with(mark: bytes) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
 
 
 def open_pidfd(pid: int) -> int | None:

@@ -1,0 +1,71 @@
+"""What a kernel in a process of its own leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from waiting import has_ended, wait_until
+
+from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.specs import Kernel
+
+_LEAVES = """
+(setsid sh -c 'echo $$ >> pids; exec sleep 300' &)
+nohup setsid sh -c 'echo $$ >> pids; sleep 300; true' &
+until [ "$(wc -l < pids)" = 2 ]; do sleep 0.01; done
+touch ready
+exec sleep 300
+"""
+
+
+def _start(folder: Path, *, ends_with_parent: bool) -> KernelProcess:
+    (folder / "pids").touch()
+    kernel = Kernel(name="sh", language="sh", argv=("sh", "-c", _LEAVES), folder=folder)
+    connection = new_connection(kernel, folder)
+    process = KernelProcess(
+        kernel, connection=connection, runtime=folder, cwd=folder, log=None, ends_with_parent=ends_with_parent
+    )
+    wait_until((folder / "ready").exists, message="the kernel has left processes")
+    return process
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that no kernel started."""
+    process = subprocess.Popen(["sleep", "300"], start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_what_left_the_group_of_a_kernel_of_a_worker_ends_with_it(
+    tmp_path: Path, other: subprocess.Popen[bytes]
+) -> None:
+    (tmp_path / "next").mkdir()
+    following = _start(tmp_path / "next", ends_with_parent=True)
+    ended = _start(tmp_path, ends_with_parent=True)
+
+    ended.end()
+
+    left, own = ([int(pid) for pid in (place / "pids").read_text().split()] for place in (tmp_path, tmp_path / "next"))
+    wait_until(lambda: all(map(has_ended, left)), message="all processes of the kernel ended")
+    assert not any(map(has_ended, [*own, following.process_id, other.pid]))
+    following.end()
+    wait_until(lambda: all(map(has_ended, own)), message="all processes of the other kernel ended")
+
+
+def test_a_program_that_a_notebook_starts_for_good_outlives_a_command(tmp_path: Path) -> None:
+    """As with papermill: a notebook of one's own may start a database."""
+    process = _start(tmp_path, ends_with_parent=False)
+
+    process.end()
+
+    left = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert not any(map(has_ended, left))
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
