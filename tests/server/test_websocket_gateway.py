@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -38,6 +39,7 @@ from generator.runner.server.gateway import modes, original
 from generator.runner.server.gateway.websocket import channels as channels_module
 from generator.runner.server.gateway.websocket import words
 from generator.runner.server.gateway.websocket.channels import KeptMessages, KernelChannels, check_message
+from generator.runner.server.tokens.store import TokenStore
 from generator.shared.failures import BadInputsError
 
 _MODE = ("--api", "jupyter-websocket")
@@ -553,6 +555,34 @@ def test_roles(closed: GatewayServer) -> None:
     assert [one["id"] for one in ben.ask("GET", "/api/kernels")[1]] == [of_ben["kernel"]["id"]]
     assert {kernel, of_ben["kernel"]["id"]} <= {one["id"] for one in admin.ask("GET", "/api/kernels")[1]}
     assert ann.ask("GET", "/metrics")[0] == 403
+
+
+def test_a_client_whose_token_is_revoked_runs_no_further_code(start: Start, tmp_path: Path) -> None:
+    store = TokenStore(tmp_path)
+    secrets = {name: store.create(name, "run") for name in ("ann", "ben")}
+    server = start("--data", str(tmp_path), "--no-fork")
+    ann, ben = (client_of(server, secrets[name]) for name in ("ann", "ben"))
+
+    with ann.channels(ann.start()) as of_ann, ben.channels(ben.start()) as of_ben:
+        assert of_ann.run("1 + 1").text == "2"
+        store.revoke("ann")
+        of_ann.socket.settimeout(20)
+        closed = ""
+        while not closed:
+            code, data = of_ann.socket.recv_data()
+            closed = data[2:].decode() if code == ABNF.OPCODE_CLOSE else ""
+        of_ann.socket.shutdown()
+        assert "the token is not valid any more" in closed
+        assert of_ben.run("2 + 2").text == "4"
+    store.close()
+    assert "token 'ann': revoked or expired" in server.log.read_text()
+
+
+def test_what_a_refused_client_still_sends_is_dropped() -> None:
+    """It is not obliged to end its side of the connection."""
+    client: Any = SimpleNamespace(_is_refused=True, subprotocol=_V1, session=None)
+
+    KernelChannels.handle_incoming_message(client, b"")
 
 
 def test_limits_of_a_server(limited: GatewayServer) -> None:

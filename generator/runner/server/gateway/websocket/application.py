@@ -190,6 +190,7 @@ class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
             return
         settings = self.settings
         access = settings.make_access(self)
+        self.personality.check_token = access.check_owner
         self.identity_provider.token = ""  # the same
         base = "/" + self.base_url.strip("/")
         limits = GateLimits(connections=settings.connections, body=settings.body, base="" if base == "/" else base)

@@ -16,6 +16,9 @@ from typing import Any
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from tornado.websocket import WebSocketClosedError
 
+from generator.runner.server.gateway.websocket.callers import caller
+from generator.runner.server.problems import ProblemError
+
 _V1 = "v1.kernel.websocket.jupyter.org"
 _MOST_PARTS = 10_000
 _MOST_UNSENT = 256 << 20
@@ -27,6 +30,7 @@ _PER_MESSAGE = 1000
 _INVALID = 1007
 """The code of RFC 6455, section 7.4.1, for a message that is not what its protocol has."""
 _TOO_SLOW = 1008
+_REFUSED = 1008
 _MISTAKES = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError, struct.error)
 
 
@@ -35,7 +39,30 @@ class KernelChannels(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
 
     _is_counted = False
     _has_ended = False
+    _is_refused = False
     _unsent = 0
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        identity = caller.get()
+        self._token = identity.name if identity else ""
+
+    @classmethod
+    def refuse_invalid(cls, check_token: Callable[[str], None]) -> None:
+        """Disconnect the clients whose token is revoked or expired, or may not run code any more."""
+        for client in list(cls._open_sockets):
+            if isinstance(client, cls):
+                client.refuse_if_invalid(check_token)
+
+    def refuse_if_invalid(self, check_token: Callable[[str], None]) -> None:
+        """Disconnect the client if its token is not valid any more."""
+        try:
+            if not self._is_refused:
+                check_token(self._token)
+        except ProblemError as error:
+            self._is_refused = True  # a client can go on sending for a while
+            self.log.warning("kernel %s: a client is disconnected: %s", self.kernel_id, error.detail)
+            self.websocket_handler.close(_REFUSED, "the token is not valid any more")
 
     def connect(self) -> Any:
         """Begin to pass messages on; counts as a connection of the kernel."""
@@ -54,6 +81,8 @@ class KernelChannels(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
 
     def handle_incoming_message(self, incoming_msg: str | bytes) -> None:
         """Send a client's message to the kernel; one of another form ends the connection."""
+        if self._is_refused:
+            return
         try:
             check_message(incoming_msg, is_v1=self.subprotocol == _V1)
             super().handle_incoming_message(incoming_msg)

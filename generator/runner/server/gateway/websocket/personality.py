@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_server.utils import url_path_join
 from kernel_gateway.jupyter_websocket import JupyterWebsocketPersonality
 
+from generator.runner.server.gateway.websocket.channels import KernelChannels
 from generator.runner.server.gateway.websocket.handlers import check_handlers
 from generator.runner.server.gateway.websocket.operation import (
     GatewayMetrics,
@@ -41,6 +42,8 @@ class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
 
     bounds = KernelBounds()
     on_failure: Callable[[str], None] = print
+    check_token: Callable[[str], None] | None = None
+    """Raises a `ProblemError` for the name of a token that may not run code any more."""
 
     @property
     def metrics(self) -> GatewayMetrics:
@@ -69,9 +72,14 @@ class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
         return [*placed, *check_handlers(super().create_request_handlers())]
 
     async def watch(self) -> None:
-        """End kernels that exceed a bound, until the task is canceled."""
+        """End kernels that exceed a bound, and connections whose token was revoked, until the task is canceled."""
         while True:
             await asyncio.sleep(_INTERVAL)
+            try:
+                if self.check_token is not None:
+                    KernelChannels.refuse_invalid(self.check_token)
+            except Exception as error:  # noqa: BLE001 - such as of the tokens' database
+                self.log.warning("the tokens of clients cannot be checked: %s", error)
             for kernel_id, manager in self.parent.kernel_manager.managers().items():
                 try:
                     await self._check(kernel_id, manager)
