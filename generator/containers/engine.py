@@ -13,6 +13,8 @@ from typing import Any
 
 import docker
 import docker.errors
+import requests
+from urllib3.exceptions import HTTPError
 
 from generator.containers.limits import container_limits
 from generator.request.settings import read_settings
@@ -59,7 +61,7 @@ def open_client() -> Iterator[docker.DockerClient]:
     """Open a client of the engine at DOCKER_HOST or the default socket.
 
     Raises:
-        EngineMissingError: no engine answers.
+        EngineMissingError: no engine answers, or it ends while the client is open.
     """
     with ExitStack() as stack:
         try:
@@ -68,7 +70,10 @@ def open_client() -> Iterator[docker.DockerClient]:
         except docker.errors.DockerException as error:
             advice = "start Docker and try again, or let packmill set it up: packmill setup"
             raise EngineMissingError(f"no container engine answers: {advice}\n  {error}") from None
-        yield client
+        try:
+            yield client
+        except (docker.errors.DockerException, requests.RequestException, HTTPError) as error:
+            raise EngineMissingError(f"the container engine failed, or ended meanwhile; try again\n  {error}") from None
 
 
 def is_podman() -> bool:
@@ -192,7 +197,7 @@ def docker_errors_as_build_errors(reference: str) -> Iterator[None]:
 def untag(reference: str) -> None:
     """Remove a name of an image; layers that other images use stay."""
     # A name that stays is harmless; a finished build must not fail for it.
-    with open_client() as client, suppress(docker.errors.DockerException):
+    with suppress(docker.errors.DockerException, EngineMissingError), open_client() as client:
         client.images.remove(reference, noprune=True)
 
 
