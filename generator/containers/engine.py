@@ -21,6 +21,8 @@ from generator.request.settings import read_settings
 from generator.shared.errors import EngineMissingError, ImageBuildError, UsageError
 from generator.subprocesses.commands import run, run_within
 
+_FAILURES = (docker.errors.DockerException, requests.RequestException, HTTPError)
+"""What the Docker SDK raises; the latter two, of the libraries below it, if the engine ends while it answers."""
 _RUN_LIMIT = 300.0
 """Time limit of a command in a container, in seconds."""
 _MOST_OUTPUT = 16 << 20
@@ -67,12 +69,12 @@ def open_client() -> Iterator[docker.DockerClient]:
         try:
             client = stack.enter_context(closing(docker.from_env(timeout=600)))
             client.ping()
-        except docker.errors.DockerException as error:
+        except _FAILURES as error:
             advice = "start Docker and try again, or let packmill set it up: packmill setup"
             raise EngineMissingError(f"no container engine answers: {advice}\n  {error}") from None
         try:
             yield client
-        except (docker.errors.DockerException, requests.RequestException, HTTPError) as error:
+        except _FAILURES as error:
             raise EngineMissingError(f"the container engine failed, or ended meanwhile; try again\n  {error}") from None
 
 

@@ -20,9 +20,10 @@ class _Engine(BaseHTTPRequestHandler):
     """Answers which version it is, and begins to answer a push."""
 
     protocol_version = "HTTP/1.1"
+    answered = ("/_ping", "/version")
 
     def do_GET(self) -> None:
-        if self.path.endswith(("/_ping", "/version")):
+        if self.path.endswith(self.answered):
             self._answer(200, _VERSION)
         elif self.path.endswith("/pushed:1/json"):
             self._answer(200, b'{"Id": "sha256:a"}')
@@ -45,6 +46,7 @@ class _Engine(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -80,6 +82,13 @@ def ending_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_an_engine_that_ends_meanwhile_is_an_error(call: Callable[[], object]) -> None:
     with pytest.raises(EngineMissingError, match="the container engine failed, or ended meanwhile"):
         call()
+
+
+def test_an_engine_that_ends_when_it_is_looked_for_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Engine, "answered", ("/version",))
+
+    with pytest.raises(EngineMissingError, match="no container engine answers"):
+        engine.storage_folder()
 
 
 def test_a_name_that_such_an_engine_keeps_is_no_error() -> None:
