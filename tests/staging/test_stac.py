@@ -404,6 +404,22 @@ class TestStagedOut:
         assert result.code == 0, result.err
         assert (tmp_path / "out" / "notes.txt").exists()
 
+    def test_a_result_with_the_path_of_an_item_is_not_overwritten(self, step: Runner, tmp_path: Path) -> None:
+        results = {"a.txt": "text", "a.stac/a.json": "mine", "b.txt": "text", "b.stac": "mine"}
+        for name, text in results.items():
+            path = tmp_path / "output" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        folder = {"class": "Directory", "path": str(tmp_path / "output")}
+
+        result = step("stage-out", {"output_path": {"directory": "stac"}, "output_dir": folder})
+
+        assert result.code == 0, result.err
+        for top in ("output", "stac"):
+            assert {name: (tmp_path / top / name).read_text() for name in results} == results
+        found = pystac.Catalog.from_file(str(tmp_path / "stac" / "catalog.json"))
+        assert {one.id for one in found.get_items()} == {"a-2", "a.stac-a", "b-2"}
+
     def test_a_result_called_catalog_is_not_overwritten(self, step: Runner, tmp_path: Path) -> None:
         (tmp_path / "output").mkdir()
         (tmp_path / "output" / "catalog.json").write_text("mine")

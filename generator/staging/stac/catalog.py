@@ -62,8 +62,8 @@ def write_catalog(
     catalog = pystac.Catalog(id=name, description=description)
     taken: dict[str, int] = {}
     for stem, group in _group(folder, list(members), say).items():
-        identifier = _make_identifier(stem, taken)
-        place = folder / f"{identifier}.stac" / f"{identifier}.json"
+        identifier = _make_identifier(folder, stem, taken)
+        place = _item_folder(folder, identifier) / f"{identifier}.json"
         item = _build_item(pystac, identifier, group, folder, time)
         item.set_self_href(str(place))
         for member, asset in zip(group, item.assets.values(), strict=True):
@@ -125,16 +125,20 @@ def _real_path(path: Path) -> Path:
     return path.resolve()
 
 
-def _make_identifier(stem: str, taken: dict[str, int]) -> str:
-    """Return a unique ID for an Item, which is also a folder name."""
+def _make_identifier(folder: Path, stem: str, taken: dict[str, int]) -> str:
+    """Return a unique ID for an Item, which is also the name of a folder that is not there yet."""
     plain = safe_name(re.sub(r"[^\w.-]+", "_", stem.replace("/", "-")).strip("._"), otherwise="item", longest=80)
     number, one = taken.get(plain.casefold(), 1), plain
-    while one.casefold() in taken:
+    while one.casefold() in taken or os.path.lexists(_item_folder(folder, one)):
         number += 1
         one = f"{plain}-{number}"
     taken[plain.casefold()] = number  # counting from 1 again would take time with the square of the names
     taken.setdefault(one.casefold(), 1)
     return one
+
+
+def _item_folder(folder: Path, identifier: str) -> Path:
+    return folder / f"{identifier}.stac"
 
 
 def _build_item(pystac: Any, identifier: str, group: list[_Member], folder: Path, time: datetime) -> Any:
