@@ -136,6 +136,20 @@ class TestTheReader:
         assert found.remark
         assert time.monotonic() - before < 30
 
+    def test_files_that_take_too_long_together_get_a_remark_and_are_not_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reading, "_PROGRAM", "import time; time.sleep(60) # {path}")
+        monkeypatch.setattr(reading, "_TOTAL", 0.2)
+        before = time.monotonic()
+
+        found = reading.describe_files([tmp_path / f"{number}.tif" for number in range(100)])
+
+        assert {one.remark for one in found[1:] if one} == {
+            "not read, because reading all files took longer than 0 seconds"
+        }
+        assert time.monotonic() - before < 30
+
     def test_it_has_no_secret_of_the_step(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "pa55word")
         seen = tmp_path / "seen"

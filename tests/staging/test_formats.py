@@ -305,6 +305,34 @@ def test_files_that_would_run_code_or_lead_elsewhere_have_no_place(tmp_path: Pat
     }
 
 
+def test_billions_of_records_without_a_value_are_not_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "empty.nc").write_bytes(_netcdf_without_values(records=4_000_000_000))
+
+    items, log = deliver(tmp_path, tmp_path / "results")
+
+    assert items["empty"].get("bbox") is None
+    assert "took too long" not in log
+
+
+def _netcdf_without_values(*, records: int) -> bytes:
+    """Return a file of the classic format with a longitude and latitude for each pixel of images without columns."""
+
+    def text(value: str) -> bytes:
+        return len(value).to_bytes(4, "big") + value.encode() + bytes(-len(value) % 4)
+
+    def number(*values: int) -> bytes:
+        return b"".join(value.to_bytes(4, "big") for value in values)
+
+    def variable(name: str, units: str) -> bytes:
+        attributes = number(12, 1) + text("units") + number(2) + text(units)
+        return text(name) + number(2, 0, 1) + attributes + number(5, 8, 200)
+
+    dimensions = number(10, 2) + text("row") + number(0) + text("column") + number(0)
+    variables = variable("lat", "degrees_north") + variable("lon", "degrees_east")
+    return b"CDF\x01" + number(records) + dimensions + number(0, 0) + number(11, 2) + variables
+
+
 class _Touch:
     def __init__(self, path: str) -> None:
         self.path = path

@@ -18,6 +18,8 @@ from generator.staging.stac.formats.description import Description
 
 _TIMEOUT = 120.0
 """Seconds for one file."""
+_TOTAL = 1800.0
+"""Seconds for all files: many that are slow to read would keep a stage-out busy for days."""
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from generator.staging.stac.formats.program import serve; serve()"
 _ENVIRONMENT = {"PROJ_NETWORK": "OFF", "OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
 _LONGEST_ANSWER = 2**24
@@ -26,9 +28,9 @@ _LONGEST_ANSWER = 2**24
 def describe_files(paths: Sequence[Path]) -> list[Description | None]:
     """Return the descriptions of files and Zarr folders, None for those of formats without a place.
 
-    A file that ends or stops its reader gets a remark; the others are read nevertheless.
+    A file that ends or stops its reader gets a remark; the others are read nevertheless, until `_TOTAL` has passed.
     """
-    reader = _Reader()
+    reader = _Reader(deadline=time.monotonic() + _TOTAL)
     try:
         return [reader.describe(path) for path in paths]
     finally:
@@ -37,10 +39,13 @@ def describe_files(paths: Sequence[Path]) -> list[Description | None]:
 
 @dataclass(slots=True)
 class _Reader:
+    deadline: float
     process: subprocess.Popen[bytes] | None = None
     received: bytearray = field(default_factory=bytearray)
 
     def describe(self, path: Path) -> Description | None:
+        if time.monotonic() > self.deadline:
+            return Description(remark=f"not read, because reading all files took longer than {_TOTAL:.0f} seconds")
         try:
             fields = json.loads(self._ask(path))
             return Description.from_json(fields) if fields else None
@@ -61,7 +66,7 @@ class _Reader:
         """
         with selectors.DefaultSelector() as selector:
             selector.register(descriptor, selectors.EVENT_READ)
-            deadline = time.monotonic() + _TIMEOUT
+            deadline = min(time.monotonic() + _TIMEOUT, self.deadline)
             while b"\n" not in self.received:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     raise TimeoutError

@@ -43,6 +43,8 @@ class Variable:
 
         if not self.is_numeric or math.prod(self.shape) > _MOST_VALUES:
             raise ValueError(self.name)
+        if not math.prod(self.shape):
+            return numpy.empty(0)  # without looking for records, which can be billions
         raw = numpy.asarray(self.read())
         values = raw.astype("float64")
         for name in ("_FillValue", "missing_value"):
