@@ -32,7 +32,6 @@ def write_report(outdir: Path, results: Sequence[Result], *, package: str, table
     data = {
         "columns": names,
         "records": [[record.get(name) for name in names] for record in shown],
-        "paths": sorted(_path_columns(names, shown)),
         "hidden": len(columns) - len(names),
     }
     parts = data_folder("templates") / "package" / "map"
@@ -73,19 +72,6 @@ def _shown_columns(columns: Sequence[str], records: Sequence[Mapping[str, Any]])
 def _as_script(data: Any) -> str:
     """Return JSON that cannot end the script element (HTML, "Restrictions for contents of script elements")."""
     return json.dumps(data, ensure_ascii=False, allow_nan=False, default=str).replace("<", "\\u003c")
-
-
-def _path_columns(columns: Sequence[str], records: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the columns whose values are paths: of the outputs, which are below the row's folder."""
-    found = set()
-    for record in records:
-        place = record.get("folder")
-        for name in columns:
-            items = record.get(name)
-            first = items[0] if isinstance(items, list) and items else items
-            if place and isinstance(first, str) and first.startswith(f"{place}/"):
-                found.add(name)
-    return found
 
 
 def _reasons(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, Mapping[str, Any]]]:

@@ -1,7 +1,7 @@
 // Shows the rows of a map: sorted, filtered, a page at a time; and a plot of two columns.
 "use strict";
 
-const { columns, records, paths, hidden } = JSON.parse(document.getElementById("data").textContent);
+const { columns, records, hidden } = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 50;
 const MOST_POINTS = 5000;
 const LONG = 24; // characters that a column has room for, also in a table of many columns
@@ -43,12 +43,18 @@ function link(path) {
   return element("a", { href: address(path) }, element("img", { src: address(path), alt: name, loading: "lazy" }));
 }
 
-function cell(value, column) {
+// Files of a row are below its folder; any other text could be an address that a notebook chose.
+function areFiles(values, record) {
+  const start = `${record[columns.indexOf("folder")]}/`;
+  const isFile = (value) =>
+    typeof value === "string" && value.startsWith(start) && !value.split("/").includes("..");
+  return values.length > 0 && values.every(isFile);
+}
+
+function cell(value, column, record) {
   if (value === null) return element("td");
   const files = (Array.isArray(value) ? value : [value]).filter(Boolean);
-  if (paths.includes(columns[column]) && files.every((file) => typeof file === "string")) {
-    return element("td", {}, ...files.map(link));
-  }
+  if (areFiles(files, record)) return element("td", {}, ...files.map(link));
   if (columns[column] === "state") return element("td", { className: value }, value);
   if (typeof value === "number") return element("td", { className: "number" }, numberOf(value, column));
   const text = (isObject(value) ? fieldsOf(value) : textOf(value)).slice(0, 500);
@@ -76,7 +82,7 @@ function show() {
   const last = Math.max(0, Math.ceil(found.length / PAGE) - 1);
   page = Math.min(page, last);
   const shown = found.slice(page * PAGE, (page + 1) * PAGE);
-  body.replaceChildren(...shown.map((record) => element("tr", {}, ...record.map(cell))));
+  body.replaceChildren(...shown.map((record) => element("tr", {}, ...record.map((value, column) => cell(value, column, record)))));
   filters.querySelector("output").value = `${found.length} of ${records.length} rows`;
   const turn = (text, to) => {
     const button = element("button", { type: "button", disabled: to < 0 || to > last }, text);

@@ -85,6 +85,21 @@ def test_the_page_shows_sorts_and_filters_rows(page: Page) -> None:
     expect(page.get_by_text("1 of 120 rows")).to_be_visible()
 
 
+def test_only_files_of_a_row_are_links(browser: Browser, tmp_path: Path) -> None:
+    """Other texts could name hosts, which a browser would contact: on Windows also by file sharing."""
+    texts = {1: "rows/001/a.txt", 2: ["rows/002/b.txt", "//files.example/share/x.png"], 3: "rows/003/../../c.txt"}
+    rows = [result(number, scraps={"figure": text}) for number, text in texts.items()]
+    report = write_report(tmp_path, rows, package="trees", tables=[])
+    opened = browser.new_page()
+
+    opened.goto(report.as_uri())
+
+    links = opened.locator("tbody a, tbody img")
+    assert [link.get_attribute("href") for link in links.all()] == ["rows/001/a.txt"]
+    expect(opened.get_by_role("cell", name="//files.example/share/x.png")).to_be_visible()
+    opened.close()
+
+
 def test_results_come_next_to_the_values_of_a_row(page: Page) -> None:
     heads = " ".join(page.locator("th").all_inner_texts())
 
