@@ -37,9 +37,11 @@ _config_type = "application/vnd.oci.image.config.v1+json"
 _artifact_type = "application/vnd.dev.cosign.artifact.{ending}.v1+json"
 """What cosign calls signatures ("sig") and attestations ("att") among an image's referrers."""
 _LARGEST = 4 << 20
-"""Bytes of a manifest and of a payload that are read."""
+"""Bytes of a manifest that are read."""
+_LARGEST_BLOB = 32 << 20
+"""Bytes of a payload or envelope that are read; larger ones count as those of others."""
 _MOST = 100
-"""Signatures of an image that are checked."""
+"""Signatures or attestations of an image that are checked, the newest ones."""
 
 
 def sign_image(image: str, key: SigningKey, predicates: Mapping[str, Any], *, login: Login | None) -> None:
@@ -56,7 +58,7 @@ def sign_image(image: str, key: SigningKey, predicates: Mapping[str, Any], *, lo
     signature = base64.b64encode(key.sign(payload)).decode()
     try:
         with _open(image, "sig", login) as signatures:
-            if not any(_is_signature(one, digest, key.public, signatures) for one in signatures.layers()):
+            if not _is_among(signatures.layers(), digest, key.public, signatures):
                 signatures.add([(payload, payload_type, {_annotation: signature})])
         if predicates:
             with _open(image, "att", login) as attestations:
@@ -78,10 +80,10 @@ def verify_image(image: str, key: VerifyingKey, *, login: Login | None) -> None:
     try:
         with _open(image, "sig", login) as signatures:
             layers = signatures.layers()
-            signed = any(_is_signature(one, digest, key, signatures) for one in layers)
+            signed = _is_among(layers, digest, key, signatures)
             if not signed:
                 layers += (others := signatures.layers_of_referrers())
-                signed = any(_is_signature(one, digest, key, signatures) for one in others)
+                signed = _is_among(others, digest, key, signatures)
     except _failures() as error:
         raise SignatureError(f"{image}: its signature cannot be read: {_line(error)}") from None
     if not layers:
@@ -109,8 +111,13 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def _is_among(layers: list[Any], digest: str, key: VerifyingKey, tag: _Tag) -> bool:
+    """Whether a signature of the key is among the newest layers; new ones are added at the end."""
+    return any(_is_signature(one, digest, key, tag) for one in reversed(layers[-_MOST:]))
+
+
 def _is_signature(layer: Any, digest: str, key: VerifyingKey, tag: _Tag) -> bool:
-    if layer.get("mediaType") != payload_type:
+    if layer.get("mediaType") != payload_type or _is_too_large(layer):
         return False
     try:
         signature = base64.b64decode((layer.get("annotations") or {}).get(_annotation, ""), validate=True)
@@ -123,7 +130,8 @@ def _is_signature(layer: Any, digest: str, key: VerifyingKey, tag: _Tag) -> bool
 def _attest(stated: list[dict[str, Any]], key: SigningKey, tag: _Tag) -> None:
     """Add what is stated, without what the key attested of the same types before; write nothing if all is there."""
     layers, kinds = tag.layers(), {one["predicateType"] for one in stated}
-    attested = [(layer, _attested(layer, key.public, tag)) for layer in layers]
+    older = [(layer, None) for layer in layers[:-_MOST]]
+    attested = [*older, *((layer, _attested(layer, key.public, tag)) for layer in layers[-_MOST:])]
     kept = [layer for layer, one in attested if one is None or one in stated or one.get("predicateType") not in kinds]
     missing = [one for one in stated if one not in [known for _, known in attested]]
     if missing or len(kept) < len(layers):
@@ -136,7 +144,13 @@ def _attest(stated: list[dict[str, Any]], key: SigningKey, tag: _Tag) -> None:
 
 def _attested(layer: Any, key: VerifyingKey, tag: _Tag) -> dict[str, Any] | None:
     """Return what a layer states; None if the key did not sign it."""
-    return open_envelope(tag.read(layer), key) if layer.get("mediaType") == envelope_type else None
+    if layer.get("mediaType") != envelope_type or _is_too_large(layer):
+        return None
+    return open_envelope(tag.read(layer), key)
+
+
+def _is_too_large(layer: Any) -> bool:
+    return int(layer["size"]) > _LARGEST_BLOB
 
 
 @contextmanager
@@ -163,18 +177,16 @@ class _Tag:
         require_success(answer)
         if len(answer.content) > _LARGEST:
             raise ValueError("the list of signatures is too large")
-        return list(json.loads(answer.content)["layers"])[:_MOST]
+        return list(json.loads(answer.content)["layers"])
 
     def layers_of_referrers(self) -> list[Any]:
         """Return the descriptors of the layers of all artifacts of this kind that refer to the image."""
         found = referrers(self._registry, self._container, self._digest, self._kind)
-        return [layer for manifest in found for layer in manifest["layers"]][:_MOST]
+        return [layer for manifest in found for layer in manifest["layers"]]
 
     def read(self, layer: Any) -> bytes:
         """Read a blob, and check its digest."""
         digest = str(layer["digest"])
-        if int(layer["size"]) > _LARGEST * 8:
-            raise ValueError("a signature is too large")
         answer = self._get(f"{self._registry.prefix}://{self._container.get_blob_url(digest)}", {})
         require_success(answer)
         content = bytes(answer.content)

@@ -20,6 +20,7 @@ from waiting import wait_until
 
 from generator.build import pipeline
 from generator.cli import main
+from generator.containers import signatures
 from generator.containers.registry_images import look_up
 from generator.containers.registry_session import anonymous
 from generator.containers.signatures import sign_image, verify_image
@@ -86,6 +87,31 @@ def test_signatures_of_others_stay_and_the_own_is_not_repeated(image: str) -> No
     for _, public in (first, second):
         verify_image(image, public, login=anonymous)
     assert len(layers(image, "sig")) == len(layers(image, "att")) == 2
+
+
+def test_signatures_of_others_stay_beyond_the_number_that_is_checked(
+    image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signatures, "_MOST", 2)
+    pairs = [keys("ed25519") for _ in range(4)]
+    for private, _ in pairs:
+        sign_image(image, private, {predicate_type: predicate()}, login=anonymous)
+
+    assert len(layers(image, "sig")) == len(layers(image, "att")) == 4
+    for _, public in pairs[-2:]:
+        verify_image(image, public, login=anonymous)
+
+
+def test_an_attestation_of_others_that_is_too_large_is_kept_unread(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = {predicate_type: {**predicate(), "more": "x" * 20_000}}
+    sign_image(image, keys("ecdsa")[0], large, login=anonymous)
+    monkeypatch.setattr(signatures, "_LARGEST_BLOB", 10_000)
+    private, public = keys("ecdsa")
+
+    sign_image(image, private, {predicate_type: predicate()}, login=anonymous)
+
+    verify_image(image, public, login=anonymous)
+    assert len(layers(image, "att")) == 2
 
 
 def test_signing_an_unchanged_image_again_writes_nothing(image: str) -> None:
