@@ -322,6 +322,21 @@ def test_old_records_of_images_go_and_the_secret_of_caches_stays(
     assert (notes.parent / "cache-secret").exists()
 
 
+def test_a_record_that_cannot_be_removed_keeps_no_pipeline(
+    service: DataFolder, packmill: Callable[..., Finished], tmp_path: Path
+) -> None:
+    record = tmp_path / "cache/packmill/images/old.json"
+    record.mkdir(parents=True)  # as little a file to remove as one of another user
+    os.utime(record, (time.time() - 40 * 86400,) * 2)
+
+    before = len(service.numbers())
+
+    done = packmill("prune", "--yes")
+
+    assert (done.code, record.exists()) == (0, True)
+    assert len(service.numbers()) < before
+
+
 @pytest.mark.parametrize("days", ["-1", "nan", "1e9"])
 def test_an_age_has_to_be_a_number_of_days(packmill: Callable[..., Finished], days: str) -> None:
     assert packmill("prune", f"--older-than={days}").code == 2

@@ -32,6 +32,9 @@ def old_notes(*, before: float) -> tuple[Removal, ...]:
 
 
 def _remove(paths: list[Path]) -> bool:
-    for path in paths:
-        path.unlink(missing_ok=True)
+    try:
+        for path in paths:
+            path.unlink(missing_ok=True)
+    except OSError:  # a folder of another user, or one that cannot be written to
+        return False
     return True
