@@ -207,6 +207,9 @@ def test_outputs_of_more_levels_than_programs_read_are_left_out(here: Folder) ->
         {"cells": [{"cell_type": "code", "source": "1", "metadata": [1], "outputs": 5}]},
         {"cells": [{"cell_type": "code", "source": "1", "metadata": {"tags": 5, "papermill": 1}, "outputs": [1, "x"]}]},
         {"cells": [{"cell_type": "markdown", "source": "1", "attachments": "x"}]},
+        {"cells": [{"cell_type": "markdown", "source": "1", "attachments": {"x": 5}, "outputs": [1]}]},
+        {"cells": [{"cell_type": "raw", "source": "1", "outputs": [{"output_type": "stream"}]}]},
+        {"cells": [{"cell_type": "code", "source": "", "outputs": [{"output_type": "stream"}, {"data": 5}]}]},
     ],
 )
 def test_an_odd_notebook_runs_or_is_refused_in_one_line(broken: dict[str, Any], here: Folder) -> None:

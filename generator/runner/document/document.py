@@ -215,12 +215,21 @@ def _normalize_cell(cell: dict[str, Any]) -> dict[str, Any]:
         metadata["tags"] = []
     if not isinstance(metadata.get("papermill", {}), dict):
         del metadata["papermill"]
+    sound.pop("outputs", None)
     if kind == "code":
         outputs = cell.get("outputs")
-        sound["outputs"] = [one for one in outputs if isinstance(one, dict)] if isinstance(outputs, list) else []
-    if "attachments" in cell and not isinstance(cell["attachments"], dict):
-        del sound["attachments"]
+        sound["outputs"] = [one for one in outputs if _is_output(one)] if isinstance(outputs, list) else []
+    attachments = sound.pop("attachments", None)
+    if isinstance(attachments, dict):
+        sound["attachments"] = {name: bundle for name, bundle in attachments.items() if isinstance(bundle, dict)}
     return sound
+
+
+def _is_output(value: Any) -> bool:
+    """Check for the parts of an output that are read here (nbformat 4, "Code cell outputs")."""
+    if not isinstance(value, dict) or not isinstance(value.get("data", {}), dict):
+        return False
+    return value.get("output_type") != "stream" or isinstance(value.get("text"), (str, list))
 
 
 def _is_id(value: Any) -> bool:
