@@ -387,6 +387,16 @@ def test_sessions(client: KernelClient) -> None:
     assert session["id"] not in [one["id"] for one in client.ask("GET", "/api/sessions")[1]]
 
 
+def test_requests_at_once_for_one_path_share_a_session(client: KernelClient) -> None:
+    asked = {"path": "at-once.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: client.ask("POST", "/api/sessions", asked), range(4)))
+
+    assert {status for status, _ in answers} == {201}
+    assert len({session["kernel"]["id"] for _, session in answers}) == 1
+    assert client.ask("DELETE", f"/api/sessions/{answers[0][1]['id']}")[0] == 204
+
+
 def test_pages_of_other_sites(client: KernelClient) -> None:
     kernel = client.start()
     evil, good = {"Origin": "http://evil.example"}, {"Origin": "http://app.example"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+from weakref import WeakValueDictionary
 
 from kernel_gateway.services.sessions.sessionmanager import SessionManager
 from tornado import web
 
-from generator.runner.server.gateway.websocket.callers import may_see
+from generator.runner.server.gateway.websocket.callers import may_see, owner_of_new_kernel
 
 
 class Sessions(SessionManager):  # type: ignore[misc]
@@ -17,6 +19,18 @@ class Sessions(SessionManager):  # type: ignore[misc]
     """
 
     _sessions: list[dict[str, Any]]
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        self._creating: WeakValueDictionary[tuple[str, Any], asyncio.Lock] = WeakValueDictionary()
+
+    async def create_session(self, path: Any = None, *words: Any, **options: Any) -> Any:
+        """Start the kernel of a new session and return the session's model; requests at once for a path share one."""
+        lock = self._creating.setdefault((owner_of_new_kernel(), path), asyncio.Lock())
+        async with lock:
+            if row := self.get_session_by_key("path", path):
+                return self.row_to_model(row)
+            return await super().create_session(path, *words, **options)
 
     async def get_session(self, **key: Any) -> Any:
         """Return a session by its path or id; raises as in the Kernel Gateway."""
