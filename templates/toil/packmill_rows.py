@@ -10,12 +10,12 @@ FOLDER is shared by all nodes. packmill writes, before it starts the leader:
     durable_files.py    generator/shared/durable_files.py: it writes what rows left to the disk
     removal.py          generator/shared/removal.py: it removes what rows left
     plan.json           the fields of `Plan`
-    rows.jsonl          a row a line: {"number": …, "inputs": {…}, "mounts": [options of the container, …]}
+    rows.jsonl          a row a line: {"number": …, "inputs": {…}, "mounts": {path: option of the container, …}}
     stop                at any time: no further row starts
 
 The leader writes `begun` there once the workflow has its job store, from which another leader can continue.
 
-A job runs the rows [start, stop) of ``rows.jsonl`` in one container, by ``packmill-runner rows``, and leaves:
+A job runs the rows [start, stop) of ``rows.jsonl`` in a container, by ``packmill-runner rows``, and leaves:
 
     groups/START/answers.jsonl    a line for each row that ended: the runner's answer, "number", "left" (whether it left
                                   a folder), "seconds", and "container_ended"

@@ -49,17 +49,29 @@ class Group:
         while left and not self._stop.exists():
             temporary = mkdtemp(dir=self.temporary)
             try:
-                mounts = dict.fromkeys(mount for row in left for mount in row["mounts"])
-                is_alone = self.plan.isolated or len(mounts) > self.plan.most_folders
-                options = left[0]["mounts"] if is_alone else list(mounts)
-                self._fill(Container(self.plan, self.folder, temporary, options), left, is_alone=is_alone)
+                number, options = self._next_rows(left)
+                self._fill(Container(self.plan, self.folder, temporary, options), left, number)
             finally:
                 remove_tree(temporary)
 
-    def _fill(self, container: Container, left: deque, *, is_alone: bool) -> None:
-        """Give rows to a container until all have ended, or the container has; only one if it ``is_alone``."""
+    def _next_rows(self, left: deque) -> tuple[int, list[str]]:
+        """Return how many of the rows one container can run, and the options that mount their files.
+
+        A file that was removed meanwhile fails its row alone: no container starts with it.
+        """
+        number, mounts = 0, {}
+        for row in left:
+            more = row["mounts"].keys() - mounts.keys()
+            if number and (self.plan.isolated or len(mounts) + len(more) > self.plan.most_files):
+                break
+            number += 1
+            mounts |= row["mounts"]
+        return number, [option for path, option in mounts.items() if os.path.exists(path)]
+
+    def _fill(self, container: Container, left: deque, number: int) -> None:
+        """Give a number of rows to a container, until it has ended."""
         with container:
-            while left and not self._stop.exists():
+            while left and number and not self._stop.exists():
                 row = left[0]
                 began = time.monotonic()
                 name, answer = container.ask(row["inputs"])
@@ -80,7 +92,8 @@ class Group:
                 facts = {"number": row["number"], "left": has_left, "seconds": spent, "started": container.started}
                 self._store({**answer, **facts, "container_ended": container.has_ended})
                 left.popleft()
-                if has_died or is_large or container.exceeds_limits or is_alone:
+                number -= 1
+                if has_died or is_large or container.exceeds_limits:
                     return
 
     def _beyond_limits(self, excess: str) -> dict:

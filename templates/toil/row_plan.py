@@ -21,8 +21,8 @@ class Plan:
     """What a row may write, as in `WriteLimits`: "size" and "files"; "advice" follows the limit in a message."""
     copied_at_most: int
     """Bytes of results that packmill copies out of the reach of their container; it moves more once that has ended."""
-    most_folders: int
-    """Folders of input files that a container of several rows can read."""
+    most_files: int
+    """Input files and folders that a container of several rows can read."""
     gpu_options: list[str]
     isolated: bool
     rows: int

@@ -40,8 +40,8 @@ def containers() -> str:
 
 
 def test_a_table_becomes_a_table_of_results(several: Built, tmp_path: Path, packmill: Packmill) -> None:
-    (tmp_path / "a.txt").write_text("of a")
-    (tmp_path / "cities.csv").write_text("n,page,mode\n3,a.txt,\n-1,,b\n7,,\n")
+    (tmp_path / 'a, "b".txt').write_text("of a")
+    (tmp_path / "cities.csv").write_text('n,page,mode\n3,"a, ""b"".txt",\n-1,,b\n7,,\n')
 
     done = packmill("map", several.package / "good", tmp_path / "cities.csv", "--outdir", tmp_path / "out", "--json")
 

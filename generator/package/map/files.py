@@ -10,36 +10,39 @@ from generator.package.file_objects import file_objects, is_file_object, local_p
 from generator.shared.errors import UsageError
 
 _INSIDE = "/packmill/inputs"
-MOST_FOLDERS = 1000
-"""Folders that a container of several rows can read: Docker mounts them in seconds, and Linux takes no command with the
-options of some ten thousand."""
+MOST_FILES = 1000
+"""Input files and folders that a container of several rows can read: Docker mounts them in seconds, and Linux takes no
+command with the options of some ten thousand."""
 
 
 class Mounts:
-    """Folders of this machine that containers can read: those of the files, and the folders among the values."""
+    """Where containers see the files and folders among the values of rows: each file alone, without its folder.
+
+    Files of one folder are in one folder there as well: CWL's ``secondaryFiles`` are next to their file.
+    """
 
     def __init__(self, values: Iterable[Mapping[str, Any]]) -> None:
-        """Collect the folders of the values' files.
+        """Give each folder of the values' files a number.
 
         Raises:
             UsageError: a file is not on this machine.
         """
-        folders = {_mounted(_path(one)) for row in values for one in file_objects(dict(row))}
-        self._inside = {folder: f"{_INSIDE}/{number}" for number, folder in enumerate(sorted(folders), 1)}
-
-    @property
-    def are_too_many(self) -> bool:
-        """Whether a container cannot have all of them, so that each row needs one of its own."""
-        return len(self._inside) > MOST_FOLDERS
-
-    def options(self) -> Iterator[str]:
-        """Return the options of ``docker run``."""
-        yield from (mount_option(folder, inside, readonly=True) for folder, inside in self._inside.items())
+        folders = {_numbered(one) for row in values for one in file_objects(dict(row))}
+        self._numbers = {folder: number for number, folder in enumerate(sorted(folders), 1)}
 
     def of_row(self, values: Mapping[str, Any]) -> dict[Path, str]:
-        """Return the folders of a row's files, and where containers see them."""
-        folders = dict.fromkeys(_mounted(_path(one)) for one in file_objects(dict(values)))
-        return {folder: self._inside[folder] for folder in folders}
+        """Return the files and folders of a row, and where containers see them."""
+        return {_path(one): self._path_inside(one) for one in file_objects(dict(values))}
+
+    def of_first(self, rows: Iterable[Mapping[str, Any]]) -> dict[Path, str]:
+        """Return those of the first rows, as many as one container can have, and at least those of the very first."""
+        first: dict[Path, str] = {}
+        for values in rows:
+            files = self.of_row(values)
+            if first and len(first) + len(files.keys() - first.keys()) > MOST_FILES:
+                break
+            first |= files
+        return first
 
     def inside(self, value: Any) -> Any:
         """Return a value with the paths that a container has."""
@@ -48,22 +51,37 @@ class Mounts:
         if not isinstance(value, dict):
             return value
         items = {name: self.inside(item) for name, item in value.items() if name != "location"}
-        return {**items, "path": self._path(value)} if is_file_object(value) else items
+        return {**items, "path": self._path_inside(value)} if is_file_object(value) else items
 
-    def _path(self, one: Mapping[str, Any]) -> str:
-        path = _path(one)
-        folder = _mounted(path)
-        return self._inside[folder] if path == folder else f"{self._inside[folder]}/{path.name}"
+    def _path_inside(self, one: Mapping[str, Any]) -> str:
+        folder, is_input = _numbered(one)
+        place = f"{_INSIDE}/{self._numbers[folder, is_input]}"
+        return place if is_input else f"{place}/{_path(one).name}"
+
+
+def mount_options(files: Mapping[Path, str]) -> Iterator[str]:
+    """Return the options of ``docker run`` for input files.
+
+    One that was removed meanwhile fails its row alone: Docker starts no container with it.
+    """
+    yield from (mount_option(path, inside, readonly=True) for path, inside in files.items() if path.exists())
 
 
 def mount_option(source: Path, target: str, *, readonly: bool = False) -> str:
-    """Return the option of ``docker run`` that mounts a folder; its value is a line of CSV."""
-    quoted = str(source).replace('"', '""')
-    return f'--mount=type=bind,"source={quoted}",target={target}{",readonly" if readonly else ""}'
+    """Return the option of ``docker run`` that mounts a file or a folder; its value is a line of CSV."""
+    words = ("type=bind", f"source={source}", f"target={target}", *(["readonly"] if readonly else []))
+    return f"--mount={','.join(map(_csv_word, words))}"
 
 
-def _mounted(path: Path) -> Path:
-    return path if path.is_dir() else path.parent
+def _csv_word(word: str) -> str:
+    quoted = word.replace('"', '""')
+    return f'"{quoted}"' if word.startswith("source=") or quoted != word or set(word) & set(",\r\n") else word
+
+
+def _numbered(one: Mapping[str, Any]) -> tuple[Path, bool]:
+    """Return the folder that has a number, and whether it is an input itself: files in it are apart from that."""
+    path = _path(one)
+    return (path, True) if one["class"] == "Directory" else (path.parent, False)
 
 
 def _path(one: Mapping[str, Any]) -> Path:

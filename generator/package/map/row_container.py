@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.package.map.containers import ContainerPlan
-from generator.package.map.files import Mounts
+from generator.package.map.files import Mounts, mount_options
 from generator.package.map.folders import remove_folder
 from generator.package.map.records import whole_number
 from generator.shared.errors import EngineMissingError, RunError
@@ -44,12 +44,14 @@ class Container:
     Its times are limited if the package has a time limit.
     """
 
-    def __init__(self, plan: ContainerPlan, mounts: Mounts, *, memory: float = 1, one: bool = False) -> None:
-        """Start a container.
+    def __init__(
+        self, plan: ContainerPlan, mounts: Mounts, files: Mapping[Path, str], *, memory: float = 1, one: bool = False
+    ) -> None:
+        """Start a container that can read some of the files that ``mounts`` has.
 
         Raises:
             EngineMissingError: the engine's command is not installed.
-            RunError: the command cannot be started, such as with files in very many folders for one row.
+            RunError: the command cannot be started, such as with very many files for one row.
         """
         self.row: Any = None
         """What was asked for and has not been answered."""
@@ -63,7 +65,8 @@ class Container:
         """The limit that the container exceeds with what it writes; then it is killed."""
         self.is_overdue = False
         """Whether its time is over; then it is killed."""
-        self._mounts, self._oom_kills, self._name = mounts, 0, ""
+        self._mounts, self._files = mounts, files
+        self._oom_kills, self._name = 0, ""
         self._limits, self._time_limit, self._deadline = plan.writing, plan.tool.time, math.inf
         self._folder = plan.work / secrets.token_hex(4)
         self._kill = (plan.program, "kill", f"packmill-rows-{secrets.token_hex(8)}")
@@ -72,7 +75,7 @@ class Container:
         for folder in self._written:
             folder.mkdir(mode=0o700, parents=True)
         command = plan.command(
-            mounts.options(), rows=rows, temporary=temporary, memory=memory, name=self._kill[-1], one=one
+            mount_options(files), rows=rows, temporary=temporary, memory=memory, name=self._kill[-1], one=one
         )
         self._log = log / "stderr"
         self._talk = _start(command, self._log)
@@ -85,6 +88,10 @@ class Container:
     def fileno(self) -> int:
         """Return the descriptor that is readable when an answer has come, or the container has ended."""
         return self._talk.fileno()
+
+    def can_read_files_of(self, values: Mapping[str, Any]) -> bool:
+        """Whether the container has all files of a row."""
+        return self._mounts.of_row(values).keys() <= self._files.keys()
 
     def ask(self, row: Any, values: Mapping[str, Any]) -> None:
         """Ask for a row."""

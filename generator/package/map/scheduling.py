@@ -109,7 +109,9 @@ class Scheduler:
     _way_of_one: str = "auto"
     """The way of containers for one row: such a container learns too late which one suits the notebook."""
     _failed: int = 0
-    _mounts: Mounts | None = None
+    _mounts: Mounts = field(default_factory=lambda: Mounts(()))
+    _files: Mapping[Path, str] = field(default_factory=dict)
+    """What containers of several rows can read: the files of the next rows."""
     _measure_at: float = 0.0
 
     def run(self, rows: Sequence[PlannedRow]) -> None:
@@ -121,8 +123,7 @@ class Scheduler:
         """
         self._queue.extend(Attempt(row) for row in rows)
         self._mounts = Mounts(row.values for row in rows)
-        if self._mounts.are_too_many:
-            self.schedule = replace(self.schedule, isolated=True)
+        self._files = self._mounts.of_first(row.values for row in rows)
         try:
             self._start_containers()
             load_checks()  # while the containers start
@@ -148,15 +149,24 @@ class Scheduler:
         while self._may_add() and (self._alone or self._queue):
             alone = bool(self._alone) or self.schedule.isolated
             first = (self._alone or self._queue).popleft()
-            mounts = Mounts([first.row.values]) if alone or self._mounts is None else self._mounts
+            files = self._files_of(first, alone=alone)
             way = self._way_of_one if alone and self.plan.way == "auto" else self.plan.way
             plan = replace(self.plan, way=way)
-            container = Container(plan, mounts, memory=first.memory, one=alone)
+            container = Container(plan, self._mounts, files, memory=first.memory, one=alone)
             self._containers.append(container)
             self._selector.register(container, selectors.EVENT_READ)
             container.ask(first, first.row.values)
             if alone:
                 container.close()
+
+    def _files_of(self, first: Attempt, *, alone: bool) -> Mapping[Path, str]:
+        """Return the files of the container that a row starts in: without ``alone``, those of later rows as well."""
+        files = self._mounts.of_row(first.row.values)
+        if alone:
+            return files
+        if not files.keys() <= self._files.keys():
+            self._files = self._mounts.of_first(attempt.row.values for attempt in (first, *self._queue))
+        return self._files
 
     def _may_add(self) -> bool:
         """Whether a further container may start: one that has done all its rows needs no processor any more."""
@@ -166,11 +176,11 @@ class Scheduler:
         return busy < self.schedule.parallel and starting < _STARTS and has_room
 
     def _ask_next(self, container: Container) -> None:
-        if self._queue:
+        if self._queue and container.can_read_files_of(self._queue[0].row.values):
             attempt = self._queue.popleft()
             container.ask(attempt, attempt.row.values)
         else:
-            container.close()
+            container.close()  # the next container has the files of the next rows
 
     def _end_beyond_limits(self) -> None:
         """Kill the containers that exceed their limits, until each has ended; measured rarely if that takes long."""

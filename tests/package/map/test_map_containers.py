@@ -123,25 +123,84 @@ def test_a_row_sees_no_folder_of_another_row(isolated: bool, tmp_path: Path) -> 
     assert not list((tmp_path / "work").iterdir())
 
 
-@pytest.mark.usefixtures("docker")
-@pytest.mark.parametrize(("most", "folders"), [(2, 2), (1, 1)], ids=["shared", "alone"])
-def test_rows_with_files_in_very_many_folders_have_containers_of_their_own(
-    most: int, folders: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Linux takes no command with a folder for each of some ten thousand rows."""
-    monkeypatch.setattr(files, "MOST_FOLDERS", most)
-    scenes = [tmp_path / name / "scene.tif" for name in ("a", "b")]
+_SOURCES = """
+os.makedirs(f"{folder}/output")
+answer(note=" ".join(one["source"] for one in mounts if "/inputs/" in one["target"]))
+"""
+
+
+def _scenes(folder: Path, *names: str) -> list[Path]:
+    (folder / "home" / ".ssh").mkdir(parents=True)
+    scenes = [folder / "home" / name for name in names]
     for scene in scenes:
-        scene.parent.mkdir()
-        scene.touch()
-    # without those of results and temporary files
-    counts = "os.makedirs(f'{folder}/output'); answer(note=str(len(mounts) - 2)); time.sleep(0.2)"
+        scene.write_text(scene.name)
+    return scenes
 
-    ended = run_rows(
-        tmp_path, counts, counts, inputs=[{"f": {"class": "File", "location": one.as_uri()}} for one in scenes]
-    )
 
-    assert [ended[number].note for number in (1, 2)] == [str(folders)] * 2
+def _file(path: Path) -> dict[str, str]:
+    return {"class": "File", "location": path.as_uri()}
+
+
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_container_sees_files_of_its_rows_without_their_folders(isolated: bool, tmp_path: Path) -> None:
+    """A folder may be a home with keys, or have the results of other rows."""
+    first, second, target = _scenes(tmp_path, "a.tif", "b.tif", "target.tif")
+    link = tmp_path / "link.tif"
+    link.symlink_to(target)
+    inputs = [{"f": _file(first)}, {"f": _file(second), "more": [{"nested": _file(link)}]}]
+
+    ended = run_rows(tmp_path, _SOURCES, _SOURCES, inputs=inputs, isolated=isolated)
+
+    own = [{first}, {second, target}]
+    seen = own if isolated else [own[0] | own[1]] * 2
+    assert [set(map(Path, ended[number].note.split())) for number in (1, 2)] == seen
+
+
+@pytest.mark.usefixtures("docker")
+def test_a_row_finds_its_files_next_to_each_other_and_folders_as_they_are(tmp_path: Path) -> None:
+    """CWL's secondaryFiles are next to their file, such as the parts of a shapefile."""
+    shape, part = _scenes(tmp_path, 'sh, "a"pe.shp', 'sh, "a"pe.dbf')
+    inputs = {
+        "f": {**_file(shape), "secondaryFiles": [_file(part)]},
+        "d": {"class": "Directory", "location": shape.parent.as_uri()},
+    }
+    finds = """
+os.makedirs(f"{folder}/output")
+place = {one["target"]: one["source"] for one in mounts}
+paths = [asked["inputs"]["f"]["path"], asked["inputs"]["f"]["secondaryFiles"][0]["path"], asked["inputs"]["d"]["path"]]
+answer(note=" | ".join([*(place[path] for path in paths), str(len({os.path.dirname(path) for path in paths[:2]}))]))
+"""
+
+    ended = run_rows(tmp_path, finds, inputs=[inputs])
+
+    assert ended[1].note.split(" | ") == [str(shape), str(part), str(shape.parent), "1"]
+
+
+@pytest.mark.usefixtures("docker")
+def test_rows_with_more_files_than_a_container_can_have_share_several_containers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux takes no command with a file for each of some ten thousand rows."""
+    monkeypatch.setattr(files, "MOST_FILES", 2)
+    scenes = _scenes(tmp_path, *(f"{number}.tif" for number in range(5)))
+    counts = _SOURCES.replace("note=", "note=f'{os.getpid()} '+")
+
+    ended = run_rows(tmp_path, *[counts] * 5, inputs=[{"f": _file(scene)} for scene in scenes])
+
+    notes = [ended[number].note.split() for number in range(1, 6)]
+    assert len({container for container, *_ in notes}) == 3
+    assert all(str(scene) in seen and len(seen) <= 2 for scene, (_, *seen) in zip(scenes, notes, strict=True))
+
+
+@pytest.mark.usefixtures("docker")
+def test_a_file_that_is_removed_before_its_row_starts_keeps_no_container_from_starting(tmp_path: Path) -> None:
+    first, second = _scenes(tmp_path, "a.tif", "b.tif")
+    second.unlink()
+
+    ended = run_rows(tmp_path, _SOURCES, _SOURCES, inputs=[{"f": _file(first)}, {"f": _file(second)}])
+
+    assert [ended[number].note for number in (1, 2)] == [str(first)] * 2
 
 
 @pytest.mark.usefixtures("docker")
@@ -518,9 +577,9 @@ def test_a_missing_image_is_named_with_what_to_do(docker: Path, tmp_path: Path) 
 
 
 def test_a_folder_of_any_name_can_be_mounted() -> None:
-    option = mount_option(Path('/a, "b"'), "/in", readonly=True)
+    option = mount_option(Path('/a, "b"'), '/in/a, "b"', readonly=True)
 
-    assert option == '--mount=type=bind,"source=/a, ""b""",target=/in,readonly'
+    assert option == '--mount=type=bind,"source=/a, ""b""","target=/in/a, ""b""",readonly'
 
 
 def test_folders_without_permissions_are_removed(tmp_path: Path) -> None:

@@ -304,7 +304,7 @@ def test_a_job_replaces_no_word_of_a_package_and_no_folder_of_a_user(
     words = ("--process", "@tmp@/@name@.ipynb", "--kernel", "@inputs@", "@gpus@", "@group@", "@devices@")
     monkeypatch.setattr(sys.modules[__name__], "_TOOL", replace(_TOOL, arguments=words))
     folder = tmp_path / "@tmp@" / "@group@"
-    file = folder / "@name@" / "x"
+    file = folder / "x" / "@name@"
     file.parent.mkdir(parents=True)
     file.touch()
     noted = f"open({str(tmp_path / 'argv')!r}, 'w').write(json.dumps(sys.argv))"
@@ -315,7 +315,7 @@ def test_a_job_replaces_no_word_of_a_package_and_no_folder_of_a_user(
     command = json.loads((tmp_path / "argv").read_text())
     assert ended[1].has_succeeded
     assert tuple(command[command.index("rows") + 1 :][: len(words)]) == words
-    assert f'--mount=type=bind,"source={file.parent}",target=/packmill/inputs/1,readonly' in command
+    assert f'--mount=type=bind,"source={file}",target=/packmill/inputs/1/@name@,readonly' in command
 
 
 @pytest.mark.usefixtures("quick_toil")
@@ -463,21 +463,26 @@ def test_isolated_rows_have_containers_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_toil")
-@pytest.mark.parametrize(("most", "containers"), [(2, 1), (1, 2)], ids=["shared", "alone"])
-def test_rows_on_nodes_with_files_in_very_many_folders_have_containers_of_their_own(
-    most: int, containers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("most", "seen"), [(4, ["pqs"] * 4), (2, ["pq", "pq", "s", "s"])])
+def test_containers_on_nodes_see_files_of_their_rows_without_their_folders(
+    most: int, seen: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plans, "MOST_FOLDERS", most)
+    """As many as a command can have; a file that was removed fails its row alone."""
+    monkeypatch.setattr(plans, "MOST_FILES", most)
+    (tmp_path / "home" / ".ssh").mkdir(parents=True)
+    sees = "answer['note'] = ' '.join(one['source'] for one in mounts if '/inputs/' in one['target'])"
     table = []
-    for number, name in enumerate(("a", "b"), 1):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "scene.tif").touch()
-        file = {"class": "File", "location": (tmp_path / name / "scene.tif").as_uri()}
-        table.append(PlannedRow(number=number, values={"n": number, "f": file}, given={}))
+    for number, name in enumerate("pqrs", 1):
+        file = tmp_path / "home" / name
+        if name != "r":
+            file.touch()
+        values = {"n": number, "code": sees, "f": {"class": "File", "location": file.as_uri()}}
+        table.append(PlannedRow(number=number, values=values, given={}))
 
-    ended = run(tmp_path, table, rows_per_job=2)
+    ended = run(tmp_path, table, rows_per_job=4)
 
-    assert len({one.scraps["container"] for one in ended.values()}) == containers
+    notes = [ended[number].note.split() for number in range(1, 5)]
+    assert notes == [[str(tmp_path / "home" / name) for name in names] for names in seen]
 
 
 @pytest.mark.usefixtures("quick_toil")

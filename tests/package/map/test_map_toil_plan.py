@@ -81,7 +81,7 @@ def test_singularity_gets_the_image_of_the_registry_or_a_file_of_the_cache(
 
 
 def test_a_folder_that_singularity_cannot_mount_is_refused() -> None:
-    with pytest.raises(UsageError, match="Singularity mounts no folder"):
+    with pytest.raises(UsageError, match="Singularity mounts nothing"):
         plan("singularity").mounts({Path("/a:b"): "/packmill/inputs/1"})
 
 

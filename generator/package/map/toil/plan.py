@@ -12,7 +12,7 @@ from generator.containers.limits import ContainerLimits, output_advice
 from generator.containers.machine_memory import largest_memory
 from generator.package.map.containers import ROWS, TEMPORARY, ContainerPlan
 from generator.package.map.copying import COPIED_AT_MOST
-from generator.package.map.files import MOST_FOLDERS, mount_option
+from generator.package.map.files import MOST_FILES, mount_option
 from generator.package.map.row_container import GRACE, START
 from generator.shared.errors import UsageError
 
@@ -59,7 +59,7 @@ class ToilPlan:
             "kill": [] if self.container == "singularity" else [self.container, "kill", _NAME_MARK],
             "writing": {"size": writing.size, "files": writing.files, "advice": output_advice},
             "copied_at_most": COPIED_AT_MOST,
-            "most_folders": MOST_FOLDERS,
+            "most_files": MOST_FILES,
             "isolated": isolated,
             "rows": rows,
             "rows_per_job": self.rows_per_job if memory == 1 else 1,
@@ -74,11 +74,11 @@ class ToilPlan:
             "start_limit": START,
         }
 
-    def mounts(self, folders: Mapping[Path, str]) -> list[str]:
-        """Return the options that show a container the folders of a row's files."""
+    def mounts(self, files: Mapping[Path, str]) -> dict[str, str]:
+        """Return the options that show a container the files and folders of a row, by their paths."""
         if self.container == "singularity":
-            return [f"--bind={_singularity_path(folder)}:{inside}:ro" for folder, inside in folders.items()]
-        return [mount_option(folder, inside, readonly=True) for folder, inside in folders.items()]
+            return {str(path): f"--bind={_singularity_path(path)}:{inside}:ro" for path, inside in files.items()}
+        return {str(path): mount_option(path, inside, readonly=True) for path, inside in files.items()}
 
     def _ram(self, memory: float) -> int:
         """Return the MiB of a container: what the package asks for, at most what the machine or its operator allows."""
@@ -123,7 +123,7 @@ class ToilPlan:
 
 def _singularity_path(path: Path) -> str:
     if any(mark in str(path) for mark in ":,"):
-        raise UsageError(f"{path}: Singularity mounts no folder with ':' or ',' in its path; move it, or use Podman")
+        raise UsageError(f"{path}: Singularity mounts nothing with ':' or ',' in its path; move it, or use Podman")
     return str(path)
 
 
