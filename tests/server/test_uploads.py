@@ -93,6 +93,21 @@ def test_a_notebook_reads_an_uploaded_file_by_its_name(server: NotebookServer) -
     assert result["scraps"]["factor"] == 3
 
 
+@pytest.mark.parametrize("way", ["form", "json"])
+def test_an_idempotency_key_with_a_file_of_another_content_is_refused(server: NotebookServer, way: str) -> None:
+    """A table of the same name and size was answered with the run of the first one."""
+
+    def ask(content: str) -> Any:
+        data = {"class": "File", "basename": "d.csv", "contents": content}
+        body: Any = {"files": {"data": ("d.csv", content)}} if way == "form" else {"json": {"data": data}}
+        return server.ask("POST", "/notebooks/file.ipynb/runs", headers={"Idempotency-Key": way}, **body)
+
+    first, again, other = (ask(content) for content in ("1,2", "1,2", "9,9"))
+
+    assert (first.status_code, other.status_code) == (202, 422), first.text
+    assert again.headers["Location"] == first.headers["Location"]
+
+
 def test_uploads_are_removed_after_the_run_and_no_result(server: NotebookServer) -> None:
     result = upload(server, "file.ipynb", {"data": ("x.csv", b"x")})
     folder = next(path for path in folders(server) if path.name == result["run"]["id"])

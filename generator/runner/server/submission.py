@@ -28,6 +28,7 @@ from generator.runner.server.values.room import Room
 from generator.runner.server.workers.execution import RunOptions
 from generator.runner.server.workers.fetching import remote_files
 from generator.shared.failures import BadInputsError
+from generator.shared.file_digest import file_sha256
 
 _RETRY_AFTER = "1"
 KEY_REUSED = "https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/#section-2.7"
@@ -64,10 +65,12 @@ async def submit(context: Context, submission: Submission) -> Run:
         read = check(context, submission.notebook, submission.inputs, uploads=folder.uploads)
         if read.files:  # to unpack an archive takes seconds, in which others are answered
             await run_in_threadpool(_write_files, folder, read.files.values(), limit=context.limits.upload)
+        is_keyed = submission.idempotency_key is not None
+        uploads = await run_in_threadpool(_digests, folder.uploads) if is_keyed else []
     except BaseException:
         folder.remove()
         raise
-    run = await context.stored(_store, context, submission, read)
+    run = await context.stored(_store, context, submission, read, uploads)
     if run.id == submission.run_id:
         context.wake()
     return run
@@ -83,7 +86,7 @@ def _refuse_while_draining(context: Context) -> None:
         raise ProblemError(503, "the server is shutting down; try again later", headers={"Retry-After": "10"})
 
 
-def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
+def _store(context: Context, submission: Submission, read: ReadValues, uploads: list[list[str]]) -> Run:
     """Write the values of a run, then its row; the earlier run of the same idempotency key needs neither."""
     folder = context.folder(submission.run_id)
     try:
@@ -93,7 +96,7 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
             folder.write_source(posixpath.basename(submission.notebook.path), submission.source)
         folder.write_inputs(read.inputs)
         if submission.idempotency_key is not None:
-            folder.write_fingerprint(_fingerprint(submission, read.inputs, folder))
+            folder.write_fingerprint(_fingerprint(submission, read.inputs, folder, uploads))
         run = context.store.add(
             _new_run(submission, read),
             run_id=submission.run_id,
@@ -126,17 +129,20 @@ def _store(context: Context, submission: Submission, read: ReadValues) -> Run:
     return run
 
 
-def _fingerprint(submission: Submission, inputs: Mapping[str, Any], folder: RunFolder) -> str:
-    """Return what two requests with the same idempotency key must share; uploads by their names and sizes."""
+def _fingerprint(submission: Submission, inputs: Mapping[str, Any], folder: RunFolder, uploads: list[list[str]]) -> str:
+    """Return what two requests with the same idempotency key must share, with the digests of their files."""
     options = replace(submission.options, deliver=None, note=None)  # these depend on the time of the request
     request = json.dumps([submission.notebook.path, dict(inputs), options.as_json()], sort_keys=True)
-    uploads = sorted(
-        (path.relative_to(folder.path).as_posix(), path.stat().st_size)
-        for path in folder.uploads.rglob("*")
-        if path.is_file()
-    )
     text = request.replace(json.dumps(str(folder.path))[1:-1], "") + json.dumps(uploads)
     return hashlib.scrypt(text.encode(), salt=(submission.idempotency_key or "").encode(), n=1024, r=8, p=1).hex()
+
+
+def _digests(uploads: Path) -> list[list[str]]:
+    """Return the path and a digest of the content of each file below a folder, and the paths of folders."""
+    return [
+        [path.relative_to(uploads).as_posix(), file_sha256(path) if path.is_file() else ""]
+        for path in sorted(uploads.rglob("*"))
+    ]
 
 
 def check(
