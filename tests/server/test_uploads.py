@@ -10,6 +10,7 @@ import socket
 import stat
 import zipfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -382,6 +383,34 @@ def test_the_archives_of_an_execute_request_share_its_limit(tmp_path: Path) -> N
     inputs = {name: base64.b64encode(data).decode() for name, data in BOMBS.items()}
     with pytest.raises(ProblemError, match="larger than this server takes"):
         input_object(inputs, interface_of(TWO_FOLDERS), RunFolder(tmp_path), largest=1_000_000)
+
+
+@pytest.mark.parametrize("default", ["x/", "x"])
+def test_two_inputs_of_an_execute_request_do_not_share_a_place(default: str, tmp_path: Path) -> None:
+    """The archives were merged, and the second file replaced the first one."""
+    read = interface_of(f"a = ['{default}']  # type: stage-in\nb = '{default}'  # type: stage-in")
+    first, second = read.inputs
+    interface = replace(read, inputs=(first, replace(second, name="a-0")))
+    packed = [base64.b64encode(archive((name, "1"))).decode() for name in "xy"]
+
+    with pytest.raises(ProblemError, match=r"the second file.* named 'a-0"):
+        input_object({"a": packed[:1], "a-0": packed[1]}, interface, RunFolder(tmp_path), largest=1_000_000)
+
+
+@pytest.mark.parametrize("names", [("d", "d"), (None, None)], ids=["same", "none"])
+def test_two_listings_do_not_share_a_folder(names: tuple[str | None, ...]) -> None:
+    interface = interface_of("folders = ['data/']  # type: stage-in")
+    listings = [
+        {"class": "Directory", "basename": name, "listing": [{"class": "File", "basename": content, "contents": ""}]}
+        for name, content in zip(names, "xy", strict=True)
+    ]
+    rules = FileRules(root=Path("/served"))
+    read = read_values({"folders": listings}, interface, notebook="a.ipynb", uploads=Path("/up"), rules=rules)
+
+    if names[0]:
+        assert "two entries with the name 'd'" in read.issues["folders"]
+    else:
+        assert len({one["path"] for one in read.inputs["folders"]}) == 2
 
 
 def test_a_form_beyond_the_limits_is_refused(tmp_path: Path) -> None:

@@ -120,7 +120,11 @@ def _file(value: Any, one: Input, number: int, folder: RunFolder, room: Room) ->
             raise invalid_value(f"input {one.id!r}: {error}") from None
         return Upload(path)
     path = folder.uploads / _safe_name(f"{name}{_ending(content, one)}")
-    path.write_bytes(content.data)
+    try:
+        with path.open("xb") as file:
+            file.write(content.data)
+    except FileExistsError:  # of an input whose identifier ends like the number of a file of a list
+        raise invalid_value(f"input {one.id!r}: is the second file named {path.name!r} in this request") from None
     return Upload(path)
 
 

@@ -23,8 +23,11 @@ def unpack(archive: Path | BinaryIO, folder: Path, room: Room) -> None:
     """Unpack a ZIP archive to a new folder, within the room that its request has left.
 
     Raises:
-        MisfitError: the file is not such an archive, is too large, or has names that are not plain, links or passwords.
+        MisfitError: the file is not such an archive, is too large, or has names that are not plain, links or passwords;
+            or the folder exists.
     """
+    if os.path.lexists(folder):  # of another file of the request
+        raise MisfitError(f"is the second file or folder named {folder.name!r} in this request")
     try:
         with zipfile.ZipFile(archive) as opened:
             entries = [entry for entry in opened.infolist() if not _is_of_finder(entry.filename)]

@@ -148,8 +148,8 @@ class _Reading:
         """Return the object of a file or folder whose contents are in the request (CWL v1.2, "File literals")."""
         path = folder / plain_name(self._basename(value, kind))
         plain_path(path.relative_to(self.folder).as_posix())
-        if path in self.read.files:
-            raise MisfitError(f"has two files with the name {path.name!r}; give each a 'basename' of its own")
+        if path in self.read.files or path in self.read.folders:
+            raise MisfitError(f"has two entries with the name {path.name!r}; give each a 'basename' of its own")
         if len(self.read.files) + len(self.read.folders) == MOST_ENTRIES:
             raise MisfitError(f"makes more than {MOST_ENTRIES} files and folders of this request; send an archive")
         if value.get("listing") is not None:
@@ -183,7 +183,8 @@ class _Reading:
             return given
         own = posixpath.basename(next(iter(self._own_texts()), "").rstrip("/"))
         name = own if own and kind == "File" else self.folder.name
-        return f"{len(self.read.files) + 1}-{name}" if self.folder / name in self.read.files else name
+        is_taken = self.folder / name in (self.read.files.keys() | self.read.folders)
+        return f"{len(self.read.files) + 1}-{name}" if is_taken else name
 
     def _default(self) -> Any:
         default = self.one.default if self.one else Missing.UNSET
