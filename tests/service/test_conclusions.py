@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -32,6 +34,7 @@ from generator.service.store.database import Database, jobs, pipelines, sqlite_u
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared import durable_files
+from generator.shared.passing_errors import insist
 
 _RESULT = {"reason": None, "exit_code": 0, "dotenv": [], "artifacts_size": None, "finished_at": 2.0, "junit": []}
 _ROW = {"sha": "a", "ref": "main", "tag": False, "source": "api", "user": "ada", "variables": [], "updated_at": 0.0}
@@ -139,9 +142,53 @@ def test_a_job_that_ends_while_the_disk_is_full_waits_to_write_its_result(
 def test_a_job_whose_folder_was_removed_does_not_wait_to_write_its_result(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(FileNotFoundError):
-        shepherd._insist(lambda: (tmp_path / "removed" / "result.json").write_text("{}"))
+        insist(lambda: (tmp_path / "removed" / "result.json").write_text("{}"), patience=3600)
 
     assert time.monotonic() - began < 5
+
+
+@pytest.fixture
+def job(tmp_path: Path, project: Path) -> Iterator[shepherd.Shepherd]:
+    """A job that succeeds, with a file among its artifacts, as its process runs it."""
+    (tmp_path / "job").mkdir()
+    folders = {"work": str(tmp_path / "work"), "temporary": str(tmp_path / "temporary")}
+    sha = subprocess.check_output(["git", "-C", project, "rev-parse", "HEAD"], text=True).strip()
+    kept = {"paths": ["made"], "when": "on_success", "junit": [], "dotenv": []}
+    nothing: dict[str, Any] = {"artifacts": [], "files_of_run": [], "home": {}, "user": None, "files": None}
+    limits = {"timeout": 60.0, "trace_limit": 1 << 20, "artifacts_limit": 1 << 20}
+    named = {"project": str(project), "sha": sha, "label": f"test-{os.getpid()}", "secrets": [], "keep": kept}
+    run = {"script": ["touch made"], "environment": dict(os.environ)}
+    handler = signal.getsignal(signal.SIGTERM)
+    yield shepherd.Shepherd(tmp_path / "job", {**folders, **nothing, **limits, **named, **run})
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
+@pytest.mark.parametrize(
+    ("program", "times"),
+    [("git", 2), ("confinement.py", 2), ("leftovers.py", 2), ("leftovers.py", 1000)],
+    ids=["project", "script", "containers", "containers-for-long"],
+)
+def test_a_job_goes_on_while_no_process_can_be_started(
+    program: str, times: int, number: int, job: shepherd.Shepherd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its end, the process of the job would end without a result, and the job would run again."""
+    monkeypatch.setattr(shepherd, "START_PATIENCE", 1.0)
+    failures = [OSError(number, os.strerror(number))] * times
+    start = subprocess.Popen
+
+    def start_later(command: tuple[str, ...], *given: Any, **named: Any) -> Any:
+        if failures and program in {Path(word).name for word in command}:
+            assert program != "leftovers.py" or not (tmp_path / "temporary").exists()
+            raise failures.pop()
+        return start(command, *given, **named)
+
+    monkeypatch.setattr(subprocess, "Popen", start_later)
+    ended = job.run_job()
+
+    assert (ended["reason"], ended["exit_code"]) == (None, 0), ended
+    assert ended["artifacts_size"]
+    assert not (tmp_path / "temporary").exists()
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,16 +32,16 @@ sys.path.append(str(Path(__file__).parents[3]))
 
 from generator.service.jobs.artifact_collector import ArtifactCollector
 from generator.service.jobs.trace_writer import GREEN, PLAIN, RED, Trace
-from generator.service.jobs.workspace import SystemFailureError, Workspace
+from generator.service.jobs.workspace import START_PATIENCE, SystemFailureError, Workspace
 from generator.shared import durable_files
-from generator.shared.passing_errors import may_pass
+from generator.shared.passing_errors import insist
 from generator.shared.removal import remove_tree
 
 _GRACE = 10.0
 _CHUNK = 1 << 16
 _SET_CHILD_SUBREAPER = 36
-_PATIENCE, _LONGEST_PAUSE = 3600.0, 10.0
-"""Seconds for which a full disk is waited for, and between two attempts."""
+_PATIENCE = 3600.0
+"""Seconds for which a full disk is waited for: a job without a result would count as killed and run again."""
 _CONFINEMENT, _LEFTOVERS = (Path(__file__).with_name(name) for name in ("confinement.py", "leftovers.py"))
 _Spec = dict[str, Any]
 """script (lines), environment, project (a git repository), sha, work and temporary (folders), home (link targets by
@@ -115,14 +114,17 @@ class Shepherd:
             ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._output, theirs = os.pipe()
         problems, report = os.pipe()
-        script = subprocess.Popen(
-            (sys.executable, "-I", "-S", str(_CONFINEMENT), str(report)),
-            cwd=self._workspace.work,
-            stdin=subprocess.PIPE,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            pass_fds=(report,),
+        script = insist(
+            lambda: subprocess.Popen(
+                (sys.executable, "-I", "-S", str(_CONFINEMENT), str(report)),
+                cwd=self._workspace.work,
+                stdin=subprocess.PIPE,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
+                pass_fds=(report,),
+            ),
+            patience=START_PATIENCE,
         )
         os.close(theirs)
         os.close(report)
@@ -192,17 +194,24 @@ class Shepherd:
         _signal_group(self._group, signal.SIGKILL)
 
     def _end_all(self) -> None:
-        """End processes outside of the process group and containers, then remove the folder that may hold secrets."""
+        """End processes outside of the process group and containers, and remove the folder that may hold secrets.
+
+        An error would end this process without a result, so that the job counts as killed and runs again.
+        """
         while self._spec["files"]:
             try:
                 ended, _ = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 break
             if not ended:
-                _kill_children()
+                with suppress(OSError):  # no file descriptor left: tried again
+                    _kill_children()
                 time.sleep(0.01)
-        subprocess.run((sys.executable, "-I", "-S", str(_LEFTOVERS), self._spec["label"]), check=False)
-        remove_tree(self._workspace.temporary)
+        remove_tree(self._workspace.temporary)  # first: the next step may wait
+        command = (sys.executable, "-I", "-S", str(_LEFTOVERS), self._spec["label"])
+        with suppress(OSError):  # containers that are left end at the latest when the service starts again
+            insist(lambda: subprocess.run(command, check=False), patience=START_PATIENCE)
+        remove_tree(self._workspace.temporary)  # a container may have written to it until now
 
     def _log_result(self, ended: dict[str, Any]) -> None:
         if ended["reason"] is None:
@@ -248,9 +257,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     os.set_inheritable(int(sys.argv[2]), False)  # noqa: FBT003 - the parameter has no name
     spec = json.load(sys.stdin)  # first: the service waits until it is read
-    _insist(lambda: (folder / "pid").write_text(str(os.getpid())))
+    insist(lambda: (folder / "pid").write_text(str(os.getpid())), patience=_PATIENCE)
     result = Shepherd(folder, spec).run_job()
-    _insist(lambda: _store_result(folder, result))
+    insist(lambda: _store_result(folder, result), patience=_PATIENCE)
 
 
 def _store_result(folder: Path, result: dict[str, Any]) -> None:
@@ -259,24 +268,6 @@ def _store_result(folder: Path, result: dict[str, Any]) -> None:
     durable_files.sync(folder / "trace")
     durable_files.replace(new, folder / "result.json")
     durable_files.sync(folder.parent)
-
-
-def _insist(write: Callable[[], object]) -> None:
-    """Write to the job's folder, again while the disk is full: without it, the job would count as killed and run again.
-
-    Raises:
-        OSError: it cannot be written for an hour, or the folder was removed.
-    """
-    deadline, pause = time.monotonic() + _PATIENCE, 0.1
-    while True:
-        try:
-            write()
-            return
-        except OSError as error:
-            if not may_pass(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from generator.service.jobs.trace_writer import Section, Trace
+from generator.shared.passing_errors import insist
 from generator.shared.removal import remove_tree
 
+START_PATIENCE = 60.0
+"""Seconds for which a program of a job is tried to be started while the machine can start no process."""
 _COPIED = frozenset((".docker/buildx/current",))
 """Settings that every build replaces: limits hold for files, so a job could not read the new one through a link."""
 
@@ -91,7 +94,12 @@ class Workspace:
         config.write_text("[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n")
         environment = {**os.environ, "GIT_CONFIG_GLOBAL": str(config)}
         command = ("git", *words)
-        done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment)
+        done = insist(
+            lambda: subprocess.run(
+                command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment
+            ),
+            patience=START_PATIENCE,
+        )
         if done.returncode != 0:
             raise SystemFailureError(f"cannot fetch the project: {done.stderr.decode(errors='replace').strip()}")
 
