@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -17,7 +18,10 @@ from typing import Any
 import nbformat
 import pytest
 import requests
-from botocore.exceptions import ClientError
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.session import Session
 from notebook_server import NotebookServer, serve_command
 from staging_servers import S3, s3_server
 from support import write_notebook
@@ -584,6 +588,63 @@ def test_an_object_of_another_run_is_not_replaced(
     else:
         assert write_new_object(tmp_path / "executed", "s3://your-bucket/a.ipynb") == f"s3://your-bucket/{name}"
     assert [one["Key"] for one in bucket.written] == ([name] if name else [])
+
+
+def test_an_object_whose_answer_was_lost_is_not_stored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore repeats the request, and the store refuses it: the name is taken, by this run."""
+    stored: dict[str, str] = {}
+    settings = Config(retries={"mode": "standard", "max_attempts": 3}, s3={"addressing_style": "path"})
+    session = Session()
+    session.set_credentials("key", "secret")
+    client = session.create_client("s3", region_name="us-east-1", endpoint_url="http://127.0.0.1:9", config=settings)
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        key = request.url.rpartition("/")[2]
+        mark = request.headers.get("x-amz-meta-packmill-write", b"").decode()
+        if request.method == "PUT" and key not in stored:
+            stored[key] = mark
+            raise ConnectionClosedError(endpoint_url=request.url)
+        status = 412 if request.method == "PUT" else 200 if key in stored else 404
+        return AWSResponse(request.url, status, {"x-amz-meta-packmill-write": stored.get(key, "")}, _NoBody())
+
+    client.meta.events.register("before-send.s3", answer)
+    monkeypatch.setattr(buckets, "_client", lambda: client)
+    (tmp_path / "executed").write_text("{}")
+
+    places = [write_new_object(tmp_path / "executed", "s3://your-bucket/a.ipynb") for _ in range(2)]
+    assert places == ["s3://your-bucket/a.ipynb", "s3://your-bucket/a_2.ipynb"]
+    assert list(stored) == ["a.ipynb", "a_2.ipynb"]
+
+
+class _NoBody:
+    """The body of an answer without one, as urllib3 has it."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        return iter(())
+
+    def read(self) -> bytes:
+        return b""
+
+
+def test_a_notebook_whose_name_was_given_before_the_answer_was_lost_has_no_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS repeats the request for a hard link, and finds the first one."""
+    folder = RunFolder(tmp_path / "0a1b")
+    folder.output.mkdir(parents=True)
+    (folder.output / "a.ipynb").write_text("{}")
+    folder.update_result(notebook="a.ipynb")
+    link = os.link
+
+    def link_twice(*paths: Path) -> None:
+        link(*paths)
+        link(*paths)
+
+    monkeypatch.setattr("os.link", link_twice)
+    deliver(Outcome(state=RunState.SUCCEEDED), folder, "b.ipynb", NotebookStorage(root=tmp_path / "out"))
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.ipynb"]
+    assert folder.read_result()["delivered"] == "b.ipynb"
 
 
 def test_other_requests_do_not_run(api: Api) -> None:

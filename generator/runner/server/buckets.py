@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import posixpath
+import secrets
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ _LARGEST = 64 * 1024**2
 _MOST_NUMBERED = 1000
 _MISSING = ("NoSuchKey", "NoSuchBucket", "404", "NotFound")
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412")
+_MARK = "packmill-write"
+"""Metadata by which an object is recognized whose first answer was lost, so that botocore sent it again."""
 
 
 def read_notebook_object(address: str) -> bytes:
@@ -79,31 +82,33 @@ def _put_new(client: Any, address: str, data: bytes) -> bool:
 
     bucket, key = split_s3_url(address)
     place = {"Bucket": bucket, "Key": key}
-    if _exists(client, place):
+    if _mark_of(client, place) is not None:
         return False
-    content = {"Body": data, "ContentType": "application/x-ipynb+json"}
+    mark = secrets.token_hex(16)
+    content = {"Body": data, "ContentType": "application/x-ipynb+json", "Metadata": {_MARK: mark}}
     try:
         client.put_object(**place, **content, IfNoneMatch="*")
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _TAKEN:
-            return False
+            return _mark_of(client, place) == mark
         if code not in ("NotImplemented", "501"):
             raise
         client.put_object(**place, **content)
     return True
 
 
-def _exists(client: Any, place: dict[str, str]) -> bool:
+def _mark_of(client: Any, place: dict[str, str]) -> str | None:
+    """Return the mark of an object, empty if it has none, None if there is no object."""
     from botocore.exceptions import ClientError
 
     try:
-        client.head_object(**place)
+        answer = client.head_object(**place)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code", "") in _MISSING:
-            return False
+            return None
         raise
-    return True
+    return str(answer.get("Metadata", {}).get(_MARK, ""))
 
 
 @cache

@@ -109,6 +109,9 @@ def _name(unfinished: Path, file: Path) -> None:
     """
     try:
         os.link(unfinished, file)
+    except FileExistsError:
+        if not os.path.samestat(unfinished.lstat(), file.lstat()):  # NFS repeats a request whose answer was lost
+            raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
