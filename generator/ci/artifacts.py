@@ -7,12 +7,10 @@ Sources: GitLab's `job artifacts <https://docs.gitlab.com/api/job_artifacts/>`_ 
 from __future__ import annotations
 
 import errno
-import lzma
 import math
 import re
 import time
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urljoin
@@ -21,6 +19,7 @@ import requests
 
 from generator.package.folder import holder_of
 from generator.repository.places import Holder
+from generator.shared.damaged_archives import archive_errors
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
 
@@ -29,8 +28,6 @@ _LARGEST_RESULTS = 64 << 30
 _LARGEST_TABLE = 256 << 20
 _PATIENCE, _FIRST_PAUSE, _LONGEST_PAUSE = 120.0, 0.5, 10.0
 """Seconds for which a download is retried, and of the first and the longest pause."""
-_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, ValueError, LookupError, EOFError)
-"""What Python's zipfile raises for an archive that is damaged, encrypted, or has names that no file can have."""
 _TABLE = re.compile(r"[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*){2}")
 """Name, version and file of a generic package."""
 
@@ -113,7 +110,7 @@ def _unpack(environment: Mapping[str, str], number: str, folder: Path, below: st
             if sum(one.file_size for one in wanted) > largest:
                 raise UsageError(f"the artifacts of job {number} are larger than {largest} bytes")
             packed.extractall(folder, wanted)  # which keeps every name inside the folder
-    except _DAMAGED as error:
+    except archive_errors as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UsageError(f"the artifacts of job {number} cannot be read: {error}") from None

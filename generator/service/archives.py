@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import lzma
 import os
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,24 +15,13 @@ from typing import Any
 
 from generator.notebook.interface import cwl_id
 from generator.service.http_errors import HttpError, raise_not_found
+from generator.shared.damaged_archives import archive_errors
 
 longest_text = 8 << 20
 _LONGEST_ADDRESS, _LONGEST_RECORD = 1000, 1 << 20
 _MOST_PACKAGES = 50
 _LARGEST_DIRECTORY, _LARGEST_OPENED = 8 << 20, 32 << 20
 """Limits in bytes on an archive's central directory: to list its files (some 80,000 names), and to read one of them."""
-archive_errors = (
-    OSError,
-    LookupError,
-    ValueError,
-    RuntimeError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    zipfile.LargeZipFile,
-)
-"""The errors of Python's zipfile for archives that are damaged, encrypted, or compressed by an unknown method."""
 _END, _LARGE_END, _LONGEST_END = b"PK\5\6", b"PK\6\6", (1 << 16) + 128
 
 

@@ -18,8 +18,9 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from generator.service.archives import archive_errors, open_archive
+from generator.service.archives import open_archive
 from generator.service.store.job_folders import JobFolder
+from generator.shared.damaged_archives import archive_errors
 from generator.shared.passing_errors import may_pass
 from generator.subprocesses.commands import run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import io
 import json
 import socket
@@ -244,6 +245,27 @@ def test_hostile_archives_are_refused(server: NotebookServer, packed: bytes, wha
     assert answer.status_code == 400
     assert what in answer.text
     assert folders(server) == before
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_archive_of_any_method_is_refused(method: int, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as opened:
+        opened.writestr("a", bytes(range(256)))
+    damaged = bytearray(packed.getvalue())
+    damaged[40:60] = b"\xff" * 20  # in the compressed content
+
+    with pytest.raises(ProblemError, match=r"^400: .*is not a ZIP archive that can be read"):
+        _write_files(RunFolder(tmp_path), [NewFile(tmp_path / "x", bytes(damaged), archive=True)], limit=1_000)
+
+
+def test_a_disk_that_is_full_is_no_damage_of_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Room, "take_bytes", fail)
+    with pytest.raises(OSError, match="No space left"):
+        _write_files(RunFolder(tmp_path), [NewFile(tmp_path / "x", archive(("a", "1")), archive=True)], limit=1_000)
 
 
 @pytest.mark.parametrize(

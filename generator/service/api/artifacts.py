@@ -14,11 +14,12 @@ from fastapi.responses import StreamingResponse
 
 from generator.service.api.downloads import file_response
 from generator.service.api.jobs import find_job, job_response
-from generator.service.archives import archive_errors, open_archive
+from generator.service.archives import open_archive
 from generator.service.context import context
 from generator.service.http_errors import raise_bad_parameter, raise_not_found
 from generator.service.store.audit import Event
 from generator.service.store.database import jobs, pipelines, row
+from generator.shared.damaged_archives import archive_errors
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}/jobs")
 _CHUNK = 1 << 18

@@ -7,13 +7,13 @@ import posixpath
 import secrets
 import stat
 import zipfile
-import zlib
 from pathlib import Path
 from typing import BinaryIO
 
 from generator.notebook.literals import MisfitError, shorten
 from generator.runner.server.values.names import plain_path
 from generator.runner.server.values.room import MOST_ENTRIES, Room
+from generator.shared.damaged_archives import archive_errors, is_damage
 from generator.shared.removal import remove_tree
 
 _PIECE = 1024**2
@@ -39,7 +39,9 @@ def unpack(archive: Path | BinaryIO, folder: Path, room: Room) -> None:
         raise MisfitError(f"is an archive with two entries named {Path(error.filename).name!r}") from None
     except MisfitError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, LookupError) as error:
+    except archive_errors as error:
+        if not is_damage(error):
+            raise
         raise MisfitError(f"is not a ZIP archive that can be read: {str(error)[:100]}") from None
 
 
