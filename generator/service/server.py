@@ -37,6 +37,7 @@ from generator.service.retention.policy import Policy
 from generator.service.runs.recording import record_earlier
 from generator.service.store import tokens
 from generator.service.store.database import Database
+from generator.service.store.folder_ties import tie
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.opening import open_database
@@ -99,6 +100,8 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
     database = open_database(options.data, options.database)
     database.claim()
     data = DataFolder(options.data.resolve())
+    data.claim()
+    tie(database, data)
     disable_core_dumps()
     isolation, sentences = choose_isolation(
         data,

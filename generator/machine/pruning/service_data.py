@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from generator.machine.pruning.removal import Kind, Removal
 from generator.service.retention.ended import ended_pipelines, pipeline_size, remove_pipeline
 from generator.service.store.database import Database, Row, jobs, sqlite_url
+from generator.service.store.folder_ties import check
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
@@ -26,7 +27,8 @@ def old_pipelines(
     Removing needs the service's lock on its database, so it must be stopped.
 
     Raises:
-        UsageError: the folder cannot be read, the database cannot be opened, or a service uses it.
+        UsageError: the folder cannot be read, the database cannot be opened, a service uses it, or it belongs to
+            another folder.
     """
     data = DataFolder(folder)
     try:
@@ -40,6 +42,7 @@ def old_pipelines(
     try:
         if is_removing:
             opened.claim()
+            check(opened, data)
         yield tuple(_removal(data, opened, pipeline) for pipeline in ended_pipelines(opened, before=before))
         if is_removing:
             opened.forget_deleted()

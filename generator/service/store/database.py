@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from generator.service.store import (
     audit_tables,
+    folder_tables,
     hook_tables,
     run_tables,
     schedule_tables,
@@ -145,6 +146,7 @@ class Database:
                 sa.event.listen(self._engine, "handle_error", _close_if_read_only)
             others = (
                 audit_tables,
+                folder_tables,
                 hook_tables,
                 run_tables,
                 schedule_tables,

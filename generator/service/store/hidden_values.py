@@ -86,6 +86,10 @@ class HiddenValues:
         """Remove the values of a pipeline."""
         self._file(number).unlink(missing_ok=True)
 
+    def has_any(self) -> bool:
+        """Return whether values of any number are stored."""
+        return any(path.stem.isdecimal() for path in self.folder.glob("*.json"))
+
     def remove_others(self, known: Collection[int]) -> None:
         """Remove the values of all numbers but the known ones."""
         for path in self.folder.glob("*.json"):

@@ -19,6 +19,7 @@ from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.run_files import RunFiles
 from generator.service.store.uploads import Uploads
 from generator.shared import durable_files
+from generator.shared.errors import UsageError
 from generator.shared.removal import remove_tree
 
 _PAUSE = 1.0
@@ -231,10 +232,30 @@ class DataFolder:
         """The cache that jobs share: image records, and packages for virtual environments."""
         return self.path / "cache"
 
+    def claim(self) -> None:
+        """Lock the folder for one service until the process exits: one with another database would remove its files.
+
+        Raises:
+            UsageError: another service has locked the folder, or its file system has no locks.
+        """
+        try:
+            descriptor = os.open(self.path / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            problem = "another 'packmill serve' uses this data folder; name another one"
+            raise UsageError(f"--data {self.path}: {problem}") from None
+        except OSError as error:
+            raise UsageError(f"--data {self.path}: cannot be locked: {error.strerror}; name another folder") from None
+
+    def has_identity(self) -> bool:
+        """Return whether a service has used this data folder."""
+        return (self.path / "instance").is_file()
+
     def identity(self) -> str:
         """Return the unique ID of this data folder, created at first use."""
         file = self.path / "instance"
-        if not file.is_file():
+        if not self.has_identity():
             new = self.path / f"instance.{os.getpid()}"
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
                 opened.write(secrets.token_hex(8))
