@@ -57,7 +57,11 @@ def waiting(tmp_path: Path, project: Path) -> Iterator[Waiting]:
     made = Waiting(tmp_path, project)
     yield made
     made.scheduler.stop()
-    wait_until(lambda: not made.scheduler._running, seconds=30, message="no thread waits for a job")
+    wait_until(
+        lambda: not any(thread.name.startswith("job ") for thread in threading.enumerate()),
+        seconds=30,
+        message="no thread waits for a job",
+    )
     made.rows.database.close()
 
 

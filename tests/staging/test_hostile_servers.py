@@ -484,12 +484,12 @@ class TestServersThatMisbehave:
         assert process.returncode == 130
 
 
-def test_very_many_files_of_one_name_get_theirs_in_time() -> None:
+def test_very_many_files_of_one_name_get_theirs_in_time(tmp_path: Path) -> None:
     """A catalog of some megabytes has hundreds of thousands of Items of one name; results may be as many."""
     began, taken = time.process_time(), dict[str, int]()
 
     names = make_distinct(["a"] * 50_000)
-    identifiers = [_make_identifier("a", taken) for _ in range(50_000)]
+    identifiers = [_make_identifier(tmp_path, "a", taken) for _ in range(50_000)]
 
     assert (names[-1], identifiers[-1]) == ("49999_a", "a-50000")
     assert len(set(names)) == len(set(identifiers)) == 50_000
