@@ -121,8 +121,9 @@ def test_every_test_that_the_security_page_names_exists() -> None:
     named = re.findall(r"`([\w/]+\.py)((?:::\w+)+)`", page)
 
     assert len(named) > 50
+    parsed = {file: ast.parse((top / "tests" / file).read_text(encoding="utf-8")) for file in {one for one, _ in named}}
     for file, names in named:
-        body = ast.parse((top / "tests" / file).read_text(encoding="utf-8")).body
+        body = parsed[file].body
         for name in names.split("::")[1:]:  # each in the one before it, so that pytest takes the name as it is
             found = [one for one in body if isinstance(one, ast.FunctionDef | ast.ClassDef) and one.name == name]
             assert found, f"{file}{names}"
