@@ -94,6 +94,31 @@ def test_a_cancel_that_is_impossible_now_is_an_error(folder: JobFolder, shepherd
     assert shepherd.wait(60) == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("written", [None, ""], ids=["missing", "empty"])
+def test_a_cancel_before_the_process_id_is_written_is_tried_again(
+    written: str | None, folder: JobFolder, shepherd: subprocess.Popen[bytes]
+) -> None:
+    """On a full disk it is written when there is space again; the script ran whole then."""
+    (folder.path / "pid").unlink()
+    if written is not None:
+        (folder.path / "pid").write_text(written)
+
+    with pytest.raises(BlockingIOError, match="process ID of its shepherd is not written yet"):
+        folder.cancel()
+    folder.store_shepherd(shepherd.pid)
+    folder.cancel()
+    assert shepherd.wait(60) == -signal.SIGTERM
+
+
+def test_a_process_id_that_cannot_be_written_leaves_the_one_of_the_shepherd(folder: JobFolder) -> None:
+    (folder.path / "pid").write_text("1")
+    (folder.path / "pid.new").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left"):
+        folder.store_shepherd(1)
+    assert (folder.path / "pid").read_text() == "1"
+
+
 def test_processes_that_are_left_are_an_error_while_they_cannot_be_looked_for(
     folder: JobFolder, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from generator.shared.removal import remove_tree
 
 _PAUSE = 1.0
 """Seconds between two attempts to open a lock."""
-_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,11 @@ class JobFolder:
         self.remove_artifacts()
         self.trace.touch(mode=0o600)
 
+    def shorten_trace(self, size: int) -> None:
+        """Remove what the service noted in the trace after it had a size; no shepherd may write to it now."""
+        with suppress(OSError):
+            os.truncate(self.trace, min(size, self.trace.stat().st_size))
+
     def note(self, text: str) -> None:
         """Append a message of the service to the trace."""
         with suppress(OSError), self.trace.open("a", encoding="utf-8", errors="replace") as trace:
@@ -111,11 +116,32 @@ class JobFolder:
         """Tell the job's shepherd, if it exists, to cancel the job.
 
         Raises:
-            OSError: the machine is short of something now, such as of open files; the job runs on.
+            OSError: the machine is short of something now, such as of open files or of space for the process ID of the
+                shepherd; the job runs on.
         """
         with _suppress_lasting_errors():
             if not self._take_lock(fcntl.LOCK_NB):
-                os.kill(int((self.path / "pid").read_text()), signal.SIGTERM)
+                os.kill(self._shepherd(), signal.SIGTERM)
+
+    def store_shepherd(self, process: int) -> None:
+        """Store the process ID of the shepherd, which may do so at the same time: its file is never emptied.
+
+        Raises:
+            OSError: it cannot be written, as on a full disk.
+        """
+        new = self.path / "pid.new"
+        new.write_text(str(process))
+        new.replace(self.path / "pid")
+
+    def _shepherd(self) -> int:
+        """Return the process ID of the shepherd, which has the lock.
+
+        Raises:
+            BlockingIOError: it is not written yet.
+        """
+        with suppress(FileNotFoundError, ValueError):
+            return int((self.path / "pid").read_text())
+        raise BlockingIOError(errno.EAGAIN, "the process ID of its shepherd is not written yet")
 
     def _take_lock(self, options: int = 0) -> bool:
         """Lock the file for a moment, as soon as no shepherd has it; return False with LOCK_NB if one has.
