@@ -6,7 +6,9 @@ import errno
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,10 @@ from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
 from generator.service.project.project import Project
-from generator.service.store.database import Database, jobs, pipelines, sqlite_url
+from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
+from generator.service.store.hook_tables import deliveries, hooks
 from generator.service.store.job_folders import DataFolder, JobFolder
+from generator.service.store.outbox import JOB
 from generator.service.store.pipelines import Pipelines
 from generator.subprocesses.detached import start_apart
 
@@ -155,25 +159,92 @@ def test_a_job_waits_while_the_machine_can_start_no_process(
 ) -> None:
     """All waiting jobs failed, one after another."""
     failures = [OSError(number, os.strerror(number)) for _ in range(4)]  # more than a job has attempts
-    seen, started = [], threading.Event()
+    seen, watched = [], threading.Event()
 
     def start(*_: object, **__: object) -> int:
         seen.append(waiting.status())
         if failures:
             raise failures.pop()
-        started.set()
         return os.getpid()
 
+    monkeypatch.setattr(scheduler_module, "_PAUSE", 0.01)
     monkeypatch.setattr(scheduler_module, "job_spec", lambda *_, **__: {})
     monkeypatch.setattr(scheduler_module, "start_apart", start)
-    monkeypatch.setattr(waiting.scheduler._conclusion, "conclude", lambda _: None)  # its process runs on
+    monkeypatch.setattr(waiting.scheduler._conclusion, "conclude", lambda _: watched.set())  # its process runs on
     waiting.scheduler.start()
 
-    assert started.wait(30)
+    assert watched.wait(30)
     assert seen == ["running"] * 5
     job = waiting.rows.job(1)
     assert job is not None
     assert (job["status"], job["attempts"]) == ("running", 1)
+
+
+def test_a_job_that_cannot_be_started_is_tried_less_and_less_often_without_events_and_lines(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each second, hooks got that it runs and that it waits, and its log the same warnings."""
+    attempts, sizes, watched = list[float](), list[int](), threading.Event()
+
+    def describe(number: int, *_: object, **__: object) -> dict[str, Any]:
+        waiting.data.job(number).note("WARNING: variable 'x': not declared in the pipeline file; ignored")
+        sizes.append(waiting.data.job(number).trace_size())
+        return {}
+
+    def start(*_: object, **__: object) -> int:
+        attempts.append(time.monotonic())
+        if len(attempts) < 5:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return os.getpid()
+
+    def events() -> list[str]:
+        with waiting.rows.database.connection() as connection:
+            return [
+                one["happened"]["jobs"][0]["status"]
+                for one in rows(connection, sa.select(deliveries).order_by(deliveries.c.id))
+                if one["event"] == JOB
+            ]
+
+    with waiting.rows.database.transaction() as connection:
+        hook = {"id": 1, "target": {}, "events": [JOB], "verify": True, "created_at": 0.0}
+        connection.execute(sa.insert(hooks).values(hook))
+    waiting.rows.announce(1)
+    monkeypatch.setattr(scheduler_module, "_PAUSE", 0.05)
+    monkeypatch.setattr(scheduler_module, "job_spec", describe)
+    monkeypatch.setattr(scheduler_module, "start_apart", start)
+    monkeypatch.setattr(waiting.scheduler._conclusion, "conclude", lambda _: watched.set())  # its process runs on
+    waiting.scheduler.start()
+
+    assert watched.wait(30)
+    assert events() == ["pending", "running"]
+    assert len(set(sizes)) == 1
+    pauses = [later - earlier for earlier, later in pairwise(attempts)]
+    assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.15, 0.25, 0.45), strict=True))
+
+
+def test_a_cancel_that_is_impossible_for_long_does_not_stop_the_queue(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose process ID cannot be written on a full disk, and one that waits."""
+    begun, release = threading.Event(), threading.Event()
+
+    def fail(_: JobFolder) -> None:
+        raise BlockingIOError(errno.EAGAIN, "not written yet")
+
+    def begin(number: int, _: str) -> None:
+        waiting.rows.update_job(number, {"status": "success"})
+        begun.set()
+
+    monkeypatch.setattr(JobFolder, "cancel", fail)
+    monkeypatch.setattr(JobFolder, "wait", lambda _: release.wait(60))
+    monkeypatch.setattr(waiting.scheduler, "_begin", begin)
+    with waiting.rows.database.transaction() as connection:
+        other = {"id": 2, "status": "canceling", "pipeline_id": 1, "created_at": 0.0}
+        connection.execute(sa.insert(jobs).values(_JOB | other))
+    waiting.scheduler.start()
+
+    assert begun.wait(20)
+    release.set()
 
 
 def test_a_job_that_is_canceled_while_it_cannot_be_started_does_not_wait(

@@ -36,6 +36,8 @@ from generator.shared.passing_errors import may_pass
 from generator.subprocesses.detached import start_apart
 
 _SHEPHERD = Path(__file__).with_name("shepherd.py")
+_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+"""Seconds until the queue is tried again: after a failure, doubled for each further one, and without a failure."""
 
 
 class Scheduler:
@@ -109,11 +111,17 @@ class Scheduler:
             self._cancel(number)
 
     def _cancel(self, number: int) -> None:
+        if not self._try_to_cancel(number):
+            self._retry_soon()
+
+    def _try_to_cancel(self, number: int) -> bool:
+        """End a running job; return False if this is impossible now."""
         try:
             self._data.job(number).cancel()
         except OSError as error:
             print(f"packmill: job {number}: cannot cancel it: {error}; retrying", file=sys.stderr, flush=True)
-            self._retry_soon()
+            return False
+        return True
 
     def _retry_soon(self) -> None:
         """Have the queue look for running jobs that nobody waits for, or that are to be ended."""
@@ -158,11 +166,11 @@ class Scheduler:
         for job in self._find_running():
             if job["id"] not in watched:
                 self._resume(job)
-            elif job["status"] == "canceling":
-                self._data.job(job["id"]).cancel()
+            elif job["status"] == "canceling" and not self._try_to_cancel(job["id"]):
+                self._is_unsure = True  # with the next look at the queue, which goes on
 
     def _run_queue(self) -> None:
-        cleaned, clock = -math.inf, ClockWatch(memory=self._data.clock)
+        cleaned, failures, clock = -math.inf, 0, ClockWatch(memory=self._data.clock)
         self._prepare()
         self._cleaning.end_containers()
         while not self._stopping:
@@ -177,11 +185,13 @@ class Scheduler:
                 if time.monotonic() - cleaned > 300 and clock.is_settled:
                     cleaned = time.monotonic()
                     self._cleaning.remove_expired()
+                failures = 0
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the queue
                 print(f"packmill: job queue: {error}; retrying", file=sys.stderr, flush=True)
                 self._is_unsure = True
-                time.sleep(1)
-            self._wake.wait(timeout=30)
+                failures += 1
+                time.sleep(_PAUSE)
+            self._wake.wait(timeout=_seconds_to_wait(failures))
 
     def _start_next_unless_held(self) -> bool:
         with self._starting:
@@ -212,6 +222,7 @@ class Scheduler:
         if not self._pipelines.claim(number, tokens.digest(token)):
             return
         folder = self._data.job(number)
+        noted = folder.trace_size()
         try:
             folder.prepare()
             spec = job_spec(
@@ -226,12 +237,16 @@ class Scheduler:
             self._start_shepherd(folder, spec)
         except Exception as error:  # after any error, the job must not stay running without a shepherd
             if may_pass(error) or is_unavailable(error):
+                folder.shorten_trace(noted)  # the next attempt writes the same
                 self._put_back(number)
                 raise
             folder.note(f"ERROR: Job failed (system failure): {error}")
             self._conclusion.end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
             return
-        self._watch(number, lane)
+        try:
+            self._pipelines.announce(number)
+        finally:  # afterwards: a job that ends at once has its events in order
+            self._watch(number, lane)
         now = self._pipelines.job(number)
         if now is None or now["status"] == "canceling":  # while the shepherd was being started
             self._cancel(number)
@@ -249,7 +264,7 @@ class Scheduler:
             command = (sys.executable, "-I", "-S", str(_SHEPHERD), str(folder.path), str(descriptor))
             process = start_apart(command, handing=descriptor, text=json.dumps(spec), log=folder.path / "shepherd.log")
             with contextlib.suppress(OSError):  # the job runs, and its shepherd writes the same as soon as it can
-                (folder.path / "pid").write_text(str(process))
+                folder.store_shepherd(process)
         finally:
             os.close(descriptor)
 
@@ -272,3 +287,7 @@ class Scheduler:
             with self._guard:
                 self._running.pop(number, None)
             self._wake.set()
+
+
+def _seconds_to_wait(failures: int) -> float:
+    return min(_PAUSE * 2 ** min(failures - 1, 10), _LONGEST_PAUSE) if failures else _LONGEST_PAUSE

@@ -128,18 +128,25 @@ class Pipelines:
             return row(connection, sa.select(jobs).where(jobs.c.id == number))
 
     def claim(self, number: int, token_hash: str) -> bool:
-        """Mark a pending job as running; return whether it was still pending."""
+        """Mark a pending job as running; return whether it was still pending.
+
+        Only `announce` stores the events: a job that cannot be started now is claimed and requeued again and again.
+        """
         with self.database.transaction() as connection:
             this = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "pending")
             begun = {"status": "running", "started_at": time.time(), "token_hash": token_hash, "exit_code": None}
             taken = connection.execute(
                 this.values(**begun, failure_reason=None, reason=None, attempts=jobs.c.attempts + 1)
             ).rowcount
+        return bool(taken)
+
+    def announce(self, number: int) -> None:
+        """Update the pipeline of a claimed job that has been started, and store the events of both."""
+        with self.database.transaction() as connection:
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
-            if taken and pipeline is not None:
+            if pipeline is not None:
                 _advance(connection, pipeline)
         self.on_change()
-        return bool(taken)
 
     def update_job(
         self,
@@ -178,7 +185,7 @@ class Pipelines:
     def requeue(self, number: int, *, counted: bool = True) -> bool:
         """Let a running job run again; return False if it has been canceled.
 
-        Its attempt is not ``counted`` if it never began.
+        Its attempt is not ``counted`` if it never began; then no listener is called, as in `claim`.
         """
         with self.database.transaction() as connection:
             this = sa.update(jobs).where(jobs.c.id == number, jobs.c.status == "running")
@@ -188,7 +195,8 @@ class Pipelines:
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if done and pipeline is not None:
                 _advance(connection, pipeline)
-        self.on_change()
+        if counted:
+            self.on_change()
         return bool(done)
 
     def cancel(self, number: int) -> list[int]:
