@@ -389,6 +389,28 @@ def test_the_archives_of_a_request_share_its_limit(tmp_path: Path) -> None:
         _write_files(RunFolder(tmp_path), files, limit=1_000_000)
 
 
+def test_the_archives_of_the_json_in_a_form_share_its_limit(tmp_path: Path) -> None:
+    """Such as a part of JSON next to a file, or the object of a folder in a value of an execute request."""
+    folder = RunFolder(tmp_path / "run")
+    folder.uploads.mkdir(parents=True)
+    (folder.uploads / "one.zip").write_bytes(BOMBS["one"])
+    unpack_in_place(folder.uploads / "one.zip", Room(1_000_000))
+
+    with pytest.raises(ProblemError, match="larger than this server takes"):
+        _write_files(folder, [NewFile(folder.uploads / "two", BOMBS["two"], archive=True)], limit=1_000_000)
+
+
+def test_the_files_of_the_json_in_a_form_count_with_its_others(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.uploads.mkdir(parents=True)
+    for number in range(5_000):
+        (folder.uploads / str(number)).touch()
+    files = [NewFile(folder.uploads / "x" / str(number), b"") for number in range(6_000)]
+
+    with pytest.raises(ProblemError, match="more than 10000 files and folders"):
+        _write_files(folder, files, limit=1_000_000)
+
+
 TWO_FOLDERS = "one = 'data/'  # type: stage-in\ntwo = 'data/'  # type: stage-in"
 
 

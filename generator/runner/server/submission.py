@@ -189,9 +189,12 @@ def _write_files(folder: RunFolder, files: Iterable[NewFile], *, limit: int) -> 
     if not folder.path.is_dir():
         folder.create()
     room = Room(limit)
+    room.count(folder.uploads)
     for file in files:
         file.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            if not file.archive:
+                room.take_entry()
             with open(os.open(file.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
                 stream.write(file.data)
             if file.archive:

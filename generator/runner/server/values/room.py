@@ -19,6 +19,12 @@ class Room:
         self._bytes = size
         self._entries = MOST_ENTRIES
 
+    def count(self, folder: Path) -> None:
+        """Count what the request has written to a folder already: files of a form, and what its archives held."""
+        for path in folder.rglob("*"):
+            self._entries -= 1
+            self._bytes -= path.stat().st_size if path.is_file() else 0
+
     def take_bytes(self, count: int) -> None:
         """Count bytes that are about to be written.
 
