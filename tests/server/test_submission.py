@@ -38,7 +38,7 @@ def test_a_run_keeps_its_values_if_a_network_may_have_lost_the_answer(tmp_path: 
     submission = Submission(notebook=cast("Any", SimpleNamespace(path="a.ipynb")), inputs={}, run_id=run_id)
 
     with pytest.raises(StoreUnavailableError):
-        _store(cast("Context", context), submission, cast("Any", SimpleNamespace(files={}, inputs={"x": 1})))
+        _store(cast("Context", context), submission, cast("Any", SimpleNamespace(files={}, inputs={"x": 1})), [])
 
     assert run_folder(tmp_path, run_id).inputs_file.exists() == blocking
 
