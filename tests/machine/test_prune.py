@@ -154,6 +154,20 @@ def test_packages_and_artifacts_name_what_they_use(tmp_path: Path) -> None:
     assert used_by_artifacts(tmp_path / "data") == {"c:d"} | common
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_record_of_any_method_hides_no_package(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "data/jobs/1/artifacts.zip"
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("results/package.json", bytes(range(256)))
+        archive.writestr("packages/ada/trees/main/package.json", record("c:d"))
+    content = bytearray(path.read_bytes())
+    content[60:80] = b"\xff" * 20  # of the first record
+    path.write_bytes(content)
+
+    assert "c:d" in used_by_artifacts(tmp_path / "data")
+
+
 def test_a_package_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text("{")
 

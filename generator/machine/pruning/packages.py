@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,13 +12,12 @@ from typing import IO, Any
 
 from generator.package.folder import is_leftover
 from generator.package.record import read_record
+from generator.shared.damaged_archives import archive_errors
 from generator.shared.errors import UsageError
 
 _RECORD = "package.json"
 _LARGEST = 16 * 1024**2
 """Bytes of a record in an archive that are read."""
-_BROKEN = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What reading an archive or a record in it raises; a RuntimeError for depth, encryption and unknown methods."""
 _DEEPEST = 100
 """Folders below the folder of packages: owner (with groups), name, checkout (with slashes), process."""
 
@@ -71,10 +69,10 @@ def _archives(data: Path) -> Iterator[Path]:
 
 
 def _used_by_archive(file: IO[bytes]) -> Iterator[str]:
-    with suppress(*_BROKEN), zipfile.ZipFile(file) as opened:
+    with suppress(*archive_errors), zipfile.ZipFile(file) as opened:
         for name in opened.namelist():
             if name.rpartition("/")[2] == _RECORD:
-                with suppress(*_BROKEN):
+                with suppress(*archive_errors):
                     yield from _used_by(_read_member(opened, name))
 
 
