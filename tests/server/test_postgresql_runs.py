@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import select
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from waiting import wait_until
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, new_run_id
 from generator.runner.server.runs.postgresql.connections import Connections
 from generator.runner.server.runs.postgresql.store import PostgresqlRunStore
+from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.runs.store import Change, ChangeKind, Changes, StoreUnavailableError
 from generator.shared.failures import BadInputsError
 
@@ -139,6 +141,29 @@ def test_a_database_belongs_to_one_data_folder(open_store: Open, database: str, 
 
     with pytest.raises(BadInputsError, match="not the data folder of the other servers"):
         PostgresqlRunStore(database, other)
+
+
+def test_an_empty_database_is_refused_for_the_folder_of_another_one(
+    open_store: Open, database: str, postgresql: Cluster, tmp_path: Path
+) -> None:
+    """Retention would remove its runs, as after a start with a database whose name was mistyped."""
+    open_store()
+    other = postgresql.new_database(f"test_{secrets.token_hex(4)}")
+    for _ in range(2):
+        with pytest.raises(BadInputsError, match="belongs to another database than this PostgreSQL database"):
+            PostgresqlRunStore(other, tmp_path)
+    with pytest.raises(BadInputsError, match="belongs to another database than this SQLite file"):
+        SqliteRunStore(tmp_path)
+    open_store()
+
+
+def test_an_empty_database_is_refused_for_a_folder_with_runs_of_an_sqlite_file(database: str, tmp_path: Path) -> None:
+    SqliteRunStore(tmp_path).close()
+    (tmp_path / "runs" / "0199abc" / new_run_id()).mkdir(parents=True)
+
+    with pytest.raises(BadInputsError, match="has runs that this new PostgreSQL database does not know"):
+        PostgresqlRunStore(database, tmp_path)
+    SqliteRunStore(tmp_path).close()
 
 
 @pytest.mark.parametrize(

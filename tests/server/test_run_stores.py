@@ -32,6 +32,7 @@ from generator.runner.server.runs.store import (
     StoreMisfitError,
     StoreUnavailableError,
 )
+from generator.shared.failures import BadInputsError
 
 _STALLED_AFTER = 2.0
 _WORKER = """
@@ -434,6 +435,30 @@ def test_reads_of_a_database_file_that_fails_raise_as_changes_do(tmp_path: Path,
             call()
     if is_open:
         store.close()
+
+
+@pytest.mark.parametrize("change", ["missing", "empty", "without the table"])
+def test_a_new_file_is_refused_for_a_folder_with_runs(change: str, tmp_path: Path) -> None:
+    """Retention would remove their folders as orphans."""
+    SqliteRunStore(tmp_path).close()
+    folder = tmp_path / "runs" / "0199abc" / new_run_id()
+    folder.mkdir(parents=True)
+    SqliteRunStore(tmp_path).close()  # a folder that a crash left without a row, which retention removes
+    file = tmp_path / "runs.sqlite"
+    if change == "without the table":
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("DROP TABLE run")
+    else:
+        for path in tmp_path.glob("runs.sqlite*"):
+            path.unlink()
+        if change == "empty":
+            file.touch()
+
+    for _ in range(2):
+        with pytest.raises(BadInputsError, match="has runs that this new SQLite file does not know"):
+            SqliteRunStore(tmp_path)
+    folder.rmdir()
+    SqliteRunStore(tmp_path).close()
 
 
 def test_a_damaged_file_is_a_database_that_is_unavailable(tmp_path: Path) -> None:

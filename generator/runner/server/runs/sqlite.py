@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from generator.runner.server.runs.store import (
     RunMissingError,
     ShareFullError,
 )
+from generator.runner.server.runs.ties import check_unused, folder_file
 from generator.shared import durable_files
 from generator.shared.failures import BadInputsError
 
@@ -58,17 +59,21 @@ class SqliteRunStore:
         """Open or create the database.
 
         Raises:
-            BadInputsError: the file is not a database.
+            BadInputsError: the file is not a database, or the folder has runs of another one.
             OSError: the folder cannot be written to.
         """
         self._path = folder / "runs.sqlite"
         self._workers = folder / "workers"
         self._workers.mkdir(parents=True, exist_ok=True)
+        self._check_folder(folder)
         self._path.touch(mode=0o600)
         self._local = threading.local()
         self._locks: list[int] = []
         try:
-            self._connection().executescript(_SCHEMA)
+            connection = self._connection()
+            connection.execute("PRAGMA synchronous = FULL")  # a folder of a run on the disk needs the table there
+            connection.executescript(_SCHEMA)
+            connection.execute("PRAGMA synchronous = NORMAL")
             durable_files.sync(folder)
         except sqlite3.DatabaseError as error:
             raise BadInputsError(f"{self._path}: cannot be opened: {error}") from None
@@ -219,6 +224,23 @@ class SqliteRunStore:
         for descriptor in self._locks:
             os.close(descriptor)
         self._locks.clear()
+
+    def _check_folder(self, folder: Path) -> None:
+        """Check that the folder belongs to this file, which has the table of runs unless the folder is new.
+
+        Raises:
+            BadInputsError: the folder belongs to another database, or the file is not a database.
+        """
+        if (folder / folder_file).exists() or not self._path.exists():
+            check_unused(folder, "SQLite file")
+            return
+        try:
+            with closing(sqlite3.connect(self._path, timeout=30)) as database:
+                found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise BadInputsError(f"{self._path}: cannot be opened: {error}") from None
+        if found is None:
+            check_unused(folder, "SQLite file")
 
     def _connection(self) -> sqlite3.Connection:
         """Return this thread's connection."""

@@ -48,7 +48,7 @@ def _report(kind: type[StoreUnavailableError], message: str) -> None:
             return
         _logged[message] = now
     if kind is StoreMisfitError:
-        advice = "was changed by another program or version; stop the server, and restore the file or move it away"
+        advice = "was changed by another program or version; stop the server; restore the file or name another --data"
         _log.error("the database %s: %s", advice, message)
     else:
         _log.warning("the database is unavailable: %s", message)

@@ -10,6 +10,7 @@ from pathlib import Path
 from procrastinate.schema import SchemaManager
 
 from generator.runner.server.runs.postgresql.queue import Connection, Queue
+from generator.runner.server.runs.ties import check_unused, folder_file
 from generator.shared import durable_files
 from generator.shared.failures import BadInputsError
 
@@ -32,14 +33,13 @@ CREATE INDEX IF NOT EXISTS packmill_run_schedule ON packmill_run (schedule, id) 
 CREATE TABLE IF NOT EXISTS packmill_queue (migration text NOT NULL);
 CREATE TABLE IF NOT EXISTS packmill_folder (id text NOT NULL);
 """
-_FOLDER_FILE = "folder.id"
 
 
 def prepare_database(connection: Connection, data: Path) -> None:
     """Create or update the tables, and tie the database to the data folder; servers that start at once take turns.
 
     Raises:
-        BadInputsError: other servers of the database use another data folder.
+        BadInputsError: other servers of the database use another data folder, or the folder has another database.
     """
     with _alone(connection):
         with connection.transaction():
@@ -81,15 +81,16 @@ def _update_queue(connection: Connection) -> None:
 
 
 def _check_folder(connection: Connection, data: Path) -> None:
-    file = data / _FOLDER_FILE
+    file = data / folder_file
     known = connection.execute("SELECT id FROM packmill_folder").fetchone()
     found = file.read_text(encoding="ascii") if file.exists() else None
     if known and known["id"] != found:
         problem = "not the data folder of the other servers of this database; share theirs, or use another database"
         raise BadInputsError(f"--data {data}: {problem}")
     if not known:
-        found = found or secrets.token_hex(16)
-        file.write_text(found, encoding="ascii")
+        check_unused(data, "PostgreSQL database")
+        found = secrets.token_hex(16)
+        connection.execute("INSERT INTO packmill_folder VALUES (%s)", (found,))
+        file.write_text(found, encoding="ascii")  # last: a file that a failed start leaves keeps others out
         durable_files.sync(file)
         durable_files.sync(data)
-        connection.execute("INSERT INTO packmill_folder VALUES (%s)", (found,))
