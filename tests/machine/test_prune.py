@@ -169,10 +169,26 @@ def test_a_damaged_record_of_any_method_hides_no_package(method: int, tmp_path: 
 
 
 def test_a_package_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text("{")
+    for name, text in {"package.json": "{", "process.cwl": ""}.items():
+        (tmp_path / name).write_text(text)
 
     with pytest.raises(UsageError, match="repair or remove this package"):
         used_by_packages(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["results/data", "main/.cache", "main/node_modules/tool"])
+def test_a_file_of_another_program_with_the_name_of_a_record_stops_nothing(place: str, tmp_path: Path) -> None:
+    """Results and links lead to any program's files; a template of one is not JSON."""
+    package, other = tmp_path / "packages/org/app/main", tmp_path / "elsewhere"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text(record("c:d"))
+    other.mkdir()
+    (other / "package.json").write_text("{{ template }}")
+    link = tmp_path / "packages/org/app" / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(other)
+
+    assert "c:d" in used_by_packages(tmp_path / "packages")
 
 
 def test_a_folder_that_cannot_be_listed_stops_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

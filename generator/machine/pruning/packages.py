@@ -16,6 +16,10 @@ from generator.shared.damaged_archives import archive_errors
 from generator.shared.errors import UsageError
 
 _RECORD = "package.json"
+_OTHER_DOCUMENTS = frozenset(
+    ("application.cwl", "applicationDescriptor.json", "ogcapppkg.json", "process.cwl", "processDescription.json")
+)
+"""Each package has these next to its record; files of other programs have the name of a record, too."""
 _LARGEST = 16 * 1024**2
 """Bytes of a record in an archive that are read."""
 _DEEPEST = 100
@@ -25,14 +29,18 @@ _DEEPEST = 100
 def used_by_packages(folder: Path) -> frozenset[str]:
     """Return the names and layers that the packages below a folder use; nothing if the folder is missing.
 
+    A file of another program that is named as a record, such as npm's, need not be JSON.
+
     Raises:
         UsageError: a package cannot be read, so that what it uses is unknown.
     """
     used: set[str] = set()
-    for package in _packages(folder):
+    for package, files in _packages(folder):
         try:
             used.update(_used_by(read_record(package)))
         except (OSError, ValueError) as error:
+            if _OTHER_DOCUMENTS.isdisjoint(files):
+                continue
             reason = f"cannot be read: {error}; repair or remove this package"
             raise UsageError(f"{package}/{_RECORD}: {reason}") from None
     return frozenset(used)
@@ -81,8 +89,10 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> object:
         return json.loads(file.read(_LARGEST))
 
 
-def _packages(folder: Path) -> Iterator[Path]:
-    """Yield the folders of packages, also behind links, which `packmill build` follows, and in hidden folders.
+def _packages(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the folders that may be packages, and their files.
+
+    They can be behind links, which `packmill build` follows, and in hidden folders.
 
     A repository or its owner can have a name that begins with a dot.
     """
@@ -100,7 +110,7 @@ def _packages(folder: Path) -> Iterator[Path]:
         seen.add(place)
         folders[:] = [name for name in folders if not is_leftover(Path(name))]
         if _RECORD in files:
-            yield Path(root)
+            yield Path(root), files
 
 
 def _refuse_unknown(error: OSError) -> None:
