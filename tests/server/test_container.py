@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from another_user import as_another_user
 from notebook_server import NotebookServer
 from support import here, write_notebook
 from waiting import wait_until
@@ -78,6 +80,20 @@ def test_a_file_in_place_of_the_workers_folder_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(BadInputsError, match=r"kept: not a folder; remove it, or name another folder with --data$"):
         container.check_data(tmp_path, print)
+
+
+def test_a_data_folder_of_another_user_is_refused_with_their_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the folder of workers is in it cannot be asked, which ended with a traceback."""
+    (tmp_path / "data" / "kept").mkdir(parents=True)
+    (tmp_path / "data").chmod(0o700 if os.geteuid() == 0 else 0o500)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "access", partial(os.access, effective_ids=True))  # the test changes no others
+
+    with as_another_user(), pytest.raises(BadInputsError, match=r"^data: not writable for user \d+; serve as user \d+"):
+        container.check_data(Path("data"), print)
 
 
 @pytest.fixture

@@ -65,15 +65,20 @@ def check_data(folder: Path, say: Callable[[str], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise BadInputsError(f"{folder}: {error.strerror}; {advice}") from None
+    _check_writable(folder, advice)  # before what is in it, which another user's folder does not show
     kept = folder / "kept"  # of workers, which would fail one after another
-    if os.path.lexists(kept) and not kept.is_dir():
+    if os.path.lexists(kept) and not os.path.isdir(kept):
         raise BadInputsError(f"{kept}: not a folder; remove it, or {advice}")
-    for path in (folder, *([kept] if kept.exists() else ()), *folder.glob("*.sqlite")):
-        if not os.access(path, os.W_OK):
-            owner, user = path.stat().st_uid, os.geteuid()
-            raise BadInputsError(f"{path}: not writable for user {user}; serve as user {owner}, or {advice}")
+    for path in (*([kept] if os.path.lexists(kept) else ()), *folder.glob("*.sqlite")):
+        _check_writable(path, advice)
     if is_container() and _is_lost(folder, Path("/proc/mounts").read_text(encoding="utf-8")):
         say(f"warning: runs are lost with the container; keep them in a volume: docker run -v NAME:{_volume}")
+
+
+def _check_writable(path: Path, advice: str) -> None:
+    if not os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0)):
+        owner, user = path.stat().st_uid, os.geteuid()
+        raise BadInputsError(f"{path}: not writable for user {user}; serve as user {owner}, or {advice}")
 
 
 def _is_lost(folder: Path, mounts: str) -> bool:
