@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,8 @@ _LARGEST, _MOST_FILES = 500_000_000, 5000
 """Bytes and number of files that are unpacked: one, or those of a Zarr folder."""
 _MOST_ROWS, _LONGEST = 200, 200
 _VERSION = b"1"
+_RETRY_AFTER = 600.0
+"""Seconds for which a timeout is kept: a busy machine may have caused it, but each view would wait for it again."""
 _at_once = threading.BoundedSemaphore(2)
 
 
@@ -38,29 +41,44 @@ class _NotNowError(Exception):
     """A file cannot be read now, but perhaps later, for a reason that the page shows."""
 
 
+class _TimeoutError(_NotNowError):
+    """To read a file takes too long."""
+
+
 def describe(folder: JobFolder, name: str) -> dict[str, Any]:
     """Return what a page shows of a file or a Zarr folder, or ``{"reason": ...}``.
 
-    A result is kept with the job, unless it is a failure of the machine or one of time, which may pass.
+    A result is kept with the job, a timeout for ten minutes, and a failure of the machine, which may pass, not at all.
 
     ``dimensions`` and ``variables`` are rows of texts, ``corners`` is a ring of longitudes and latitudes or None.
     """
     cached = folder.pages / f"{hashlib.sha256(_VERSION + name.encode('utf-8', 'replace')).hexdigest()}.json"
+    failed = cached.with_suffix(".failed")
     with suppress(OSError, ValueError):
         found: dict[str, Any] = json.loads(cached.read_text(encoding="utf-8"))
         return found
+    with suppress(OSError):
+        if abs(time.time() - failed.stat().st_mtime) < _RETRY_AFTER:  # in the future, if the clock was set back
+            return {"reason": failed.read_text(encoding="utf-8")}
     if not _at_once.acquire(timeout=_WAIT):
         return {"reason": "other files are being read; reload the page in a moment"}
     try:
         found = _describe(folder.artifacts, name)
+    except _TimeoutError as error:
+        _store(failed, str(error))
+        return {"reason": str(error)}
     except _NotNowError as error:
         return {"reason": str(error)}
     finally:
         _at_once.release()
-    with suppress(OSError):
-        folder.pages.mkdir(exist_ok=True, mode=0o700)
-        cached.write_text(json.dumps(found), encoding="utf-8")
+    _store(cached, json.dumps(found))
     return found
+
+
+def _store(file: Path, text: str) -> None:
+    with suppress(OSError):
+        file.parent.mkdir(exist_ok=True, mode=0o700)
+        file.write_text(text, encoding="utf-8")
 
 
 def _describe(archive: Path, name: str) -> dict[str, Any]:
@@ -98,7 +116,7 @@ def _read(path: Path) -> dict[str, Any]:
         text=f"{json.dumps(str(path))}\n",
     )
     if done.code == 124:
-        raise _NotNowError("reading it takes too long")
+        raise _TimeoutError("reading it takes too long; reload the page in ten minutes")
     if done.code == -signal.SIGKILL:  # by the system, for memory of the machine
         raise _NotNowError("reading it was ended; reload the page in a moment")
     try:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shlex
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +193,9 @@ def test_a_description_is_made_once(job: JobFolder) -> None:
         OSError(errno.ENOSPC, "No space left on device"),
         OSError(errno.EMFILE, "Too many open files"),
         BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
-        Finished(command=(), code=124, stdout="", stderr=""),
         Finished(command=(), code=-signal.SIGKILL, stdout="", stderr=""),
     ],
-    ids=["full", "files", "processes", "time", "killed"],
+    ids=["full", "files", "processes", "killed"],
 )
 def test_a_failure_of_the_machine_is_no_property_of_a_file(
     failure: OSError | Finished, job: JobFolder, monkeypatch: pytest.MonkeyPatch
@@ -211,6 +212,28 @@ def test_a_failure_of_the_machine_is_no_property_of_a_file(
         shown = describe(job, "a.tif")
 
     assert "damaged" not in shown["reason"]
+    assert describe(job, "a.tif")["variables"]
+
+
+def test_a_file_that_takes_too_long_is_tried_again_after_ten_minutes(
+    job: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each view of its page waited for half a minute."""
+    tried = []
+
+    def take_long(*_: object, **__: object) -> Finished:
+        tried.append(1)
+        return Finished(command=(), code=124, stdout="", stderr="")
+
+    with monkeypatch.context() as during:
+        during.setattr(array_files, "run", take_long)
+        shown = [describe(job, "a.tif") for _ in range(2)]
+    assert shown[0] == shown[1]
+    assert "too long" in shown[0]["reason"]
+    assert len(tried) == 1
+
+    [failed] = job.pages.glob("*.failed")
+    os.utime(failed, (time.time() - 601,) * 2)
     assert describe(job, "a.tif")["variables"]
 
 
