@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,17 @@ def _interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def _result(folder: Path) -> tuple[str, list[dict[str, Any]]]:
+    record = json.loads((folder / "result.json").read_text())
+    return record["state"], record["outputs"]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results are read for less than a second after a signal."""
+    monkeypatch.setattr(recording, "_AFTER_A_SIGNAL", 0.3)
+
+
 def test_the_time_limit_ends_a_run_whose_results_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "_LEAST_FOR_DIGESTS", 0.3)
 
@@ -57,8 +69,7 @@ def test_the_time_limit_ends_a_run_whose_results_are_read(tmp_path: Path, monkey
     ):
         pass
 
-    record = json.loads((tmp_path / "result.json").read_text())
-    assert (record["state"], record["outputs"]) == ("failed", [{"path": "huge", "size": _HUGE}])
+    assert _result(tmp_path) == ("failed", [{"path": "huge", "size": _HUGE}])
 
 
 def test_a_failed_run_ends_even_if_its_results_cannot_be_read_in_time(
@@ -72,11 +83,43 @@ def test_a_failed_run_ends_even_if_its_results_cannot_be_read_in_time(
     assert json.loads((tmp_path / "result.json").read_text())["error"] == "an error of the notebook"
 
 
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("time_limit", [None, 3600])
+def test_a_run_that_is_dismissed_in_a_cell_ends_even_if_its_results_are_huge(
+    time_limit: float | None, tmp_path: Path
+) -> None:
+    """The cell uses up the only signal."""
+    began = time.monotonic()
+    with pytest.raises(InterruptedRunError), _run_with_a_huge_result(tmp_path, time_limit=time_limit):
+        _interrupt()
+
+    assert time.monotonic() - began < 5
+    assert _result(tmp_path) == ("failed", [{"path": "huge", "size": _HUGE}])
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_run_whose_results_are_read_can_be_interrupted(tmp_path: Path) -> None:
     with pytest.raises(InterruptedRunError), _run_with_a_huge_result(tmp_path):
         threading.Timer(0.5, _interrupt).start()
 
+    assert _result(tmp_path) == ("failed", [{"path": "huge", "size": _HUGE}])
 
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_finished_run_stays_finished_if_its_results_are_read_soon_after_a_signal(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """As by ``docker stop``, or while a server shuts down."""
+    with recorded_run(RunRecord(process="a.ipynb"), tmp_path, time_limit=None, outputs=lambda _: [tmp_path / "small"]):
+        (tmp_path / "small").touch()
+        ignore_signals()
+        os.kill(os.getpid(), number)
+
+    state, outputs = _result(tmp_path)
+    assert (state, [(one["path"], "sha256" in one) for one in outputs]) == ("succeeded", [("small", True)])
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_run_that_was_interrupted_while_its_results_were_collected_ends_after_it(tmp_path: Path) -> None:
     def collect() -> None:
         ignore_signals()
@@ -89,3 +132,4 @@ def test_a_run_that_was_interrupted_while_its_results_were_collected_ends_after_
 
     assert (tmp_path / "collected").exists()
     assert time.monotonic() - began < 5
+    assert _result(tmp_path) == ("failed", [{"path": "huge", "size": _HUGE}])

@@ -9,10 +9,17 @@ from pathlib import Path
 
 from generator.runner.execution.watching import signals_as_failures
 from generator.runner.results.result import RunRecord, check_status
-from generator.shared.failures import RunFailedError, disk_full_as_error, usage_errors_as_bad_inputs
+from generator.shared.failures import (
+    InterruptedRunError,
+    RunFailedError,
+    disk_full_as_error,
+    usage_errors_as_bad_inputs,
+)
 
 _LEAST_FOR_DIGESTS = 10.0
 """Seconds that the digests of the results may take, if less is left of the time limit."""
+_AFTER_A_SIGNAL = 5.0
+"""Seconds that they may take after a signal: those who send one often kill the runner after ten."""
 
 
 @contextmanager
@@ -31,7 +38,7 @@ def recorded_run(
 
     Raises:
         RunFailedError: the block failed, was interrupted, exceeded the limit, or glued a failing status code; or the
-            results are so large that the limit, or a signal, came before all of them were read.
+            results are so large that they were not read within the limit, or within some seconds after a signal.
         OSError: ``result.json`` of a successful run cannot be written.
     """
     began = time.monotonic() - spent
@@ -45,7 +52,7 @@ def recorded_run(
     except BaseException as error:
         if folder is not None:
             if not record.outputs:
-                with suppress(OSError, RunFailedError), _limited_digests(time_limit, began):
+                with suppress(OSError, RunFailedError), _limited_digests(time_limit, began, after=error):
                     record.list_outputs(outputs(folder), folder)
             with suppress(OSError):  # a full disk has no space for the file either
                 record.write(folder, error)
@@ -56,12 +63,16 @@ def recorded_run(
 
 
 @contextmanager
-def _limited_digests(time_limit: float | None, began: float) -> Iterator[None]:
-    """Limit the block to what is left of the run's time, or to some seconds; signals end it too.
+def _limited_digests(time_limit: float | None, began: float, *, after: BaseException | None = None) -> Iterator[None]:
+    """Limit the block to what is left of the run's time, but to some seconds at least; a signal limits it, too.
 
-    A file of a run can be huge without space on the disk, if it has holes.
+    A file of a run can be huge without space on the disk, if it has holes. ``after`` is the error that ended the run:
+    if it was a signal, no other one comes.
     """
-    limit = time_limit or 0.0
-    spent = min(time.monotonic() - began, limit - _LEAST_FOR_DIGESTS)
-    with signals_as_failures(time_limit, spent=spent, continues=True):
+    if isinstance(after, InterruptedRunError):
+        limit, spent = _AFTER_A_SIGNAL, 0.0
+    else:
+        limit = time_limit or 0.0
+        spent = min(time.monotonic() - began, limit - _LEAST_FOR_DIGESTS)
+    with signals_as_failures(limit, spent=spent, grace=_AFTER_A_SIGNAL):
         yield

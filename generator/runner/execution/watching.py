@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -29,12 +28,12 @@ _LEAST = 1e-6
 
 
 @contextmanager
-def signals_as_failures(time_limit: float | None, *, spent: float = 0.0, continues: bool = False) -> Iterator[None]:
+def signals_as_failures(time_limit: float | None, *, spent: float = 0.0, grace: float = 0.0) -> Iterator[None]:
     """Raise SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) as exceptions in the block.
 
     An event loop may swallow the exception, so it is raised again until `ignore_signals` is called. Any exception that
-    leaves the block is replaced by the first cause. ``spent`` seconds of the limit are over already. A block that
-    ``continues`` the previous one fails at once if a signal came while that one ignored them.
+    leaves the block is replaced by the first cause. ``spent`` seconds of the limit are over already. With ``grace``,
+    the block may go on for so many seconds after the first signal, even one that the previous block ignored.
 
     Raises:
         InterruptedRunError: one of the signals arrived.
@@ -42,10 +41,17 @@ def signals_as_failures(time_limit: float | None, *, spent: float = 0.0, continu
     """
     global _watching  # noqa: PLW0603 - signal handlers are global to a process
     causes: list[RunFailedError] = []
+    first = _late[:1] if grace else []
+    _late.clear()
+    left = max(time_limit - spent, _LEAST) if time_limit else 0.0
 
     def raise_cause(number: int, _frame: object) -> None:
+        if grace and not first and not causes and number != signal.SIGALRM:
+            first.append(number)
+            signal.setitimer(signal.ITIMER_REAL, _earlier(signal.getitimer(signal.ITIMER_REAL)[0], grace))
+            return
         if not causes:
-            causes.append(_cause(number, time_limit))
+            causes.append(_cause(first[0] if first else number, time_limit))
             signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
         if not _deferring:
             raise causes[0]
@@ -56,11 +62,7 @@ def signals_as_failures(time_limit: float | None, *, spent: float = 0.0, continu
     try:  # begins here, since a limit may pass at once
         for number in numbers:
             before[number] = signal.signal(number, raise_cause)
-        if time_limit:
-            signal.setitimer(signal.ITIMER_REAL, max(time_limit - spent, _LEAST))
-        if continues and _late:
-            os.kill(os.getpid(), _late[0])
-        _late.clear()
+        signal.setitimer(signal.ITIMER_REAL, _earlier(left, grace) if first else left)
         yield
     except BaseException:
         if causes:
@@ -74,6 +76,11 @@ def signals_as_failures(time_limit: float | None, *, spent: float = 0.0, continu
             signal.signal(number, handler)
     if causes:
         raise causes[0]
+
+
+def _earlier(left: float, grace: float) -> float:
+    """Return the seconds until a timer passes that may be off (0) and has to end after ``grace`` seconds."""
+    return min(left or grace, grace)
 
 
 def _cause(number: int, time_limit: float | None) -> RunFailedError:
@@ -123,7 +130,7 @@ def deferred_signals() -> Iterator[None]:
 def ignore_signals() -> None:
     """Ignore further signals, so that saving is not interrupted; no effect outside `signals_as_failures`.
 
-    A block of `signals_as_failures` that continues this one fails because of them.
+    A following block of `signals_as_failures` with a grace period ends after this period because of them.
     """
     if not _watching:
         return
