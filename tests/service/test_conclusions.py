@@ -22,7 +22,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from waiting import wait_until
 
 from generator.service.jobs import conclusion as conclusion_module
-from generator.service.jobs import shepherd
+from generator.service.jobs import leftovers, shepherd
 from generator.service.jobs.cleaning import Cleaning
 from generator.service.jobs.conclusion import Conclusion
 from generator.service.jobs.environment import JobContext
@@ -189,6 +189,21 @@ def test_a_job_goes_on_while_no_process_can_be_started(
     assert (ended["reason"], ended["exit_code"]) == (None, 0), ended
     assert ended["artifacts_size"]
     assert not (tmp_path / "temporary").exists()
+
+
+def test_containers_of_a_job_end_after_a_moment_in_which_no_process_could_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = tmp_path / "docker"
+    engine.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/asked\necho 0a1b label\n')
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(leftovers, "_PAUSES", (0.01, 0.01))
+    short = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+    monkeypatch.setattr(subprocess, "Popen", _failing(subprocess.Popen, short, 2))
+
+    assert leftovers.end_containers(lambda value: value == "label") == 1
+    assert (tmp_path / "asked").read_text().split() == ["ps", "container", "kill", "rm"]
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,19 @@ The shepherd runs this file by path, with that value as its argument; it uses on
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 LABEL = "org.packmill.job"
 _TIMEOUT = 30.0
+_SHORTAGES = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_PAUSES = (0.1, 0.5, 2.0, 5.0)
+"""Seconds between attempts while no process can be started."""
 
 
 def end_containers(is_over: Callable[[str], bool]) -> int:
@@ -39,13 +44,25 @@ def _engine(*words: str) -> str:
     command: tuple[str, ...] = ("docker",)
     if shutil.which("docker") is None:
         command = ("podman", "--url", os.environ.get("DOCKER_HOST") or "unix:///run/podman/podman.sock")
-    try:
-        done = subprocess.run(
-            (*command, *words), capture_output=True, text=True, check=False, timeout=_TIMEOUT, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout  # has the existing containers even if others disappeared meanwhile
+    for pause in (*_PAUSES, None):
+        try:
+            done = subprocess.run(
+                (*command, *words),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_TIMEOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        except subprocess.TimeoutExpired:
+            break
+        except OSError as error:
+            if pause is None or error.errno not in _SHORTAGES:
+                break
+            time.sleep(pause)
+        else:
+            return done.stdout  # has the existing containers even if others disappeared meanwhile
+    return ""
 
 
 if __name__ == "__main__":
