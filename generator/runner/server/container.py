@@ -67,7 +67,7 @@ def check_data(folder: Path, say: Callable[[str], None]) -> None:
         raise BadInputsError(f"{folder}: {error.strerror}; {advice}") from None
     _check_writable(folder, advice)  # before what is in it, which another user's folder does not show
     kept = folder / "kept"  # of workers, which would fail one after another
-    if os.path.lexists(kept) and not os.path.isdir(kept):
+    if os.path.lexists(kept) and not os.path.isdir(kept):  # noqa: PTH112 - a link to a closed folder raises nothing
         raise BadInputsError(f"{kept}: not a folder; remove it, or {advice}")
     for path in (*([kept] if os.path.lexists(kept) else ()), *folder.glob("*.sqlite")):
         _check_writable(path, advice)
