@@ -385,7 +385,8 @@ def test_the_documentation_names_options_variables_and_metrics_that_exist(operat
     text = (here.parent / "docs" / "serving.md").read_text()
     options = serve_options()
     own = text[text.index("## Tokens") :]
-    named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", own)) - {"--role", "--expires", "--unix-socket"}
+    of_others = {"--role", "--expires", "--unix-socket", "--api"}
+    named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", own)) - of_others
     variables = set(re.findall(r"PACKMILL_SERVE_([A-Z_]+)", own)) - {"TOKENS"}
     shown = set(re.findall(r"(?m)^# TYPE (\w+)", operated.ask("GET", "/metrics", headers=bearer()).text))
     assert named <= options
