@@ -86,6 +86,19 @@ def test_results_beyond_the_limit_are_removed_from_a_folder_that_the_notebook_cl
     assert [path.name for path in output.iterdir()] == ["in.ipynb"]
 
 
+def test_results_beyond_the_limit_are_removed_if_a_file_has_the_place_of_the_notebook_s_folder(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    output.mkdir()
+    for name in ("a.bin", "sub", "z.bin"):
+        (output / name).touch()
+    record = RunRecord(process="sub/in.ipynb")
+    run = SimpleNamespace(output=output, scratch=tmp_path, record=record, executed=output / "sub" / "in.ipynb")
+
+    discard_results(cast("ProcessRun", run))
+
+    assert not list(output.iterdir())
+
+
 @pytest.mark.parametrize(
     ("limits", "links", "is_within"),
     [

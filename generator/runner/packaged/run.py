@@ -109,12 +109,13 @@ def discard_results(run: ProcessRun) -> None:
         folder = waiting.pop()
         make_usable(folder)
         for path in folder.iterdir():
-            if path in above and not path.is_symlink():
+            if not path.is_dir() or path.is_symlink():
+                if path not in own:
+                    path.unlink()
+            elif path in above:
                 waiting.append(path)
-            elif path.is_dir() and not path.is_symlink():
+            else:
                 remove_tree(path)
-            elif path not in own:
-                path.unlink()
 
 
 def _collect(run: ProcessRun, limits: CopyLimits) -> tuple[Found, ...]:
