@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from waiting import has_ended, wait_until
 
+from generator.runner.kernels import process
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.specs import Kernel
 
@@ -27,20 +28,20 @@ def _start(folder: Path, *, ends_with_parent: bool) -> KernelProcess:
     (folder / "pids").touch()
     kernel = Kernel(name="sh", language="sh", argv=("sh", "-c", _LEAVES), folder=folder)
     connection = new_connection(kernel, folder)
-    process = KernelProcess(
+    started = KernelProcess(
         kernel, connection=connection, runtime=folder, cwd=folder, log=None, ends_with_parent=ends_with_parent
     )
     wait_until((folder / "ready").exists, message="the kernel has left processes")
-    return process
+    return started
 
 
 @pytest.fixture
 def other() -> Iterator[subprocess.Popen[bytes]]:
     """A process that no kernel started."""
-    process = subprocess.Popen(["sleep", "300"], start_new_session=True)
-    yield process
-    process.kill()
-    process.wait()
+    program = subprocess.Popen(["sleep", "300"], start_new_session=True)
+    yield program
+    program.kill()
+    program.wait()
 
 
 def test_what_left_the_group_of_a_kernel_of_a_worker_ends_with_it(
@@ -59,11 +60,30 @@ def test_what_left_the_group_of_a_kernel_of_a_worker_ends_with_it(
     wait_until(lambda: all(map(has_ended, own)), message="all processes of the other kernel ended")
 
 
+def test_a_job_in_another_control_group_outlives_the_kernel_whose_environment_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that ``sbatch`` submitted, which runs on the same machine already."""
+    kernel = _start(tmp_path, ends_with_parent=True)
+    job, stray = map(int, (tmp_path / "pids").read_text().split())
+
+    def control_groups(folder: Path) -> bytes:
+        return b"job" if folder.name.isdigit() and os.getsid(int(folder.name)) == job else b"worker"
+
+    monkeypatch.setattr(process, "_control_groups", control_groups)
+
+    kernel.end()
+
+    wait_until(lambda: has_ended(stray), message="a process of the worker's control group ended")
+    assert not has_ended(job)
+    os.killpg(job, signal.SIGKILL)
+
+
 def test_a_program_that_a_notebook_starts_for_good_outlives_a_command(tmp_path: Path) -> None:
     """As with papermill: a notebook of one's own may start a database."""
-    process = _start(tmp_path, ends_with_parent=False)
+    kernel = _start(tmp_path, ends_with_parent=False)
 
-    process.end()
+    kernel.end()
 
     left = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert not any(map(has_ended, left))

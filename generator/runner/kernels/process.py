@@ -215,7 +215,10 @@ class KernelProcess:
 
 
 def _kill_strays(mark: str) -> None:
-    """Kill the processes that have a variable in the environment in which they started."""
+    """Kill the processes that have a variable in the environment in which they started, and are in this control group.
+
+    Others only inherited it: a job of Slurm or a service that the notebook asked for is in a group of its own.
+    """
     deadline = time.monotonic() + _STRAYS_TIMEOUT
     while (strays := _processes_with(mark.encode())) and time.monotonic() < deadline:
         for pid in strays:
@@ -226,11 +229,20 @@ def _kill_strays(mark: str) -> None:
 
 def _processes_with(mark: bytes) -> list[int]:
     found = []
+    own = _control_groups(Path("/proc/self"))
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is another user's
-            if mark in (process / "environ").read_bytes().split(b"\0"):
+            if mark in (process / "environ").read_bytes().split(b"\0") and _control_groups(process) == own:
                 found.append(int(process.name))
     return found
+
+
+def _control_groups(process: Path) -> bytes:
+    """Return the control groups of a process (cgroups(7)); empty where Linux has none."""
+    try:
+        return (process / "cgroup").read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def open_pidfd(pid: int) -> int | None:
