@@ -78,15 +78,26 @@ def test_text_that_replaced_an_emptied_one_is_read_once(written: _Written, later
     assert written.read(written.size()) == "next\n"
 
 
-@pytest.mark.parametrize("text", ["[" * 300 + "]" * 300, "1" * 5000, "{"], ids=["levels", "digits", "no JSON"])
+_UNREADABLE = {
+    "levels": "[" * 300 + "]" * 300,
+    "digits": "1" * 5000,
+    "no JSON": "{",
+    "no object": "5",
+    "a report without modules": '{"report": 5}',
+    "a report without local modules": '{"report": {"modules": ["b"]}}',
+    "a report with other modules": '{"report": {"modules": 1, "local": [2]}}',
+}
+
+
+@pytest.mark.parametrize("text", _UNREADABLE.values(), ids=_UNREADABLE)
 def test_a_message_that_cannot_be_read_does_not_keep_a_child_from_its_end(text: str) -> None:
-    """A run that has failed leaves messages in the channel, before the report of its child."""
+    """A run that has failed leaves messages in the channel, around the report of its child."""
     process = ForkedProcess.__new__(ForkedProcess)
     process.channel, process.fileno, process._code = Channel(), None, 0
-    for one in (text, '{"kind": "status"}', text, '{"report": {"modules": ["a"]}}'):
+    for one in (text, '{"kind": "status"}', '{"report": {"modules": ["a"], "local": []}}', text):
         process.channel.theirs.sendall(struct.pack(">I", len(one)) + one.encode())
 
     process.end()
 
-    assert process.channel.report == {"modules": ["a"]}
+    assert process.channel.report == {"modules": ["a"], "local": []}
     process.channel.theirs.close()

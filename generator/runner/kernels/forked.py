@@ -43,8 +43,8 @@ class Channel:
         self.socket, self.theirs = socket.socketpair()
         self._buffer = bytearray()
         self.is_closed = False
-        self.report: dict[str, Any] | None = None
-        """The modules that the notebook loaded, of a child that ended by itself."""
+        self.report: dict[str, list[str]] | None = None
+        """The ``modules`` and ``local`` modules that the notebook loaded, of a child that ended by itself."""
 
     def send(self, message: Mapping[str, Any], descriptors: Iterable[int] = ()) -> None:
         """Send a message; that the child ended shows when its answer is read."""
@@ -58,7 +58,7 @@ class Channel:
 
         Raises:
             RecursionError: the message has too many levels; the next one can be received.
-            ValueError: it is not JSON, or has a whole number of too many digits; as above.
+            ValueError: it is not an object of JSON, or has a whole number of too many digits; as above.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -67,10 +67,12 @@ class Channel:
                 if len(self._buffer) >= end:
                     data = bytes(self._buffer[4:end])
                     del self._buffer[:end]
-                    message: dict[str, Any] = read_json(data.decode())
+                    message = read_json(data.decode())
+                    if not isinstance(message, dict):
+                        raise ValueError("a message is not an object")
                     if "report" not in message:
                         return message
-                    self.report = message["report"]
+                    self.report = _modules(message["report"])
                     continue
             left = None if deadline is None else max(0, deadline - time.monotonic())
             if not select.select([self.socket], [], [], left)[0]:
@@ -91,6 +93,21 @@ class Channel:
             return self.socket.recv(1 << 20)
         except OSError:  # reset by a child that was killed
             return b""
+
+
+def _modules(report: Any) -> dict[str, list[str]]:
+    """Check the report of a child, whose notebook can write to its socket.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    modules: dict[str, list[str]] = {}
+    for name in ("modules", "local"):
+        names = report.get(name) if isinstance(report, dict) else None
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise ValueError("a report has no lists of modules")
+        modules[name] = names
+    return modules
 
 
 class ForkedProcess:
