@@ -107,6 +107,25 @@ def test_who_waits_for_anything_but_a_lock_does_not_hang(start: Start, code: str
     assert not any(_looks(watch))
 
 
+def test_where_system_calls_cannot_be_examined_nothing_counts_as_a_hang(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait for a lock cannot be told apart from one with a time there."""
+    read = Path.read_text
+
+    def read_text(path: Path, **options: str) -> str:
+        if path.name == "syscall":
+            raise PermissionError
+        return read(path, **options)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    program = start("event.wait(60)")
+    watch = HangWatch(program.process_id, patience=_PATIENCE, spares_others=True)
+    program.begin()
+
+    assert not any(_looks(watch))
+
+
 @pytest.mark.parametrize("code", _HANGS.values(), ids=_HANGS)
 def test_who_waits_for_locks_alone_hangs(start: Start, code: str) -> None:
     program = start(code)
