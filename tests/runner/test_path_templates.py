@@ -68,6 +68,7 @@ def test_a_template_is_filled_in(template: str, path: str) -> None:
         ("{{ 1e999 | int }}", "cannot be rendered"),
         ("{{ " + "(" * 400 + "1" + ")" * 400 + " }}", "the output template"),
         ("{{ " + "-" * 900 + "1 }}", "the output template"),
+        ("{{ city | truncate(1) }}", "expected length >= 3"),
         ("x" * 2000, "1 to 1024 characters"),
     ],
 )
@@ -80,6 +81,46 @@ def test_a_template_chooses_and_joins_values_and_does_nothing_else(template: str
         build_and_run()
 
     assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ long }}", "'long' is longer than 4096 characters"),
+        ("{{ parameters.long }}", "'long' is longer"),
+        ("{{ parameters['long'][:5] }}", "'long' is longer"),
+        ("{{ parameters }}", "a value is longer"),
+        ("{{ parameters ~ city }}", "a value is longer"),
+        ("{{ args.long }}", "'long' is longer"),
+        ("{{ nested }}", "'nested' is longer"),
+        ("{{ digits }}", "'digits' is longer"),
+        ("{{ many | join(between) }}", "the joined list is longer"),
+        ("{{ (half ~ half) | trim(city) }}", "a value is longer"),
+        ("{{ city | trim(half ~ half) }}", "a value is longer"),
+        ("{{ city.strip(half ~ half) }}", "a value is longer"),
+        ("{{ (half ~ half).upper() }}", "a value is longer"),
+        ("{{ half }}", "gives an invalid path"),
+        ("x" * 2000, "at most 1024 characters"),
+    ],
+)
+def test_a_template_uses_no_long_value(template: str, said: str) -> None:
+    """Else a short request could give a path of gigabytes, or one that takes minutes."""
+    values = {
+        "long": "x" * 5000,
+        "half": "x" * 3000,
+        "nested": {"a": [["x" * 2000] * 2, ["x" * 2000]]},
+        "digits": [10**3000] * 2,
+        "many": [0] * 100,
+        "between": "-" * 100,
+    }
+    facts = {**FACTS, "parameters": {**FACTS["parameters"], **values}, "args": {"long": "x" * 5000}}
+
+    with pytest.raises(UsageError) as refusal:
+        render_path(template, **facts)
+
+    assert said in str(refusal.value)
+    chosen = "{{ city if 'n' in parameters else parameters.long }}-{{ half[:2] }}-{{ many | join | length }}"
+    assert render_path(chosen, **facts) == "São Paulo-xx-100.ipynb"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from generator.runner.server.papermill_api.requests import RunRequest
 from generator.runner.server.problems import ProblemError
 from generator.shared.errors import UsageError
 from generator.shared.failures import BadInputsError
-from generator.shared.path_templates import render_path, render_path_inside
+from generator.shared.path_templates import keep_inside, render_path
 
 
 def choose_destination(
@@ -41,7 +41,7 @@ def choose_destination(
         path = render_path(template, **facts)
         if path.startswith("s3://"):
             return context.storage.target(path)
-        relative = render_path_inside(template, **facts)
+        relative = keep_inside(template, path)
     except UsageError as error:
         raise ProblemError(400, str(error)) from None
     context.storage.file(relative)
