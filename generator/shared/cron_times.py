@@ -8,7 +8,7 @@ each real hour or minute has one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -68,6 +68,21 @@ def times_after(time: datetime, expression: str, time_zone: str) -> Iterator[dat
 def next_time(after: datetime, expression: str, time_zone: str) -> datetime | None:
     """Return the first time after a time, in UTC; None if the next fifty years have no such time."""
     return next(times_after(after, expression, time_zone), None)
+
+
+def latest_time(known: datetime, until: datetime, expression: str, time_zone: str) -> datetime:
+    """Return the last time until a time, in UTC; ``known`` is one of the times, and may be many years earlier.
+
+    The interval in which the last time is located is halved until no other time fits, rather than filled with times.
+    """
+    while until - known >= timedelta(minutes=1):
+        middle = known + (until - known) / 2
+        found = next_time(middle, expression, time_zone)
+        if found is not None and found <= until:
+            known = found
+        else:
+            until = middle
+    return known
 
 
 def upcoming(first: datetime | None, expression: str, time_zone: str, *, count: int) -> tuple[datetime, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.schedules.times import check_expression, check_time_zone
-from generator.shared.cron_times import next_time, times_after, upcoming
+from generator.shared.cron_times import latest_time, next_time, times_after, upcoming
 
 BERLIN = "Europe/Berlin"
 
@@ -86,6 +86,18 @@ def test_what_is_no_expression_is_refused(expression: str) -> None:
 def test_what_is_no_time_zone_is_refused(name: str) -> None:
     with pytest.raises(ProblemError, match="time_zone"):
         check_time_zone(name)
+
+
+@pytest.mark.parametrize("expression", ["30 2 * * *", "*/20 * * * *", "0 2,3 * * *", "15 */2 * * *", "0 0 29 2 *"])
+@pytest.mark.parametrize("zone", [BERLIN, "Australia/Lord_Howe", "UTC"])
+def test_the_last_time_until_a_time_is_found_without_those_between(expression: str, zone: str) -> None:
+    times = list(islice(times_after(datetime(2020, 1, 1, tzinfo=timezone.utc), expression, zone), 9))
+    start = next(times_after(datetime(2026, 10, 20, tzinfo=timezone.utc), expression, zone))
+    following = list(islice(times_after(start, expression, zone), 500))
+    for time, after in zip(following[::50], following[1::50], strict=False):
+        for known in (times[0], start):
+            assert latest_time(known, time, expression, zone) == time
+            assert latest_time(known, after - timedelta(seconds=1), expression, zone) == time
 
 
 def test_the_next_times_are_shown() -> None:

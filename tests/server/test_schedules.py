@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import stat
 import time
@@ -24,11 +25,12 @@ from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
 from generator.runner.server.operation.retention import Retention
 from generator.runner.server.runs import sqlite as sqlite_runs
-from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.runs.folder import RunFolder, run_folder
 from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.runs.store import RunFilter, RunMissingError, StoreUnavailableError
 from generator.runner.server.schedules import editing
+from generator.runner.server.schedules import scheduler as scheduler_module
 from generator.runner.server.schedules.editing import (
     ScheduleChange,
     change_schedule,
@@ -265,6 +267,19 @@ def test_a_time_waits_for_the_run_before_it(context: Context, clock: Clock) -> N
     latest, _ = runs_of(context, schedule)
     assert latest.options["note"] == "started late: the one run for 2 missed times, from 2026-05-04 13:00 UTC on"
     assert context.schedules.get(schedule.id).due == NOON + timedelta(hours=3)
+
+
+def test_a_run_for_more_times_than_are_counted_has_the_last_of_them(
+    context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_module, "_MOST_COUNTED", 3)
+    schedule = added(context, time_parameters={"x": "%j"}, parameters={})
+    clock.advance(days=60, minutes=20)
+    run(Scheduler(context, now=clock).start_due_runs())
+
+    (late,) = runs_of(context, schedule)
+    assert json.loads(run_folder(context.data, late.id).inputs_file.read_bytes()) == {"x": 184}, "3 July"
+    assert "the one run for more than 3 missed times, from 2026-05-04 12:00 UTC on" in str(late.options["note"])
 
 
 @pytest.mark.parametrize("limits", [Limits(queue=3), Limits(queue_per_token=3)])

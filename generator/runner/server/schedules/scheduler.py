@@ -28,7 +28,7 @@ from generator.runner.server.storage import dated_name
 from generator.runner.server.submission import KEY_REUSED, Submission, submit
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.clock_watch import ClockWatch
-from generator.shared.cron_times import next_time, times_after
+from generator.shared.cron_times import latest_time, next_time, times_after
 
 _LONGEST_SLEEP = 2.0
 """Seconds after which a new schedule of another server, or a changed clock, is noticed."""
@@ -165,11 +165,17 @@ def _following(schedule: Schedule, now: datetime) -> datetime | None:
 
 
 def _due_times(schedule: Schedule, due: datetime, now: datetime) -> list[datetime]:
-    """Return the times that one run stands for: the one that is due, and those that were missed after it."""
+    """Return the times that one run stands for: the one that is due, and those that were missed after it.
+
+    Of very many, the first ones and the last one.
+    """
     if now - due < _PUNCTUAL:
         return [due]
     later = takewhile(lambda time: time <= now, times_after(due, schedule.cron, schedule.time_zone))
-    return [due, *islice(later, _MOST_COUNTED)]
+    times = [due, *islice(later, _MOST_COUNTED)]
+    if len(times) > _MOST_COUNTED:
+        times[-1] = latest_time(times[-1], now, schedule.cron, schedule.time_zone)
+    return times
 
 
 def _note(missed: list[datetime], now: datetime) -> str | None:
