@@ -545,29 +545,32 @@ def test_r_shares_the_state_of_a_kernel(folder: Path, start: Start) -> None:
     assert server.stop() == 0
 
 
+def python_kernel(directory: Path, *seed: str) -> _Kernel:
+    """A kernel that is used by messages, as those of other languages."""
+    place = Place(
+        name="a.ipynb",
+        kernel=next(one for one in find_kernels(os.environ) if one.name == "python3"),
+        seed=tuple(Cell(number=number, kind="code", source=source) for number, source in enumerate(seed, 1)),
+        environment=dict(os.environ),
+        directory=directory,
+        largest=1000,
+    )
+    return _Kernel(place, find_translator("python3", "python"))  # type: ignore[arg-type]
+
+
+def call_of(source: str, info: str = "") -> Call:
+    return Call(endpoint=Endpoint(verb="GET", path="/a", source=source, info=info), request="{}")
+
+
 def test_a_kernel_without_the_state_of_all_cells_answers_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     work = tmp_path / "work"
     work.mkdir()
-    place = Place(
-        name="a.ipynb",
-        kernel=next(one for one in find_kernels(os.environ) if one.name == "python3"),
-        seed=(
-            Cell(number=1, kind="code", source="import os"),
-            Cell(number=2, kind="code", source="assert not os.path.exists('broken'), 'not now'"),
-        ),
-        environment=dict(os.environ),
-        directory=work,
-        largest=1000,
-    )
     limits = CallLimits(at_once=1)
-    dies, prints = (
-        Call(endpoint=Endpoint(verb="GET", path="/a", source=source), request="{}")
-        for source in ("os._exit(3)", "print('answered')")
-    )
-    kernel = _Kernel(place, find_translator("python3", "python"))  # type: ignore[arg-type]
+    dies, prints = call_of("os._exit(3)"), call_of("print('answered')")
+    kernel = python_kernel(work, "import os", "assert not os.path.exists('broken'), 'not now'")
     try:
         kernel.start()
         (work / "broken").touch()
@@ -584,6 +587,26 @@ def test_a_kernel_without_the_state_of_all_cells_answers_nobody(
 
     assert folders == []
     assert answer.body == "answered\n"
+
+
+def test_a_response_of_a_kernel_has_a_limit(tmp_path: Path) -> None:
+    """It is collected in the memory of the server."""
+    limits = CallLimits(at_once=1, response=100)
+    kernel = python_kernel(tmp_path, "print('-' * 200)")
+    try:
+        kernel.start()
+        for call in (
+            call_of("print('-' * 200)"),
+            call_of("'-' * 200"),
+            call_of("print('-' * 70)", info="print('-' * 70)"),
+        ):
+            with pytest.raises(KernelEndedError, match=r"larger than the server allows \(--max-response\)"):
+                kernel.call(call, limits)
+        answer = kernel.call(call_of("print('-' * 40)", info="print('-' * 50)"), limits)
+    finally:
+        kernel.end()
+
+    assert (len(answer.body), len(answer.info)) == (41, 51)
 
 
 def run_gateway(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:

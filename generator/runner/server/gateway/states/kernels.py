@@ -30,10 +30,16 @@ from generator.runner.server.gateway.states.turns import Turns
 _START_TIMEOUT = 120.0
 _PATIENCE = 5.0
 """Seconds that a kernel has to shut down, or to answer after an interrupt."""
+_SURROGATES = "surrogatepass"
+"""Handler of errors of UTF-8: texts in JSON can have halves of surrogate pairs."""
 
 
 class _CellFailedError(Exception):
     """A cell failed; the message is the Kernel Gateway's."""
+
+
+class _TooLargeError(Exception):
+    """A cell printed or returned more than a response may have."""
 
 
 class _Kernel:
@@ -71,7 +77,7 @@ class _Kernel:
             raise SeedError(f"{self._place.name}: kernel {kernel.name!r} does not start: {error}") from None
         for cell in self._place.seed:
             try:
-                self._run(self._session, cell.source, None)
+                self._run(self._session, cell.source, None)  # its output is not part of a response
             except (_CellFailedError, KernelGoneError, OutputLostError) as error:
                 raise SeedError(f"{self._place.name}: cell {cell.number}: {str(error).strip()}") from None
 
@@ -86,6 +92,9 @@ class _Kernel:
         killed_before = oom_kills()
         try:
             return self._call(self._session, call, limits)  # type: ignore[arg-type]
+        except _TooLargeError:
+            self.end(patience=0)  # it may print without end
+            raise KernelEndedError("its response is larger than the server allows (--max-response)") from None
         except CellTooLongError:
             self.end()
             raise CallTimeoutError from None
@@ -97,45 +106,64 @@ class _Kernel:
     def _call(self, session: Session, call: Call, limits: CallLimits) -> Answer:
         try:
             self._run(session, self._translator.cell({"REQUEST": call.request}), limits.seconds)
-            body, result = self._run(session, call.endpoint.source, limits.seconds)
-            info, _ = self._run(session, call.endpoint.info, limits.seconds) if call.endpoint.info else ("", None)
+            body, result = self._run(session, call.endpoint.source, limits.seconds, limits.response)
+            info = ""
+            if call.endpoint.info:
+                info, _ = self._run(session, call.endpoint.info, limits.seconds, limits.response - len(_encode(body)))
         except _CellFailedError as error:
             return Answer(error=str(error))
         except NotImplementedError as error:
             return Answer(error=f"Error REQUEST: the request cannot be written in this language: {error} \n")
-        return Answer(body=body or (json.dumps(result) if result else ""), info=info)
+        body = body or (json.dumps(result) if result else "")
+        if len(_encode(body)) + len(_encode(info)) > limits.response:
+            raise _TooLargeError
+        return Answer(body=body, info=info)
 
     @staticmethod
-    def _run(session: Session, source: str, limit: float | None) -> tuple[str, Any]:
-        """Run a cell, and return what it printed and its result."""
-        printed: list[str] = []
-        results: list[Any] = []
+    def _run(session: Session, source: str, limit: float | None, largest: int | None = None) -> tuple[str, Any]:
+        """Run a cell, and return what it printed, and its result; nothing without ``largest``.
+
+        Raises:
+            _TooLargeError: the cell printed more than ``largest`` bytes.
+        """
+        printed = bytearray()
+        result: Any = None
         errors: list[dict[str, Any]] = []
 
         def take(message: Message) -> None:
+            nonlocal result
             if message.parent != session.current_request:
                 return
-            if message.kind == "stream" and message.content.get("name", "stdout") == "stdout":
-                printed.append(str(message.content.get("text", "")))
+            if message.kind == "error":
+                errors[:] = [message.content]
+            elif largest is None:
+                return
+            elif message.kind == "stream" and message.content.get("name", "stdout") == "stdout":
+                printed.extend(_encode(str(message.content.get("text", ""))))
+                if len(printed) > largest:
+                    raise _TooLargeError
             elif message.kind == "execute_result":
-                results.append(message.content.get("data"))
-            elif message.kind == "error":
-                errors.append(message.content)
+                result = message.content.get("data")
 
         reply = session.execute(ExecuteRequest(code=source, take=take, limit=limit))
         if not errors and reply.content.get("status") == "error":
             errors.append(reply.content)
         if errors:
             raise _CellFailedError(f"Error {errors[-1].get('ename', '')}: {errors[-1].get('evalue', '')} \n")
-        return "".join(printed), results[-1] if results else None
+        return printed.decode(errors=_SURROGATES), result
 
-    def end(self) -> None:
-        """End the kernel."""
+    def end(self, *, patience: float = _PATIENCE) -> None:
+        """End the kernel, which has some seconds to shut down by itself."""
         session, self._session = self._session, None
         if session is not None:
-            session.request_shutdown(take=ignore, patience=_PATIENCE, grace=0.5)
+            if patience:
+                session.request_shutdown(take=ignore, patience=patience, grace=0.5)
             session.end()
         remove_private_folder(self._folder)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode(errors=_SURROGATES)
 
 
 class KernelState:
