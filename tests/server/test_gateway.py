@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ from generator.runner.server.gateway.routes import compile_path
 from generator.runner.server.gateway.states.calls import Call, CallLimits, KernelEndedError
 from generator.runner.server.gateway.states.kernels import _Kernel
 from generator.runner.server.gateway.states.sources import Place
+from generator.runner.server.gateway.uploads import upload_folder
 from generator.runner.server.kernels.trial import HangWatch
 from generator.runner.server.problems import ProblemError
 from generator.shared.failures import BadInputsError, ProcessMissingError
@@ -187,7 +189,27 @@ def test_uploads_are_files_for_the_time_of_the_request(server: GatewayServer) ->
     reply = server.ask("POST", "/own/upload", headers, f"{parts}--b--\r\n".encode())
 
     assert reply.text == "16 one.txt has this\n16 two.txt has this\n"
-    assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob("packmill-upload-*/data/one.txt"))
+    assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob("packmill-gateway-*/packmill-upload-*/data/one.txt"))
+
+
+def test_uploads_of_killed_gateways_are_removed_and_no_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    left = tmp_path / "tmp" / "packmill-gateway-left" / "packmill-upload-0" / "data"
+    left.mkdir(parents=True)
+    (left / "one.txt").touch()
+    (tmp_path / "kept").mkdir()
+    link = tmp_path / "tmp" / "packmill-gateway-link"
+    link.symlink_to(tmp_path / "kept")
+
+    with upload_folder() as first:
+        (first / "two.txt").touch()
+        with upload_folder() as second:
+            assert {*(tmp_path / "tmp").iterdir()} == {first, second, link}
+        assert (first / "two.txt").exists()
+    assert [*(tmp_path / "tmp").iterdir()] == [link]
+    assert link.exists()
 
 
 @pytest.mark.parametrize("name", ["../secret.txt", "/etc/passwd", "a\\b"])

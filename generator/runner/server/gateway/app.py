@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -46,6 +45,8 @@ _RETRY_AFTER = "1"
 class GatewaySettings:
     """How requests are answered; sizes in bytes, times in seconds."""
 
+    uploads: Path
+    """The folder of requests' files."""
     base: str = ""
     """The path that all others are below, without a slash at its end."""
     cors: Headers = field(default_factory=list)
@@ -126,7 +127,7 @@ class GatewayApp:
     async def _call(self, request: Request, match: Match, *, form_has_token: bool) -> GatewayResponse:
         """Read the request, run its handler, and remove the request's files."""
         settings = self._settings
-        uploads = Path(tempfile.gettempdir(), f"packmill-upload-{os.urandom(12).hex()}")
+        uploads = settings.uploads / f"packmill-upload-{os.urandom(12).hex()}"
         chunks = self._chunks(request)
         try:
             with self._unchecked_forms.hold(chunks) if form_has_token else nullcontext(chunks) as chunks:

@@ -25,6 +25,7 @@ from generator.runner.server.gateway.responses import Headers
 from generator.runner.server.gateway.routes import Routes
 from generator.runner.server.gateway.states.calls import CallLimits, SeedError, State, UnsuitedError
 from generator.runner.server.gateway.states.choice import open_state
+from generator.runner.server.gateway.uploads import upload_folder
 from generator.runner.server.machine import default_workers
 from generator.runner.server.operation.http_server import HttpOptions, protocol_factory
 from generator.runner.server.tokens.token import read_token_file
@@ -69,7 +70,7 @@ def serve(options: argparse.Namespace, say: Say, *, hidden: Collection[str]) -> 
         routes.add(owner, notebook.prefix, notebook.annotated.endpoints)
         for remark in notebook.remarks:
             say(f"warning: {remark}")
-    settings, limits = _settings(options), _limits(options)
+    limits = _limits(options)
     token, loopback = _token(options), is_loopback(options.ip)
     if not token and not loopback:
         say(f"warning: --ip {options.ip}: everybody who reaches this address may call the handlers; set KG_AUTH_TOKEN")
@@ -81,7 +82,8 @@ def serve(options: argparse.Namespace, say: Say, *, hidden: Collection[str]) -> 
     )
     set_environment(hidden)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
+    with suppress(KeyboardInterrupt), upload_folder() as uploads:  # uvicorn shuts down and then raises the signal again
+        settings = _settings(options, uploads)
         asyncio.run(
             _serve(options, say, notebooks, limits, partial(GatewayApp, routes=routes, guard=guard, settings=settings))
         )
@@ -166,12 +168,13 @@ def _limits(options: argparse.Namespace) -> CallLimits:
     )
 
 
-def _settings(options: argparse.Namespace) -> GatewaySettings:
+def _settings(options: argparse.Namespace, uploads: Path) -> GatewaySettings:
     base = "/" + options.base_url.strip("/")
     static = Path(options.static_path) if options.static_path else None
     if static and not static.is_dir():
         raise BadInputsError(f"--static-path {static}: not a folder")
     return GatewaySettings(
+        uploads=uploads,
         base="" if base == "/" else base,
         cors=_cors_headers(options),
         download=options.allow_notebook_download,
