@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from forked_programs import PACKMILL, start
 from ports import free_port
+from postgresql import needs_postgresql
 from support import here
 
 from generator.machine.pruning.service_data import old_pipelines
@@ -22,8 +23,11 @@ from generator.service.store.folder_ties import tie
 from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
 
-_PIPELINE = {"sha": "0", "ref": "main", "tag": False, "source": "api", "status": "success", "user": "ada"}
-_JOB = {"name": "one", "stage": "first", "stage_index": 0, "when": "always", "allow_failure": False}
+_STORED: dict[str, object] = {"status": "success", "created_at": 0.0}
+_PIPELINE = {"sha": "0", "ref": "main", "tag": False, "source": "api", "user": "ada", **_STORED}
+_PIPELINE |= {"id": 1, "variables": [], "updated_at": 0.0}
+_JOB = {"name": "one", "stage": "first", "stage_index": 0, "when": "always", "allow_failure": False, **_STORED}
+_JOB |= {"pipeline_id": 1, "lane": ""}
 
 
 @pytest.fixture
@@ -38,12 +42,20 @@ def data(tmp_path: Path) -> DataFolder:
 
 def _with_jobs(file: Path, *numbers: int) -> Database:
     database = Database(sqlite_url(file))
-    with database.transaction() as connection:
-        connection.execute(sa.insert(pipelines).values(**_PIPELINE, id=1, variables=[], created_at=0.0, updated_at=0.0))
-        for number in numbers:
-            values = {"id": number, "pipeline_id": 1, "status": "success", "lane": "", "created_at": 0.0}
-            connection.execute(sa.insert(jobs).values(**_JOB, **values))
+    _add_jobs(database, *numbers)
     return database
+
+
+def _add_jobs(database: Database, *numbers: int) -> None:
+    with database.transaction() as connection:
+        connection.execute(sa.insert(pipelines).values(_PIPELINE))
+        connection.execute(sa.insert(jobs), [_JOB | {"id": number} for number in numbers])
+
+
+def _add_and_delete(database: Database, *numbers: int) -> None:
+    with database.transaction() as connection:
+        connection.execute(sa.insert(jobs), [_JOB | {"id": number} for number in numbers])
+        connection.execute(sa.delete(jobs).where(jobs.c.id.in_(numbers)))
 
 
 @pytest.fixture
@@ -85,7 +97,66 @@ def test_a_database_of_an_earlier_version_is_tied_to_the_folder_whose_jobs_it_kn
     with own.connection() as connection:
         assert connection.execute(sa.select(data_folders.c.id)).scalars().all() == [data.identity()]
     data.job(4).prepare()
+    _add_and_delete(own, 4)
     tie(own, data)  # what a killed deletion left is removed at the start as before
+
+
+def test_a_database_of_an_earlier_version_need_not_know_jobs_that_were_deleted_as_they_ended(data: DataFolder) -> None:
+    """Their folders stayed if the service stopped at this moment."""
+    own = _with_jobs(data.database, 1)
+    _add_and_delete(own, 2, 3)
+
+    tie(own, data)
+    own.close()
+
+
+def test_a_database_of_an_earlier_version_that_knows_no_job_of_the_folder_is_refused(
+    data: DataFolder, empty: Database
+) -> None:
+    with empty.transaction() as connection:
+        connection.execute(sa.insert(pipelines).values(_PIPELINE))
+    _add_and_delete(empty, 1, 2, 3)
+
+    with pytest.raises(UsageError, match=r"the database does not know \(3, such as .*/jobs/1\)"):
+        tie(empty, data)
+
+
+def test_an_older_copy_of_the_folders_database_is_refused(data: DataFolder, own: Database) -> None:
+    """As the SQLite file that stayed in the folder when all rows were copied to PostgreSQL."""
+    tie(own, data)
+    data.job(4).prepare()
+    for _ in range(2):
+        with pytest.raises(UsageError, match=r"the database does not know \(1, such as .*/jobs/4\)"):
+            tie(own, data)
+    assert sorted(data.numbers()) == [1, 2, 3, 4]
+
+
+@needs_postgresql
+def test_rows_that_were_copied_to_postgresql_belong_to_the_folder(
+    data: DataFolder, own: Database, database: str
+) -> None:
+    """Copied rows have numbers that its sequence has not given; deleted rows have numbers that no row has."""
+    tie(own, data)
+    copied = Database(database.replace("postgresql:", "postgresql+psycopg:"))
+    try:
+        with copied.transaction() as connection:
+            connection.execute(sa.insert(data_folders).values(id=data.identity()))
+        with pytest.raises(UsageError, match=r"the database does not know \(3, such as .*/jobs/1\)"):
+            tie(copied, data)
+        _add_jobs(copied, 1, 2, 3)
+        tie(copied, data)
+
+        data.job(4).prepare()
+        with pytest.raises(UsageError, match=r"the database does not know \(1, such as .*/jobs/4\)"):
+            tie(copied, data)
+        with copied.transaction() as connection:
+            connection.execute(sa.text("SELECT setval(pg_get_serial_sequence('jobs', 'id'), 3)"))
+            number = connection.execute(sa.insert(jobs).values(_JOB)).inserted_primary_key
+            connection.execute(sa.delete(jobs).where(jobs.c.id == 4))
+        assert number == (4,)
+        tie(copied, data)
+    finally:
+        copied.close()
 
 
 def test_a_database_of_another_folder_is_refused(data: DataFolder, own: Database, tmp_path: Path) -> None:
@@ -129,15 +200,23 @@ def test_rows_and_folders_that_were_moved_belong_together(data: DataFolder, own:
     rows.close()
 
 
-def test_a_folder_is_used_by_one_service_with_whichever_database(data: DataFolder) -> None:
+def test_a_folder_is_used_by_one_service_with_whichever_database(data: DataFolder, tmp_path: Path) -> None:
+    """Also by a prune, which has the lock of its own database."""
+    stale = tmp_path / "stale.sqlite3"
+    _with_jobs(stale, 1, 2, 3).close()
     code = "import sys; from pathlib import Path; from generator.service.store.job_folders import DataFolder\n"
     code += "DataFolder(Path(sys.argv[1])).claim(); print('claimed', flush=True); input()"
     command = [sys.executable, "-c", code, str(data.path)]
     with subprocess.Popen(command, cwd=here.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"claimed\n"
-        with pytest.raises(UsageError, match="another 'packmill serve' uses this data folder"):
+        with pytest.raises(UsageError, match="a 'packmill serve' or 'packmill prune' uses this data folder"):
             data.claim()
+        with (
+            pytest.raises(UsageError, match="a 'packmill serve' or 'packmill prune' uses this data folder"),
+            old_pipelines(data.path, database=sqlite_url(stale), before=1e12, is_removing=True),
+        ):
+            pass
         other.communicate(b"\n")
     data.claim()
 

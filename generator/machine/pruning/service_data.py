@@ -24,11 +24,11 @@ def old_pipelines(
 ) -> Iterator[tuple[Removal, ...]]:
     """Yield the pipelines that ended before a time and whose artifacts expire; those kept for ever stay.
 
-    Removing needs the service's lock on its database, so it must be stopped.
+    Removing needs the service's locks on its database and its folder, so it must be stopped.
 
     Raises:
-        UsageError: the folder cannot be read, the database cannot be opened, a service uses it, or it belongs to
-            another folder.
+        UsageError: the folder cannot be read, the database cannot be opened, a service uses one of them, or they do
+            not belong together.
     """
     data = DataFolder(folder)
     try:
@@ -42,6 +42,7 @@ def old_pipelines(
     try:
         if is_removing:
             opened.claim()
+            data.claim()  # by a service with another database
             check(opened, data)
         yield tuple(_removal(data, opened, pipeline) for pipeline in ended_pipelines(opened, before=before))
         if is_removing:

@@ -30,25 +30,30 @@ def check(database: Database, data: DataFolder) -> None:
     """Check that a database and a data folder belong together; both stay as they are.
 
     Raises:
-        UsageError: the database belongs to another folder, or to none, and the folder has files of unknown rows.
+        UsageError: the database belongs to another folder, or the folder has files of rows that the database never had.
     """
     with database.connection() as connection:
         known = connection.execute(sa.select(data_folders.c.id)).scalar()
-        if known is None:
-            _check_untied(connection, data)
-        elif not data.has_identity() or known != data.identity():
+        if known is not None and not (data.has_identity() and known == data.identity()):
             raise UsageError(
                 f"--data {data.path}: not the data folder of this database, which has another ID; {_REMEDY}, "
                 "or another --data (a moved folder keeps its ID in the file 'instance')"
             )
+        _check_jobs(connection, data, is_tied=known is not None)
+        if known is None:
+            _check_values(connection, data)
 
 
-def _check_untied(connection: sa.Connection, data: DataFolder) -> None:
-    """Check that a database without an ID, which is new or of an earlier version, knows the files of the folder.
+def _check_jobs(connection: sa.Connection, data: DataFolder, *, is_tied: bool) -> None:
+    """Check that the database had all jobs of the folder, though rows of some may have been deleted.
 
-    An earlier version may have left secret values of a row that was deleted, but hardly of one and no other row.
+    An older copy has the same ID, such as the SQLite file that a move to PostgreSQL left in the folder. A database
+    without an ID, which is new or of an earlier version, must also know one of the jobs.
     """
-    unknown = set(data.numbers()) - set(connection.execute(sa.select(jobs.c.id)).scalars())
+    numbers, last = set(data.numbers()), _last_job(connection)
+    unknown = {number for number in numbers if number > last}
+    if not is_tied and numbers.isdisjoint(connection.execute(sa.select(jobs.c.id)).scalars()):
+        unknown = numbers
     if unknown:
         first = data.job(min(unknown)).path
         raise UsageError(
@@ -56,6 +61,25 @@ def _check_untied(connection: sa.Connection, data: DataFolder) -> None:
             f"the service would remove them; {_REMEDY}, name another --data to begin with an empty database, "
             "or move these jobs away"
         )
+
+
+def _last_job(connection: sa.Connection) -> int:
+    """Return the highest number that the database gave a job; numbers of deleted rows are not given again."""
+    queries = {
+        "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'",
+        "postgresql": "SELECT pg_sequence_last_value(CAST(pg_get_serial_sequence('jobs', 'id') AS regclass))",
+    }
+    query = queries.get(connection.dialect.name)
+    given = connection.execute(sa.text(query)).scalar() if query else None
+    stored = connection.execute(sa.select(sa.func.max(jobs.c.id))).scalar()  # rows that were copied have numbers
+    return max(given or 0, stored or 0)
+
+
+def _check_values(connection: sa.Connection, data: DataFolder) -> None:
+    """Check that a database without an ID knows the secret values of the folder.
+
+    An earlier version may have left those of a row that was deleted, but hardly of one and no other row.
+    """
     values = ((data.hidden, pipelines), (data.schedule_values, schedules), (data.hook_secrets, hooks))
     for files, table in values:
         if files.has_any() and connection.execute(sa.select(table.c.id).limit(1)).first() is None:

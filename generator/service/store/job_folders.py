@@ -259,17 +259,17 @@ class DataFolder:
         return self.path / "cache"
 
     def claim(self) -> None:
-        """Lock the folder for one service until the process exits: one with another database would remove its files.
+        """Lock the folder for one process until it exits: a service with another database would remove its files.
 
         Raises:
-            UsageError: another service has locked the folder, or its file system has no locks.
+            UsageError: a service or a prune has locked the folder, or its file system has no locks.
         """
         try:
             descriptor = os.open(self.path / "service.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            problem = "another 'packmill serve' uses this data folder; name another one"
+            problem = "a 'packmill serve' or 'packmill prune' uses this data folder; stop it, or name another folder"
             raise UsageError(f"--data {self.path}: {problem}") from None
         except OSError as error:
             raise UsageError(f"--data {self.path}: cannot be locked: {error.strerror}; name another folder") from None
