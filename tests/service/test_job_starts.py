@@ -55,6 +55,21 @@ class Waiting:
         job = self.rows.job(1)
         return job["status"] if job else "deleted"
 
+    def listen(self) -> None:
+        """Add a hook for events of jobs."""
+        with self.rows.database.transaction() as connection:
+            hook = {"id": 1, "target": {}, "events": [JOB], "verify": True, "created_at": 0.0}
+            connection.execute(sa.insert(hooks).values(hook))
+
+    def events(self) -> list[str]:
+        """Return the statuses of the job that the hook got."""
+        with self.rows.database.connection() as connection:
+            return [
+                one["happened"]["jobs"][0]["status"]
+                for one in rows(connection, sa.select(deliveries).order_by(deliveries.c.id))
+                if one["event"] == JOB
+            ]
+
 
 @pytest.fixture
 def waiting(tmp_path: Path, project: Path) -> Iterator[Waiting]:
@@ -197,17 +212,7 @@ def test_a_job_that_cannot_be_started_is_tried_less_and_less_often_without_event
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         return os.getpid()
 
-    def events() -> list[str]:
-        with waiting.rows.database.connection() as connection:
-            return [
-                one["happened"]["jobs"][0]["status"]
-                for one in rows(connection, sa.select(deliveries).order_by(deliveries.c.id))
-                if one["event"] == JOB
-            ]
-
-    with waiting.rows.database.transaction() as connection:
-        hook = {"id": 1, "target": {}, "events": [JOB], "verify": True, "created_at": 0.0}
-        connection.execute(sa.insert(hooks).values(hook))
+    waiting.listen()
     waiting.rows.announce(1)
     monkeypatch.setattr(scheduler_module, "_PAUSE", 0.05)
     monkeypatch.setattr(scheduler_module, "job_spec", describe)
@@ -216,10 +221,43 @@ def test_a_job_that_cannot_be_started_is_tried_less_and_less_often_without_event
     waiting.scheduler.start()
 
     assert watched.wait(30)
-    assert events() == ["pending", "running"]
+    assert waiting.events() == ["pending", "running"]
     assert len(set(sizes)) == 1
     pauses = [later - earlier for earlier, later in pairwise(attempts)]
     assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.15, 0.25, 0.45), strict=True))
+
+
+@pytest.mark.parametrize("failures", [0, 1], ids=["killed", "killed-and-unavailable"])
+def test_a_job_of_a_service_that_was_killed_before_it_announced_the_start_has_its_events_once(
+    failures: int, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pipeline counted as waiting until the job had ended."""
+    real, left, announced = waiting.rows.announce, [_FAILURE] * failures, threading.Event()
+    release = threading.Event()
+
+    def announce(number: int) -> None:
+        if left:
+            raise left.pop()
+        real(number)
+        announced.set()
+
+    waiting.listen()
+    real(1)
+    waiting.rows.claim(1, "digest")
+    monkeypatch.setattr(scheduler_module, "_LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(JobFolder, "wait", lambda _: release.wait(60))
+    monkeypatch.setattr(waiting.scheduler._conclusion, "conclude", lambda _: None)  # its process runs on
+    monkeypatch.setattr(waiting.rows, "announce", announce)
+    waiting.scheduler.start()
+
+    assert announced.wait(20)
+    pipeline = waiting.rows.get(1)
+    assert pipeline is not None
+    assert pipeline["status"] == "running"
+    waiting.scheduler._resume_unwatched()
+    assert waiting.events() == ["pending", "running"]
+    release.set()
+    wait_until(lambda: not waiting.scheduler._running, message="nobody waits for the job")
 
 
 def test_a_cancel_that_is_impossible_for_long_does_not_stop_the_queue(

@@ -152,21 +152,38 @@ class Scheduler:
 
     def _resume(self, job: Row) -> None:
         """Wait for a job of an earlier service; without a shepherd, it has ended."""
+        if not self._try_to_announce(job):
+            self._retry_soon()
         self._watch(job["id"], job["lane"])
         if job["status"] == "canceling":
             self._cancel(job["id"])
 
+    def _try_to_announce(self, job: Row) -> bool:
+        """Store the events of a running job, if the service ended before it did; return False if this fails now."""
+        number = job["id"]
+        if job["announced"] == job["status"]:
+            return True
+        try:
+            self._pipelines.announce(number)
+        except sa.exc.SQLAlchemyError as error:  # such as on a full disk: the job is waited for all the same
+            print(f"packmill: job {number}: cannot store that it runs: {error}; retrying", file=sys.stderr, flush=True)
+            return False
+        return True
+
     def _resume_unwatched(self) -> None:
         """Wait for the running jobs that nobody waits for, and end those that are to be canceled.
 
-        The database failed after it had stored that they run, or they could not be canceled.
+        The database failed after it had stored that they run, perhaps before their events, or they could not be
+        canceled.
         """
         with self._guard:
             watched = set(self._running)  # before the rows are read: a job that ends meanwhile is not another one's
         for job in self._find_running():
             if job["id"] not in watched:
                 self._resume(job)
-            elif job["status"] == "canceling" and not self._try_to_cancel(job["id"]):
+                continue
+            is_canceled = job["status"] != "canceling" or self._try_to_cancel(job["id"])
+            if not self._try_to_announce(job) or not is_canceled:
                 self._is_unsure = True  # with the next look at the queue, which goes on
 
     def _run_queue(self) -> None:
