@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from importlib import import_module
@@ -25,6 +26,7 @@ _DAMAGE: tuple[type[Exception], ...] = (
     *_errors_of_methods(),
     EOFError,
     LookupError,
+    OverflowError,
     RuntimeError,
     ValueError,
 )
@@ -35,5 +37,5 @@ archive_errors: tuple[type[Exception], ...] = (OSError, *_DAMAGE)
 def is_damage(error: Exception) -> bool:
     """Return whether an error is the archive's, not one of the system, such as that of a full disk."""
     if isinstance(error, OSError):
-        return error.errno is None  # as bzip2 raises it
+        return error.errno in (None, errno.EINVAL)  # of bzip2, and of an offset before the archive's beginning
     return isinstance(error, _DAMAGE)

@@ -38,6 +38,7 @@ from generator.runner.server.values.file_rules import FileRules
 from generator.runner.server.values.multipart import Part, read_parts
 from generator.runner.server.values.request import values_of_parts
 from generator.runner.server.values.room import Room
+from generator.shared.damaged_archives import is_damage
 
 GLUE = "from packmill import glue\n"
 FILE = "data = 'data/own.csv'  # type: stage-in\nfactor: int = 2"
@@ -258,6 +259,23 @@ def test_a_damaged_archive_of_any_method_is_refused(method: int, tmp_path: Path)
 
     with pytest.raises(ProblemError, match=r"^400: .*is not a ZIP archive that can be read"):
         _write_files(RunFolder(tmp_path), [NewFile(tmp_path / "x", bytes(damaged), archive=True)], limit=1_000)
+
+
+@pytest.mark.parametrize("field", ["the size of the directory", "its offset", "the offset of a file"])
+def test_an_archive_whose_offsets_are_wrong_is_refused(field: str, tmp_path: Path) -> None:
+    """Python's zipfile reads before the beginning of the file then, or adds numbers of 64 bits to larger ones."""
+    packed = bytearray(archive(("a", "1")))
+    end = packed.rindex(b"PK\5\6")
+    place = {"the size of the directory": end + 12, "its offset": end + 16}.get(field, packed.rindex(b"PK\1\2") + 42)
+    packed[place : place + 4] = b"\xf0\xff\xff\xff"
+
+    with pytest.raises(ProblemError, match=r"^400: .*is not a ZIP archive that can be read"):
+        _write_files(RunFolder(tmp_path), [NewFile(tmp_path / "x", bytes(packed), archive=True)], limit=1_000)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EINVAL, "Invalid argument"), OverflowError("too large for a C long")])
+def test_numbers_that_no_file_has_are_damage_of_an_archive(error: Exception) -> None:
+    assert is_damage(error)
 
 
 def test_a_disk_that_is_full_is_no_damage_of_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
