@@ -479,6 +479,50 @@ def test_two_listings_do_not_share_a_folder(names: tuple[str | None, ...]) -> No
         assert len({one["path"] for one in read.inputs["folders"]}) == 2
 
 
+def form_of(*parts: tuple[str, str, bytes]) -> bytes:
+    """Return a form of files with the boundary ``b``."""
+    head = '--b\r\nContent-Disposition: form-data; name="{}"; filename="{}"\r\n\r\n'
+    return b"".join(head.format(*names).encode() + data + b"\r\n" for *names, data in parts) + b"--b--\r\n"
+
+
+def parts_of(form: bytes, uploads: Path) -> list[Part]:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield form
+
+    return asyncio.run(read_parts(chunks(), b"b", uploads, texts=10**6, limit=10**6))
+
+
+def test_parameters_whose_names_are_not_ascii_do_not_share_a_folder(tmp_path: Path) -> None:
+    """A part of JSON is no file of its form: the folders were numbered in two ways."""
+    parts = parts_of(form_of(("größe", "a", b"1"), ("größe", "b", b"2"), ("höhe", "c", b"3")), tmp_path)
+    given = {"länge": {"class": "File", "basename": "d", "contents": ""}}
+    interface = interface_of("länge = 'x'  # type: stage-in\ngröße = 'x/'  # type: stage-in")
+    rules = FileRules(root=Path("/served"))
+    read = read_values(given, interface, notebook="a.ipynb", uploads=tmp_path, rules=rules)
+
+    uploaded = [part.folder for part in parts]
+    assert uploaded[0] == uploaded[1] != uploaded[2]
+    (written,) = read.files
+    assert written.parent not in uploaded
+    assert all(path.parent == tmp_path for path in (*uploaded, written.parent))
+
+
+def test_a_listing_and_an_uploaded_archive_do_not_share_a_folder(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.uploads.mkdir(parents=True)
+    parts_of(form_of(("folders", "d", archive(("x", "1")))), folder.uploads)
+    unpack_in_place(folder.uploads / "folders/d", Room(1_000_000))
+    listing = [{"class": "File", "basename": "y", "contents": ""}]
+    given = {"folders": [{"class": "Directory", "basename": "d", "listing": listing}]}
+    interface = interface_of("folders = ['data/']  # type: stage-in")
+    rules = FileRules(root=Path("/served"))
+    read = read_values(given, interface, notebook="a.ipynb", uploads=folder.uploads, rules=rules)
+
+    with pytest.raises(ProblemError, match="a listing and an upload have the name 'd'"):
+        _write_files(folder, read.files.values(), folders=read.folders, limit=1_000_000)
+    assert [path.name for path in (folder.uploads / "folders/d").iterdir()] == ["x"]
+
+
 def test_a_form_beyond_the_limits_is_refused(tmp_path: Path) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         yield b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n'

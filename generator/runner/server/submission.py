@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,8 @@ async def submit(context: Context, submission: Submission) -> Run:
         _refuse_while_draining(context)
         read = check(context, submission.notebook, submission.inputs, uploads=folder.uploads)
         if read.files:  # to unpack an archive takes seconds, in which others are answered
-            await run_in_threadpool(_write_files, folder, read.files.values(), limit=context.limits.upload)
+            limit = context.limits.upload
+            await run_in_threadpool(_write_files, folder, read.files.values(), folders=read.folders, limit=limit)
         is_keyed = submission.idempotency_key is not None
         uploads = await run_in_threadpool(_digests, folder.uploads) if is_keyed else []
     except BaseException:
@@ -185,9 +186,17 @@ def _misfits(context: Context, notebook: ServedNotebook, read: ReadValues) -> li
     return []
 
 
-def _write_files(folder: RunFolder, files: Iterable[NewFile], *, limit: int) -> None:
+def _write_files(folder: RunFolder, files: Iterable[NewFile], *, folders: Collection[Path] = (), limit: int) -> None:
+    """Write the files of JSON, next to the uploads of the same request; ``folders`` are those of listings.
+
+    Raises:
+        ProblemError: 400, an upload or another file has the place, or an archive cannot be unpacked.
+    """
     if not folder.path.is_dir():
         folder.create()
+    for path in folders:
+        if os.path.lexists(path):
+            raise ProblemError(400, f"a listing and an upload have the name {path.name!r}; rename one")
     room = Room(limit)
     room.count(folder.uploads)
     for file in files:

@@ -64,13 +64,13 @@ def read_values(
     """
     known = inputs_by_name(interface)
     read = ReadValues()
-    for number, (name, value) in enumerate(given.items()):
+    for name, value in given.items():
         one = known.get(name)
         key = one.id if one else name
         if key in read.inputs:
             read.issues[key] = f"{name}: the value is given twice, as {one.name!r} and as {one.id!r}" if one else name
             continue
-        folder = uploads / folder_name(key, number)
+        folder = uploads / folder_name(key)
         reading = _Reading(one=one, rules=rules, base=posixpath.dirname(notebook), folder=folder, read=read)
         read.inputs[key] = None
         try:

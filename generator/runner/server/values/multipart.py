@@ -173,7 +173,7 @@ class _Form:
                 self._create(name)
 
     def _create(self, name: str) -> None:
-        folder = self._folders.setdefault(self._field, self._uploads / folder_name(self._field, len(self._folders)))
+        folder = self._folders.setdefault(self._field, self._uploads / folder_name(self._field))
         self._path = folder / plain_path(name)
         try:
             self._room.make_folder(self._path.parent)

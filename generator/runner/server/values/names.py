@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from generator.notebook.literals import MisfitError, shorten
@@ -36,9 +37,11 @@ def plain_path(path: str) -> str:
     return "/".join(plain_name(part) for part in path.split("/"))
 
 
-def folder_name(field: str, number: int) -> str:
-    """Return the name of the folder for a parameter's files: the parameter's name if it is plain ASCII."""
-    return field if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", field) else f"files-{number}"
+def folder_name(field: str) -> str:
+    """Return the name of the folder for a parameter's files, which no other one has: its own if it is plain ASCII."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", field):
+        return field
+    return f"files-{hashlib.sha256(field.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 def _fault(name: str) -> str:
