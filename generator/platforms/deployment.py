@@ -22,6 +22,8 @@ _CWL_TYPES = ("application/cwl+yaml", "application/cwl")
 _DONE = (200, 201, 202, 204)
 _OTHER_FORM = (400, 415, 422, 501)
 """Statuses after which a platform may take the process in another form: there are several drafts of the standard."""
+_FREE = (404, 410)
+"""Statuses that mean that no process has an identifier."""
 _LONGEST = 500
 """Characters of an identifier that a platform may give."""
 _CLASS = re.compile(r"https?://www\.opengis\.net/spec/ogcapi-processes-2/[^/]+/(?:conf|req)/([\w-]+)")
@@ -92,14 +94,19 @@ def check_holder(connection: Connection, identifier: str, repository: str) -> No
 
     Raises:
         PlaceTakenError: the process there names another repository.
-        PublishError: the platform refuses the request.
+        PublishError: the platform fails, or refuses the request, so that the repository of the process is unknown.
     """
     address = connection.platform.process(identifier)
     answer = connection.get(address)
-    if answer.status in (401, 403):
-        raise connection.refusal(f"{address}: the platform refuses the request", answer)
-    found = answer.json if answer.status == 200 else None
-    there = _repository_of(found) if isinstance(found, dict) else ""
+    if answer.status in _FREE:
+        return
+    unknown = "it is unknown whose process this is; repeat the command later, or replace the process with --replace"
+    if answer.status != 200:
+        refused = answer.status in (401, 403)
+        raise connection.refusal(f"{address}: {'the platform refuses the request' if refused else unknown}", answer)
+    if not isinstance(found := answer.json, dict):
+        raise PublishError(f"{address}: {unknown}: the response is not a JSON object")
+    there = _repository_of(found)
     if there and repository_identity(there) != repository_identity(repository):
         own = Holder(address=repository, checkout="", place="")
         holder = Holder(address=printable(there), checkout="", place="")

@@ -79,6 +79,35 @@ def test_the_process_of_another_repository_is_not_replaced(platform: Platform, c
     assert platform.processes["ada.trees.main"] == _DESCRIPTION
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [(500, {}, b""), (503, {"Retry-After": "90"}, b""), (429, {"Retry-After": "90"}, b""), (400, {}, b"{}"),
+     (200, {}, b"<html>"), (200, {}, b"[]"), (204, {}, b"")],
+    ids=lambda answer: f"{answer[0]} {answer[2].decode()}",
+)  # fmt: skip
+def test_a_process_is_not_replaced_while_its_repository_is_unknown(
+    answer: tuple[int, dict[str, str], bytes], platform: Platform, connection: Connection
+) -> None:
+    classes = read_classes(connection)
+    platform.processes["ada.trees.main"] = {}
+    platform.answers += [(409, {}, b""), answer]
+
+    with pytest.raises(PublishError, match=r"it is unknown whose process this is; .*--replace"):
+        deploy(connection, _TREES, classes, replace=False)
+    assert platform.processes["ada.trees.main"] == {}
+
+    assert deploy(connection, _TREES, classes, replace=True).replaced
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_name_that_the_platform_does_not_know_is_free(
+    status: int, platform: Platform, connection: Connection
+) -> None:
+    platform.answers.append((status, {}, b""))
+
+    check_holder(connection, "ada.trees.main", _REPOSITORY)
+
+
 def test_one_repository_may_be_named_by_several_addresses(platform: Platform, connection: Connection) -> None:
     platform.processes["ada.trees.main"] = {
         **_DESCRIPTION,
