@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -19,6 +20,7 @@ import papermill
 import pytest
 from support import Finished, cases, notebook, write_notebook
 from test_emitters import _context as context_of
+from waiting import wait_until
 
 from generator.documents.context import DocumentContext
 from generator.documents.descriptors import airflow
@@ -414,12 +416,90 @@ def test_a_notebook_in_place_may_leave_very_many_folders(tmp_path: Path, monkeyp
     (tmp_path / "tiles" / ("d/" * 1100) / "a.tif").write_text("map")
 
     assert dag["is_new"](tmp_path / "tiles", 0.0)
-    assert dag["copy_file"](tmp_path / "tiles", tmp_path / "run" / "tiles") == str(tmp_path / "run" / "tiles")
+    assert dag["copy_file"](tmp_path / "tiles", tmp_path / "run" / "tiles", 0.0) == str(tmp_path / "run" / "tiles")
 
     assert (tmp_path / "run" / "tiles" / ("d/" * 1100) / "a.tif").read_text() == "map"
     for folder in (tmp_path / "tiles", tmp_path / "run"):
         dag["remove_folder"](folder)
     assert not (tmp_path / "tiles").exists()
+
+
+def _tick(folder: Path) -> float:
+    """Return a moment after all files that exist; files that are written later are not older."""
+    moment = time.time()
+    probe = folder / "clock"
+
+    def written() -> float:
+        probe.write_text("")
+        return probe.stat().st_ctime
+
+    return wait_until(lambda: written() if written() > moment else 0.0, interval=0.001, message="a later time of files")
+
+
+def _files(folder: str) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_a_folder_of_a_notebook_in_place_has_only_files_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder keeps the files of earlier runs; later tasks would take them for results."""
+    dag = _defined_by("notebook", monkeypatch)
+    dag["OUTPUTS"] = {"tiles": {"patterns": ["tiles"], "many": False, "optional": False}}
+    tiles, run = tmp_path / "source" / "tiles", tmp_path / "run"
+    run.mkdir()
+    for name in ("2025", "both"):
+        (tiles / name).mkdir(parents=True)
+        (tiles / name / "old.tif").write_text("old")
+    (tiles / "changed.tif").write_text("old")
+    started = _tick(tmp_path)
+    (tiles / "2026.tif").write_text("new")
+    (tiles / "changed.tif").write_text("new")
+    (tiles / "both" / "new.tif").write_text("new")
+    (tiles / "archived.tif").write_text("new")
+    os.utime(tiles / "archived.tif", (0, 0))  # as tar and unzip do
+    (tiles / "latest.tif").symlink_to("2026.tif")
+    (tiles / "nowhere.tif").symlink_to("2027.tif")
+    (tiles / "empty").mkdir()
+
+    assert dag["collect_outputs"](tmp_path / "source", run, started) == {"tiles": str(run / "tiles")}
+
+    new = ["2026.tif", "archived.tif", "both/new.tif", "changed.tif", "latest.tif"]
+    assert _files(str(run / "tiles")) == new
+    assert {(run / "tiles" / name).read_text() for name in new} == {"new"}
+    assert sorted(path.name for path in (run / "tiles").iterdir() if path.is_dir()) == ["both", "empty"]
+
+
+def test_a_repeated_task_does_not_return_files_of_its_earlier_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dag = _defined_by("notebook", monkeypatch)
+    task = dag["task"].call_args.args[0]
+    source, run = tmp_path / "source", tmp_path / "run"
+    for folder in (source / "tiles", run):
+        folder.mkdir(parents=True)
+    dag.update(PARAMS={"deposit": None}, EMPTIED={}, WHOLE=[], FILES={}, run_folder=lambda _: run)
+    dag["OUTPUTS"] = {
+        "tiles": {"patterns": ["tiles"], "many": False, "optional": False},
+        "deposit": {"patterns": ["deposit"], "many": False, "optional": False, "place": "deposit/"},
+    }
+    dag["notebook_path"] = lambda: source / "process.ipynb"
+    dag["get_current_context"].return_value = {"params": {}, "dag_run": MagicMock(conf={})}
+    names: list[str] = []
+
+    def execute(*_: object, parameters: dict[str, str], **__: object) -> None:
+        _tick(tmp_path)
+        name = names[-1]
+        (source / "tiles" / name).write_text(name)
+        Path(parameters["deposit"], name).write_text(name)
+        (run / "result.json").write_text('{"duration": 1}')
+        (run / "scraps.json").write_text("{}")
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    for name in ("first.tif", "second.tif"):
+        names.append(name)
+        outputs = task("folder", {})["outputs"]
+        assert {one: _files(path) for one, path in outputs.items()} == {"tiles": [name], "deposit": [name]}
 
 
 def test_a_link_in_place_of_the_results_is_not_listed(run: Path, dag: dict[str, Any]) -> None:

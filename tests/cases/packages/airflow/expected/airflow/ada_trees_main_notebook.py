@@ -316,6 +316,15 @@ def stage_in(name: str, places: list[str], folder: Path) -> list[dict]:
     return [{**one, "path": str(work / one["path"])} for one in objects]
 
 
+def remove_outputs(folder: Path) -> None:
+    """Remove outputs of an earlier try that are folders: their files are not of this run."""
+    for output in OUTPUTS.values():
+        for pattern in output["patterns"]:
+            for path in list(folder.glob(pattern)):
+                if path != folder and path.is_dir():
+                    remove_folder(path)
+
+
 def collect_outputs(source: Path, folder: Path, started: float) -> dict:
     """Copy the outputs of a run to its folder; return their paths by name."""
     outputs = {}
@@ -324,7 +333,9 @@ def collect_outputs(source: Path, folder: Path, started: float) -> dict:
         found = find_files(place, output["patterns"], started)
         if not (found or output["many"] or output["optional"]):
             raise AirflowFailException(f"{name}: not written by the notebook")
-        copies = [copy_file(path, folder / path.relative_to(place)) for path in found]
+        copies = [
+            copy_file(path, folder / path.relative_to(place), started) for path in found
+        ]
         outputs[name] = copies if output["many"] else next(iter(copies), None)
     return outputs
 
@@ -350,20 +361,45 @@ def below(folder: Path) -> list[Path]:
 def is_new(path: Path, started: float) -> bool:
     """Whether a run wrote a file, or one in a folder, or left an empty folder."""
     files = below(path) if path.is_dir() else [path]
-    return not files or any(file.stat().st_mtime >= started for file in files)
+    return not files or any(is_written(file, started) for file in files)
 
 
-def copy_file(path: Path, target: Path) -> str:
-    """Copy a file or a folder, and return where it is."""
+def is_written(path: Path, started: float) -> bool:
+    """Whether a run wrote a file or a link, also one that keeps an earlier time, as of an archive."""
+    found = [path.lstat(), *([path.stat()] if path.exists() else [])]
+    return any(max(one.st_mtime, one.st_ctime) >= started for one in found)
+
+
+def copy_file(path: Path, target: Path, started: float) -> str:
+    """Copy a file, or what a run wrote in a folder, and return where it is."""
     if path == target:
         return str(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():  # shutil.copytree calls itself for each level
-        target.mkdir(exist_ok=True)
-        subprocess.run(["cp", "-RLp", "--", f"{path}/.", str(target)], check=True)
+    if path.is_dir():
+        copy_folder(path, target, started)
     else:
         shutil.copy2(path, target)
     return str(target)
+
+
+def copy_folder(folder: Path, target: Path, started: float) -> None:
+    """Copy the files in a folder that a run wrote; files of earlier runs are not its results."""
+    found = below(folder)  # a folder comes before its files
+    written = {path for path in found if is_written(path, started)}
+    for path in reversed(found):
+        if path in written:
+            written.add(path.parent)
+    target.mkdir(exist_ok=True)
+    for path in found:
+        copy = target / path.relative_to(folder)
+        if path not in written:
+            continue
+        if path.is_file():
+            shutil.copy2(path, copy)
+        elif path.is_dir() and not path.is_symlink():
+            copy.mkdir(exist_ok=True)
+        else:
+            print(f"{path}: not copied: a link to a folder, or no file")
 
 
 def for_tasks(results: dict) -> dict:
@@ -409,6 +445,7 @@ def run_notebook(folder: str, templates: dict[str, str]) -> dict:
             **{name: text for name, text in templates.items() if name not in given},
         }
     )
+    remove_outputs(place)
     for name in FILES.keys() & values.keys():
         values[name] = file_value(name, values[name], place)
     for name, output in OUTPUTS.items():
