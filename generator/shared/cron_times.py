@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from functools import cache
+from importlib.resources import files
 from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+UNREADABLE_TIMES = (ZoneInfoNotFoundError, CronSimError, OSError, ValueError)
+"""Errors about a stored expression or time zone that another machine, or an earlier version, has accepted."""
 _LONGEST = 200
 _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
@@ -44,15 +48,23 @@ def check_expression(text: str) -> str:
 
 
 def check_time_zone(name: str) -> str:
-    """Return the name of a time zone.
+    """Return the name of a time zone that every machine has.
+
+    Systems have more names, such as ``localtime`` and ``right/UTC``; they mean something else on the next machine, or
+    are missing there.
 
     Raises:
         ValueError: there is no such zone.
     """
-    try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name[:_LONGEST]!r} not found; write a name such as 'Europe/Berlin'") from None
+    if name not in _zone_names():
+        raise ValueError(f"{name[:_LONGEST]!r} not found; write a name such as 'Europe/Berlin'")
+    return name
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    """Return the names of the package tzdata, which packmill depends on."""
+    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
 
 
 def times_after(time: datetime, expression: str, time_zone: str) -> Iterator[datetime]:

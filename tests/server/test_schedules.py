@@ -24,6 +24,7 @@ from generator.runner.server.catalogue import Catalogue
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.events import RunEvents
 from generator.runner.server.operation.retention import Retention
+from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs import sqlite as sqlite_runs
 from generator.runner.server.runs.folder import RunFolder, run_folder
 from generator.runner.server.runs.model import Outcome, Run, RunState
@@ -385,6 +386,17 @@ def test_a_schedule_that_cannot_be_read_keeps_no_other_from_starting(context: Co
     assert "Mars/Olympus" in (shown[without_zone.id].schedule.problem or "")
     assert "not the values of a schedule" in (shown[without_values.id].schedule.problem or "")
     assert shown[without_values.id].schedule.due == NOON + timedelta(hours=1)
+
+
+def test_a_schedule_whose_time_zone_is_missing_can_be_changed(context: Context) -> None:
+    schedule, identity = added(context), Identity("", "admin")
+    paused = replace(schedule, time_zone="Mars/Olympus", paused=True, due=None)
+    context.schedules.replace(paused, before=schedule)
+    with pytest.raises(ProblemError, match="time_zone: this server has no 'Mars/Olympus'"):
+        run(change_schedule(context, schedule.id, ScheduleChange(paused=False), identity))
+
+    change = ScheduleChange(paused=False, time_zone="Europe/Berlin")
+    assert run(change_schedule(context, schedule.id, change, identity)).schedule.due is not None
 
 
 def test_times_of_a_pause_are_not_caught_up(context: Context, clock: Clock) -> None:

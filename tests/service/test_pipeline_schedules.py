@@ -173,6 +173,7 @@ def test_the_end_of_a_schedule_s_pipelines_is_sent_to_its_address(
         ({"cron": "every day"}, "cron"),
         ({"cron": "61 * * * *"}, "cron"),
         ({"cron_timezone": "Mars/Olympus"}, "cron_timezone"),
+        ({"cron_timezone": "localtime"}, "cron_timezone"),
         ({"ref": "nowhere"}, "ref"),
         ({"description": ""}, "description is empty"),
         ({"notify_url": "ftp://example.org"}, "notify_url"),
@@ -184,6 +185,28 @@ def test_what_cannot_run_is_refused(change: dict[str, str], message: str, schedu
         schedules.create({"description": "wrong", **_NEVER, **change})
 
     assert schedules.list(get_all=True) == []
+
+
+def test_a_schedule_whose_time_zone_is_missing_is_shown_and_can_be_changed(service: Service, schedules: Any) -> None:
+    """Another machine, or a newer image, may not have it."""
+    made = schedules.create({"description": "of Mars", **_NEVER})
+    _set(service, made.id, cron_timezone="Mars/Olympus")
+    signed_in = requests.Session()
+    signed_in.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
+    page = signed_in.get(f"{service.url}/ada/toy/-/schedules/{made.id}", timeout=60)
+
+    assert page.status_code == 200
+    assert "Mars/Olympus" in page.text
+    made.cron = "0 0 2 1 *"
+    made.save()
+    assert "Mars/Olympus" in schedules.get(made.id).problem
+    number = made.id
+    made.play()
+    made = schedules.get(number)
+    assert "Mars/Olympus" in made.problem
+    made.cron_timezone = "UTC"
+    made.save()
+    assert (schedules.get(made.id).problem, schedules.get(made.id).next_run_at is None) == (None, False)
 
 
 def test_a_time_that_has_come_starts_one_pipeline(service: Service, schedules: Any) -> None:

@@ -34,6 +34,37 @@ def schedules(tmp_path: Path) -> Iterator[Schedules]:
     database.close()
 
 
+def test_a_schedule_whose_time_zone_is_missing_keeps_no_other_waiting(
+    schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine, or a newer image, may not have it."""
+    later = schedules.create([], **_HOURLY, user="ada", user_id=1)
+    with schedules._database.transaction() as connection:
+        connection.execute(sa.update(rows).where(rows.c.id != 2).values(cron_timezone="Mars/Olympus"))
+        connection.execute(sa.update(rows).where(rows.c.id == later).values(next_run_at=time.time() + 3600))
+    started: list[int] = []
+
+    def start(_: object, schedule: Any) -> None:
+        schedules.note_problem(schedule, "nothing to run")
+        started.append(schedule["id"])
+
+    monkeypatch.setattr(starter_module, "start_due", start)
+    context: Any = SimpleNamespace(schedules=schedules, pipelines=SimpleNamespace(listeners=[]))
+    starter = ScheduleStarter(context)
+    starter.start()
+    try:
+        wait_until(lambda: started == [1, 2], seconds=20, message="both schedules are started, the first one once")
+    finally:
+        starter.stop()
+
+    first, second = schedules.get(1), schedules.get(2)
+    assert first is not None
+    assert second is not None
+    assert first["next_run_at"] is None
+    assert first["problem"].startswith("nothing to run; no next time: 0 * * * * Mars/Olympus: ")
+    assert (second["next_run_at"] > time.time(), second["problem"]) == (True, "nothing to run")
+
+
 def test_a_schedule_that_fails_for_an_unknown_reason_keeps_no_other_waiting(
     schedules: Schedules, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

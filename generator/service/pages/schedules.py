@@ -32,7 +32,7 @@ from generator.service.slow_requests import run_with_names
 from generator.service.store import states
 from generator.service.store.database import Row, pipelines, rows
 from generator.service.store.runs import RunRecord
-from generator.shared.cron_times import upcoming
+from generator.shared.cron_times import UNREADABLE_TIMES, upcoming
 from generator.shared.errors import UsageError
 
 router = APIRouter(prefix="/schedules")
@@ -101,9 +101,6 @@ def _page(
     statement = sa.select(pipelines).where(pipelines.c.schedule_id == number)
     with here.pipelines.database.connection() as connection:
         mine = rows(connection, statement.order_by(pipelines.c.id.desc()).limit(_MOST_PIPELINES))
-    first = datetime.fromtimestamp(found["next_run_at"], timezone.utc) if found["next_run_at"] else None
-    zone = ZoneInfo(found["cron_timezone"])
-    times = upcoming(first, found["cron"], found["cron_timezone"], count=_NEXT)
     shown = {**found, "notify_url": next(map(shown_url, here.hooks.notifications(schedule=number)), "")}
     return page(
         request,
@@ -114,12 +111,25 @@ def _page(
         given=given or shown,
         wrong=wrong,
         message=message,
-        times=[(one.astimezone(zone).strftime("%a %Y-%m-%d %H:%M"), one.timestamp()) for one in times],
+        times=[(one.strftime("%a %Y-%m-%d %H:%M"), one.timestamp()) for one in _next_times(found)],
         package=_package(here, found),
         pipelines=[_with_word(here, one) for one in mine],
         runs=here.runs.of_pipelines([one["id"] for one in mine]),
         requested=requested_variables(found),
     )
+
+
+def _next_times(schedule: Row) -> list[datetime]:
+    """Return the next times in the zone of a schedule; only the first, in UTC, if this machine lacks the zone."""
+    if not schedule["next_run_at"]:
+        return []
+    first = datetime.fromtimestamp(schedule["next_run_at"], timezone.utc)
+    try:
+        zone = ZoneInfo(schedule["cron_timezone"])
+        times = upcoming(first, schedule["cron"], schedule["cron_timezone"], count=_NEXT)
+    except UNREADABLE_TIMES:
+        return [first]
+    return [one.astimezone(zone) for one in times]
 
 
 def _package(here: Context, schedule: Row) -> RunRecord | None:

@@ -27,5 +27,5 @@ schedules = sa.Table(
 )
 """``variables`` as of pipelines; ``next_run_at`` is empty while a schedule is inactive, or if no time follows.
 
-``problem``: why the last due pipeline could not start.
+``problem``: why the last due pipeline could not start, or why an active schedule has no next time.
 """

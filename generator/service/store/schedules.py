@@ -15,7 +15,7 @@ from generator.service.store.database import Database, Row, Within, jobs, pipeli
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hook_tables import deliveries, hooks
 from generator.service.store.schedule_tables import schedules
-from generator.shared.cron_times import next_time
+from generator.shared.cron_times import UNREADABLE_TIMES, next_time
 
 Variables = list[dict[str, Any]]
 MOST = 1000
@@ -67,7 +67,7 @@ class Schedules:
         ``package`` is the job whose artifacts its pipelines need: they are kept. ``within`` adds to the transaction.
         """
         now = time.time()
-        values = {**fields, "variables": [], "created_at": now, "updated_at": now, "next_run_at": _next(fields, now)}
+        values = {**fields, "variables": [], "created_at": now, "updated_at": now, **_following(fields, now)}
         with self._database.transaction() as connection:
             if connection.execute(sa.select(sa.func.count()).select_from(schedules)).scalar_one() >= MOST:
                 return None
@@ -90,14 +90,15 @@ class Schedules:
     ) -> None:
         """Change a schedule; its next time is computed again if the expression, the zone or its activity changes.
 
-        ``within`` adds to the transaction.
+        A next time that could not be computed before is computed again, too. ``within`` adds to the transaction.
         """
         with self._database.transaction() as connection:  # excludes another change meanwhile
             found = row(connection, sa.select(schedules).where(schedules.c.id == number))
             if found is not None:
                 after = {**found, **fields}
-                if any(after[name] != found[name] for name in _OF_TIME):
-                    fields["next_run_at"] = _next(after, time.time())
+                is_missing = found["active"] and found["next_run_at"] is None
+                if is_missing or any(after[name] != found[name] for name in _OF_TIME):
+                    fields |= _following(after, time.time())
                 _change(connection, number, **fields)
                 within(connection, number)
         self.on_change()
@@ -172,7 +173,7 @@ class Schedules:
         later = sa.select(schedules).where(schedules.c.next_run_at > now + _STEP)
         with self._database.transaction() as connection:
             for schedule in rows(connection, later):
-                following = _next({**schedule}, now + _STEP)
+                following = _following({**schedule}, now + _STEP)["next_run_at"]
                 if following is not None and following < schedule["next_run_at"]:
                     this = sa.update(schedules).where(schedules.c.id == schedule["id"], _same(schedule))
                     changed += connection.execute(this.values(next_run_at=following)).rowcount
@@ -182,12 +183,14 @@ class Schedules:
     def advance(self, connection: sa.Connection, schedule: Row, *, pipeline: int | None, problem: str | None) -> None:
         """Set the next time of a schedule whose time has come; all times that have passed count as this one.
 
+        If it cannot be computed, as for a time zone that this machine does not have, the problem has the reason.
+
         Raises:
             AlreadyStartedError: the time has been handled, or the schedule was changed or removed.
         """
         now = time.time()
         this = sa.update(schedules).where(schedules.c.id == schedule["id"])
-        values: dict[str, Any] = {"next_run_at": _next({**schedule}, now), "problem": problem}
+        values = _following({**schedule}, now, problem=problem)
         values |= {"last_pipeline": pipeline} if pipeline else {}
         if not connection.execute(this.where(_same(schedule)).values(values)).rowcount:
             raise AlreadyStartedError
@@ -204,7 +207,9 @@ class Schedules:
     def note_pipeline(self, connection: sa.Connection, number: int, pipeline: int) -> None:
         """Store the pipeline that was started out of turn."""
         this = sa.update(schedules).where(schedules.c.id == number)
-        connection.execute(this.values(last_pipeline=pipeline, problem=None))
+        has_none = sa.and_(schedules.c.active, schedules.c.next_run_at.is_(None))  # the problem remains
+        problem = sa.case((has_none, schedules.c.problem), else_=None)
+        connection.execute(this.values(last_pipeline=pipeline, problem=problem))
 
     def _keep(
         self, connection: sa.Connection, number: int, variables: Variables, *, before: Sequence[dict[str, Any]] = ()
@@ -222,8 +227,17 @@ def _keep_package(connection: sa.Connection, job: int) -> None:
 
 def _change(connection: sa.Connection, number: int, **fields: Any) -> None:
     this = sa.update(schedules).where(schedules.c.id == number)
-    connection.execute(this.values(**fields, updated_at=time.time(), problem=None))
+    connection.execute(this.values(**{"problem": None, **fields}, updated_at=time.time()))
     record(connection, Event.SCHEDULE_CHANGED, number)
+
+
+def _following(schedule: Mapping[str, Any], now: float, *, problem: str | None = None) -> dict[str, Any]:
+    """Return the columns of the next time of a schedule, and of its problem."""
+    try:
+        return {"next_run_at": _next(schedule, now), "problem": problem}
+    except UNREADABLE_TIMES as error:
+        text = f"no next time: {schedule['cron']} {schedule['cron_timezone']}: {error}; change the schedule"
+        return {"next_run_at": None, "problem": "; ".join(filter(None, (problem, text)))}
 
 
 def _next(schedule: Mapping[str, Any], now: float) -> float | None:

@@ -21,7 +21,7 @@ from generator.runner.server.schedules.time_parameters import check_formats, tim
 from generator.runner.server.schedules.times import check_expression, check_time_zone
 from generator.runner.server.schedules.values import read_values, remove_values, remove_version, write_values
 from generator.runner.server.submission import check
-from generator.shared.cron_times import next_time, upcoming
+from generator.shared.cron_times import UNREADABLE_TIMES, next_time, upcoming
 
 _MOST = 1000
 _LONGEST_TITLE = 200
@@ -100,7 +100,10 @@ async def change_schedule(
     while not is_replaced:  # if the scheduler or another request changes it meanwhile, their change is kept
         before = await _find(context, schedule_id, identity)
         values = dict(read_values(context.data, before) if change.parameters is None else change.parameters)
-        schedule = _changed(context, before, change, values)
+        try:
+            schedule = _changed(context, before, change, values)
+        except ZoneInfoNotFoundError:
+            raise ProblemError(400, f"time_zone: this server has no {before.time_zone!r}; choose another") from None
         if change.parameters is not None:
             schedule = schedule.with_values(write_values(context.data, schedule_id, values))
         try:
@@ -195,6 +198,6 @@ async def _view(context: Context, schedule: Schedule) -> ScheduleView:
     runs = await context.stored(context.store.list, RunFilter(schedule=schedule.id, limit=_SHOWN))
     try:
         times = upcoming(schedule.due, schedule.cron, schedule.time_zone, count=_SHOWN)
-    except (ZoneInfoNotFoundError, OSError, ValueError):  # a newer image may not have the time zone
+    except UNREADABLE_TIMES:  # a newer image may not have the time zone
         times = ()
     return ScheduleView(schedule=schedule, upcoming=times, runs=runs)

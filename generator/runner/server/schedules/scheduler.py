@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from itertools import islice, takewhile
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
@@ -28,7 +28,7 @@ from generator.runner.server.storage import dated_name
 from generator.runner.server.submission import KEY_REUSED, Submission, submit
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.clock_watch import ClockWatch
-from generator.shared.cron_times import latest_time, next_time, times_after
+from generator.shared.cron_times import UNREADABLE_TIMES, latest_time, next_time, times_after
 
 _LONGEST_SLEEP = 2.0
 """Seconds after which a new schedule of another server, or a changed clock, is noticed."""
@@ -160,7 +160,7 @@ def _following(schedule: Schedule, now: datetime) -> datetime | None:
     """Return the next time of a schedule; None after the last one, or if its time zone is missing."""
     try:
         return next_time(now, schedule.cron, schedule.time_zone)
-    except (ZoneInfoNotFoundError, OSError, ValueError):
+    except UNREADABLE_TIMES:
         return None
 
 
