@@ -328,7 +328,8 @@ def test_a_package_is_run_from_its_page_with_other_values(service: Service, pack
         page = browser.new_page()
         page.goto(f"{top}/jobs/{build}/package/packages/ada/squares/main/notebooks-squares")
         page.get_by_label("Access token").fill(ACCESS)
-        page.keyboard.press("Enter")
+        with page.expect_navigation():  # to the load of the styles, which show one of two pictures
+            page.keyboard.press("Enter")
         expect(page.get_by_role("img", name="The workflow")).to_be_visible()
         expect(page.get_by_role("cell", name="how many")).to_be_visible()
         page.get_by_label("n int").fill("4")
