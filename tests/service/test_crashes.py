@@ -157,12 +157,16 @@ def test_artifacts_whose_time_is_over_are_removed(another_service: Callable[...,
 
 def test_what_a_killed_deletion_left_is_removed(another_service: Callable[..., Service]) -> None:
     service = another_service()
+    number = service.trigger(script="true")
+    service.wait(number)
+    job = str(service.jobs(number)["one"]["id"])
+    assert service.ask("DELETE", f"/pipelines/{number}").status_code == 204
     service.stop(signal.SIGKILL)
-    left = service.data / "jobs" / "77"
-    left.mkdir(parents=True)
+    left = service.data / "jobs" / job
+    left.mkdir(parents=True, exist_ok=True)
     (left / "trace").write_text("of a job without a row")
-    work = service.data / "builds" / "77"
-    work.mkdir(parents=True)
+    work = service.data / "builds" / job
+    work.mkdir(parents=True, exist_ok=True)
     service.start()
 
     wait_until(lambda: not left.exists() and not work.exists())
