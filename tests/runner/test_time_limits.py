@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from generator.runner.execution import recording
+from generator.runner.execution.execution import connect
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.watching import ignore_signals, signals_as_failures
 from generator.runner.results.result import RunRecord
@@ -30,6 +31,27 @@ def test_a_limit_that_passes_before_the_run_begins_leaves_no_timer() -> None:
 
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_a_limit_does_not_interrupt_the_first_connection_to_a_kernel() -> None:
+    """It imports pyzmq, and later runs in this process would have only a part of it."""
+    imported = []
+
+    class Kernel:
+        process: Any = None
+
+        def connect(self) -> Any:
+            time.sleep(0.3)
+            imported.append("zmq")
+
+    def run() -> None:
+        connect(Kernel())
+        threading.Event().wait(60)
+
+    with pytest.raises(RunTimeLimitError), signals_as_failures(0.1):
+        run()
+
+    assert imported == ["zmq"]
 
 
 _HUGE = 1 << 40

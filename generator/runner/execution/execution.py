@@ -14,7 +14,7 @@ from generator.runner.document.injection import choose_translator, inject, recor
 from generator.runner.document.placing import place
 from generator.runner.execution.progress import Progress, explain
 from generator.runner.execution.task import ProgressOutput, Task
-from generator.runner.execution.watching import ignore_signals, oom_kills
+from generator.runner.execution.watching import deferred_signals, ignore_signals, oom_kills
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.runtime import KernelLog, private_path
 from generator.runner.results.result import RunRecord
@@ -129,7 +129,7 @@ def _run_cells(task: Task, kernel: StartedKernel, progress: Progress, secrets: S
     from generator.runner.kernels.sos import front_end
     from generator.runner.kernels.traits import find_traits
 
-    session = kernel.connect()
+    session = connect(kernel)
     try:
         info = session.wait_until_ready(task.start_timeout)
         traits = find_traits(info)
@@ -161,6 +161,16 @@ def _run_cells(task: Task, kernel: StartedKernel, progress: Progress, secrets: S
         return stop
     finally:
         session.end()
+
+
+def connect(kernel: StartedKernel) -> KernelSession:
+    """Return a session of a kernel.
+
+    The first one in a process imports pyzmq. A signal that interrupts this leaves it imported in part, and all later
+    runs of the process would fail.
+    """
+    with deferred_signals():
+        return kernel.connect()
 
 
 def _write_metadata(document: Document, info: Mapping[str, Any], widgets: dict[str, Any] | None) -> None:

@@ -18,8 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# Not in a run, whose time limit could interrupt it: pyzmq would be imported in part, and all later runs would fail.
-import generator.runner.kernels.session  # noqa: F401
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.server.garbage_collection import exempt_loaded_objects
 from generator.runner.server.kernels.warm import WarmKernels
