@@ -99,7 +99,7 @@ def _put_new(client: Any, address: str, data: bytes) -> bool:
 
 
 def _mark_of(client: Any, place: dict[str, str]) -> str | None:
-    """Return the mark of an object, empty if it has none, None if there is no object."""
+    """Return the mark of an object, empty for one without a mark; None for a missing object."""
     from botocore.exceptions import ClientError
 
     try:

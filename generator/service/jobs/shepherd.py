@@ -1,7 +1,7 @@
 """Program that runs one job: fetches the project, runs the script, writes the trace, collects artifacts.
 
 It runs in a separate process and session, so that a job outlives a service that is killed. It is run by path and uses
-only the standard library and modules of this folder that do the same. This docstring is its protocol:
+only the standard library and modules that do the same. This docstring is its protocol:
 
 - **arguments**: the job's folder, and the number of a file descriptor: the folder's ``lock``, locked as long as this
   process lives. A process that gets the lock knows that the job is over.

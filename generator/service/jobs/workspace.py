@@ -1,6 +1,6 @@
 """The folders of one job: the project's files, artifacts of earlier jobs and uploads, and a home folder.
 
-Like ``shepherd.py``, it uses only the standard library and modules of this folder that do the same.
+Like ``shepherd.py``, it uses only the standard library and modules that do the same.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def _real_path(path: Path) -> Path:
 
 
 def _make_identifier(folder: Path, stem: str, taken: dict[str, int]) -> str:
-    """Return a unique ID for an Item, which is also the name of a folder that is not there yet."""
+    """Return a unique ID for an Item, which is also the name of a folder that does not exist yet."""
     plain = safe_name(re.sub(r"[^\w.-]+", "_", stem.replace("/", "-")).strip("._"), otherwise="item", longest=80)
     number, one = taken.get(plain.casefold(), 1), plain
     while one.casefold() in taken or os.path.lexists(_item_folder(folder, one)):
