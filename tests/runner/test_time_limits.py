@@ -18,6 +18,11 @@ from generator.runner.execution import recording
 from generator.runner.execution.execution import connect
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.watching import ignore_signals, signals_as_failures
+from generator.runner.kernels.endings import CellTooLongError
+from generator.runner.kernels.messages import ExecuteRequest, Message
+from generator.runner.kernels.process import KernelProcess, new_connection
+from generator.runner.kernels.session import Session
+from generator.runner.kernels.specs import find_kernels
 from generator.runner.results.result import RunRecord
 from generator.shared.failures import InterruptedRunError, ProcessFailedError, RunTimeLimitError
 
@@ -52,6 +57,29 @@ def test_a_limit_does_not_interrupt_the_first_connection_to_a_kernel() -> None:
         run()
 
     assert imported == ["zmq"]
+
+
+def test_a_kernel_that_prints_without_a_pause_is_ended_by_its_limit(tmp_path: Path) -> None:
+    """Its messages are handled more slowly than it sends them, so that some are always there."""
+    kernel = next(one for one in find_kernels(os.environ) if one.name == "python3")
+    handled = []
+
+    def take(message: Message) -> None:
+        time.sleep(0.02)
+        handled.append(message)
+
+    with (tmp_path / "log").open("wb") as log:
+        connection = new_connection(kernel, tmp_path)
+        process = KernelProcess(kernel, connection=connection, runtime=tmp_path, cwd=tmp_path, log=log.fileno())
+    session = Session(process)
+    try:
+        session.wait_until_ready(60)
+        with pytest.raises(CellTooLongError):
+            session.execute(ExecuteRequest(code="for _ in range(2_000):\n    display(1)", take=take, limit=2.0))
+    finally:
+        session.end()
+
+    assert len(handled) < 1_000
 
 
 _HUGE = 1 << 40

@@ -7,7 +7,7 @@ kernel's idle status, and the process's exit is noticed at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -64,11 +64,11 @@ class Session:
                 asked.add(self.channels.send(self.channels.shell, "kernel_info_request", {}))
                 again = now + (_LOST if info is None else _ASK_AGAIN)
             self._wait(_ASK_AGAIN)
-            while reply := self.channels.receive(self.channels.shell):
+            for reply in self._arrived(self.channels.shell):
                 if reply.parent in asked:
                     again = now if info is None else again
                     info = reply.content
-            while message := self.channels.receive(self.channels.iopub):
+            for message in self._arrived(self.channels.iopub):
                 heard = heard or (message.parent in asked and _is_idle(message))
         return info
 
@@ -83,9 +83,9 @@ class Session:
         while time.monotonic() < deadline and version == other_than:
             self.channels.send(self.channels.shell, "kernel_info_request", {})
             self._wait(_ASK_AGAIN)
-            while self.channels.receive(self.channels.iopub):
+            for _ in self._arrived(self.channels.iopub):
                 pass
-            while reply := self.channels.receive(self.channels.shell):
+            for reply in self._arrived(self.channels.shell):
                 version = (reply.content.get("language_info") or {}).get("version")
             time.sleep(_ASK_AGAIN)
 
@@ -137,10 +137,10 @@ class Session:
             if left <= 0:
                 raise CellTooLongError
             self._wait(left)
-            while reply is None and (answer := self.channels.receive(self.channels.shell)):
-                if answer.parent == self.current_request:
-                    reply = answer
-            while message := self.channels.receive(self.channels.iopub):
+            if reply is None:
+                answers = self._arrived(self.channels.shell)
+                reply = next((answer for answer in answers if answer.parent == self.current_request), None)
+            for message in self._arrived(self.channels.iopub):
                 silent_until = 0.0
                 idle = idle or (message.parent == self.current_request and _is_idle(message))
                 take(message)
@@ -154,6 +154,18 @@ class Session:
                     return _no_reply(self.current_request)
             tick()
         return reply
+
+    def _arrived(self, channel: zmq.Socket[bytes]) -> Iterator[Message]:
+        """Yield the messages of a channel that have arrived.
+
+        Without end for a kernel that publishes faster than its messages are handled, so after a tick the others wait
+        for the next call.
+        """
+        end = time.monotonic() + _TICK
+        while message := self.channels.receive(channel):
+            yield message
+            if time.monotonic() > end:
+                return
 
     def _wait(self, seconds: float) -> None:
         ready = dict(self._poller.poll(max(1, int(seconds * 1000))))
@@ -189,12 +201,12 @@ class Session:
                 self._wait(left if self.process.fileno is not None else min(left, _ASK_AGAIN))
             except KernelGoneError:
                 gone = True
-            while reply := self.channels.receive(self.channels.control):
+            for reply in self._arrived(self.channels.control):
                 if reply.kind == "shutdown_reply" and grace is not None and not replied:
                     replied, deadline = True, min(deadline, time.monotonic() + grace)
-            while self.channels.receive(self.channels.shell):
+            for _ in self._arrived(self.channels.shell):
                 pass
-            while message := self.channels.receive(self.channels.iopub):
+            for message in self._arrived(self.channels.iopub):
                 take(message)
         return gone or replied
 
