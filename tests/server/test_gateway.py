@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -33,9 +34,11 @@ from generator.runner.server.gateway.guard import Guard
 from generator.runner.server.gateway.notebooks import read_place
 from generator.runner.server.gateway.request_text import CheckToken, read_request
 from generator.runner.server.gateway.routes import compile_path
-from generator.runner.server.gateway.states.calls import Call, CallLimits, KernelEndedError
+from generator.runner.server.gateway.states.calls import Call, CallLimits, KernelEndedError, UnsuitedError
+from generator.runner.server.gateway.states.channel import Channel
+from generator.runner.server.gateway.states.child import Child
 from generator.runner.server.gateway.states.kernels import _Kernel
-from generator.runner.server.gateway.states.sources import Place
+from generator.runner.server.gateway.states.sources import Place, SeedSource
 from generator.runner.server.gateway.uploads import upload_folder
 from generator.runner.server.kernels.trial import HangWatch
 from generator.runner.server.problems import ProblemError
@@ -771,6 +774,21 @@ def test_a_name_that_begins_with_another_is_a_parameter_of_its_own() -> None:
 
     assert found is not None
     assert found.groupdict() == {"a": "1", "ab": "2"}
+
+
+@pytest.mark.parametrize("written", [b"[]", b"{", b'{"exited": 9, "status": 0}', b'{"forked": 1, "pid": "1"}'])
+def test_what_a_cell_writes_to_the_socket_of_its_process_ends_the_process(written: bytes) -> None:
+    async def fork_from_it() -> None:
+        ours, theirs = socket.socketpair()
+        source = SeedSource(Child(Channel(ours, 1_000)), 1_000)
+        child = await source.make()
+        theirs.sendall(struct.pack(">I", len(written)) + written)
+        assert await asyncio.wait_for(child.ended, 10) == -1
+        with pytest.raises(UnsuitedError, match="the process that ran the cells ended"):
+            await source.make()
+        await source.stop()
+
+    asyncio.run(fork_from_it())
 
 
 def test_a_child_whose_threads_all_wait_for_locks_hangs() -> None:

@@ -44,7 +44,7 @@ class Channel:
             await self._loop.sock_sendall(self._socket, head + data)
 
     async def receive(self) -> dict[str, Any] | None:
-        """Return the next message; None at the end.
+        """Return the next message; None at the end, or after something that is not a message.
 
         Raises:
             TooLargeError: the message is larger than allowed.
@@ -58,9 +58,13 @@ class Channel:
                 return None
             self._buffer += data
         end = 4 + self._length()
-        message: dict[str, Any] = json.loads(self._buffer[4:end])
+        data = bytes(self._buffer[4:end])
         del self._buffer[:end]
-        return message
+        try:
+            message = json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+        return message if isinstance(message, dict) else None
 
     def _length(self) -> int:
         length = int(struct.unpack_from(">I", self._buffer)[0])

@@ -63,7 +63,8 @@ class Child:
         answer = await self.ask({**source, "largest": limits.response}, limits.seconds)
         if answer.get("exits"):
             self.exits = True
-        return Answer(body=answer.get("body", ""), info=answer.get("info", ""), error=answer.get("error", ""))
+        body, info, error = (str(answer.get(name, "")) for name in ("body", "info", "error"))
+        return Answer(body=body, info=info, error=error)
 
     async def ask(self, message: dict[str, Any], seconds: float | None) -> dict[str, Any]:
         """Send a message and return its answer; raises as `call`."""

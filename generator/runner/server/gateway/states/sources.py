@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from operator import index
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from generator.runner.kernels.prepared import ForkRefusedError, PreparedProcess,
 from generator.runner.kernels.process import build_environment
 from generator.runner.kernels.specs import Kernel
 from generator.runner.server.gateway.states.calls import BusyError, KernelEndedError, SeedError, UnsuitedError
-from generator.runner.server.gateway.states.channel import Channel
+from generator.runner.server.gateway.states.channel import Channel, TooLargeError
 from generator.runner.server.gateway.states.child import Child
 
 _PREPARE_TIMEOUT = 300.0
@@ -189,9 +190,16 @@ class SeedSource:
         return child
 
     async def _read(self) -> None:
+        with suppress(AttributeError, KeyError, TypeError, ValueError, TooLargeError):  # cells can write to the socket
+            await self._read_messages()
+        self._seed.note_end(-1)
+        for child in self._children.values():
+            child.note_end(-1)
+
+    async def _read_messages(self) -> None:
         while (message := await self._seed.channel.receive()) is not None:
             if "exited" in message:
-                self._children.pop(message["exited"]).note_end(message["status"])
+                self._children.pop(message["exited"]).note_end(index(message["status"]))
             elif "threads" in message:
                 self.unsuited = f"cells that run at the start began threads ({', '.join(message['threads'])})"
                 self._children.pop(message["forked"]).note_end(-1)
@@ -200,10 +208,7 @@ class SeedSource:
                 child.refused = f"no process can be started at the moment: {message['refused']}"
                 child.note_end(-1)
             else:
-                self._children[message["forked"]].pid = message["pid"]
-        self._seed.note_end(-1)
-        for child in self._children.values():
-            child.note_end(-1)
+                self._children[message["forked"]].pid = index(message["pid"])
 
     async def stop_when_unused(self) -> None:
         """End the process that ran the cells when it has no children left."""
