@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -593,10 +593,6 @@ def test_an_object_of_another_run_is_not_replaced(
 def test_an_object_whose_answer_was_lost_is_not_stored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore repeats the request, and the store refuses it: the name is taken, by this run."""
     stored: dict[str, str] = {}
-    settings = Config(retries={"mode": "standard", "max_attempts": 3}, s3={"addressing_style": "path"})
-    session = Session()
-    session.set_credentials("key", "secret")
-    client = session.create_client("s3", region_name="us-east-1", endpoint_url="http://127.0.0.1:9", config=settings)
 
     def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         key = request.url.rpartition("/")[2]
@@ -607,13 +603,48 @@ def test_an_object_whose_answer_was_lost_is_not_stored_again(tmp_path: Path, mon
         status = 412 if request.method == "PUT" else 200 if key in stored else 404
         return AWSResponse(request.url, status, {"x-amz-meta-packmill-write": stored.get(key, "")}, _NoBody())
 
-    client.meta.events.register("before-send.s3", answer)
-    monkeypatch.setattr(buckets, "_client", lambda: client)
+    monkeypatch.setattr(buckets, "_client", lambda: _client_of_a_store(answer))
     (tmp_path / "executed").write_text("{}")
 
     places = [write_new_object(tmp_path / "executed", "s3://your-bucket/a.ipynb") for _ in range(2)]
     assert places == ["s3://your-bucket/a.ipynb", "s3://your-bucket/a_2.ipynb"]
     assert list(stored) == ["a.ipynb", "a_2.ipynb"]
+
+
+@pytest.mark.parametrize(("by", "name"), [("this run", "a.ipynb"), ("nobody", "a.ipynb"), ("another", "a_2.ipynb")])
+def test_an_object_that_is_written_at_the_moment_is_waited_for(
+    by: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 answers 409 meanwhile, also if the request that goes on is the first one of the same run."""
+    stored: dict[str, str] = {}
+    requests: list[str] = []
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        key = request.url.rpartition("/")[2]
+        status = 200 if key in stored else 404
+        if request.method == "PUT":
+            requests.append(request.headers["x-amz-meta-packmill-write"].decode())
+            goes_on, is_done = len(requests) <= 2, key == "a.ipynb" and by != "nobody"
+            if not goes_on:
+                stored[key] = "mark" if is_done and by == "another" else requests[-1]
+            status = 409 if goes_on else 412 if is_done else 200
+        return AWSResponse(request.url, status, {"x-amz-meta-packmill-write": stored.get(key, "")}, _NoBody())
+
+    monkeypatch.setattr(buckets, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(buckets, "_client", lambda: _client_of_a_store(answer))
+    (tmp_path / "executed").write_text("{}")
+
+    assert write_new_object(tmp_path / "executed", "s3://your-bucket/a.ipynb") == f"s3://your-bucket/{name}"
+    assert name in stored
+
+
+def _client_of_a_store(answer: Callable[..., AWSResponse]) -> Any:
+    settings = Config(retries={"mode": "standard", "max_attempts": 3}, s3={"addressing_style": "path"})
+    session = Session()
+    session.set_credentials("key", "secret")
+    client = session.create_client("s3", region_name="us-east-1", endpoint_url="http://127.0.0.1:9", config=settings)
+    client.meta.events.register("before-send.s3", answer)
+    return client
 
 
 class _NoBody:

@@ -6,6 +6,7 @@ import itertools
 import os
 import posixpath
 import secrets
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,11 @@ from generator.staging.stores.s3_errors import translate_s3_errors
 _LARGEST = 64 * 1024**2
 _MOST_NUMBERED = 1000
 _MISSING = ("NoSuchKey", "NoSuchBucket", "404", "NotFound")
-_TAKEN = ("PreconditionFailed", "ConditionalRequestConflict", "412")
+_TAKEN = ("PreconditionFailed", "412")
+_BUSY = ("ConditionalRequestConflict", "OperationAborted", "409")
+"""Another request for the object goes on, perhaps this one's own whose answer was lost (S3, "PutObject")."""
+_PAUSES = (0.2, 1.0, 5.0)
+"""Seconds before such a request is sent again."""
 _MARK = "packmill-write"
 """Metadata by which an object is recognized whose first answer was lost, so that botocore sent it again."""
 
@@ -78,24 +83,35 @@ def numbered(path: str) -> Iterator[str]:
 
 def _put_new(client: Any, address: str, data: bytes) -> bool:
     """Write an object unless it exists, and return whether it was written."""
-    from botocore.exceptions import ClientError
-
     bucket, key = split_s3_url(address)
     place = {"Bucket": bucket, "Key": key}
     if _mark_of(client, place) is not None:
         return False
     mark = secrets.token_hex(16)
-    content = {"Body": data, "ContentType": "application/x-ipynb+json", "Metadata": {_MARK: mark}}
+    content = {**place, "Body": data, "ContentType": "application/x-ipynb+json", "Metadata": {_MARK: mark}}
+    code = _put(client, content)
+    for pause in _PAUSES:
+        if code not in _BUSY or _mark_of(client, place) is not None:
+            break
+        time.sleep(pause)
+        code = _put(client, content)
+    return not code or _mark_of(client, place) == mark
+
+
+def _put(client: Any, content: dict[str, Any]) -> str:
+    """Write a new object; return the code of the error if it exists or is written at the moment."""
+    from botocore.exceptions import ClientError
+
     try:
-        client.put_object(**place, **content, IfNoneMatch="*")
+        client.put_object(**content, IfNoneMatch="*")
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in _TAKEN:
-            return _mark_of(client, place) == mark
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in (*_TAKEN, *_BUSY):
+            return code
         if code not in ("NotImplemented", "501"):
             raise
-        client.put_object(**place, **content)
-    return True
+        client.put_object(**content)
+    return ""
 
 
 def _mark_of(client: Any, place: dict[str, str]) -> str | None:
