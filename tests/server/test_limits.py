@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 from notebook_server import NotebookServer, serve_command, write_notebooks
-from support import write_notebook
+from support import here, write_notebook
 from waiting import wait_until
 
 TOKEN, RATED, QUEUED = (f"{name}-0123456789abcdefghij" for name in ("token", "rated", "queued"))
@@ -68,6 +69,25 @@ def test_a_body_beyond_the_limit_is_refused(limited: NotebookServer, path: str, 
     assert answer.headers["Content-Type"] == "application/problem+json"
     limit = MEBIBYTE if kind.startswith("multipart") else 2048
     assert f"{limit} bytes" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/schedules", "/run/double.ipynb", "/template/a"])
+def test_json_that_calls_itself_a_form_has_the_limit_of_json(limited: NotebookServer, path: str) -> None:
+    """The front door takes forms up to the limit of uploads, which go to the disk."""
+    headers = {**HEADERS, "Content-Type": "multipart/form-data; boundary=b"}
+    answer = limited.ask("POST", path, data=b'{"parameters": {"x": "' + b"x" * 4000 + b'"}}', headers=headers)
+
+    assert answer.status_code == 413
+    assert "2048 bytes" in answer.text
+
+
+def test_no_body_is_read_without_its_own_limit() -> None:
+    server = here.parent / "generator" / "runner" / "server"
+    unlimited = [
+        path for path in server.rglob("*.py") if re.search(r"await request\.(body|json|form)\(", path.read_text())
+    ]
+
+    assert unlimited == []
 
 
 def test_a_client_that_reads_only_after_sending_gets_the_answer(limited: NotebookServer) -> None:

@@ -537,6 +537,22 @@ def test_a_form_beyond_the_limits_is_refused(tmp_path: Path) -> None:
     assert part.value == "x" * 100_000
 
 
+def test_texts_that_are_sent_as_files_share_the_limit_of_texts(tmp_path: Path) -> None:
+    """Each may have a mebibyte: a thousand of them are a gibibyte in memory."""
+    for number in range(3):
+        (tmp_path / str(number)).write_bytes(b"x" * 40)
+    parts = [Part("texts", Upload(tmp_path / str(number)), media_type="text/plain") for number in range(3)]
+    notebook: Any = SimpleNamespace(interface=interface_of("texts: list[str] = []"))
+
+    def values(limit: int) -> dict[str, Any]:
+        context: Any = SimpleNamespace(limits=Limits(body=limit))
+        return asyncio.run(values_of_parts(parts, notebook, context))
+
+    assert values(120) == {"texts": ["x" * 40] * 3}
+    with pytest.raises(ProblemError, match="413"):
+        values(119)
+
+
 def test_a_client_that_leaves_in_an_upload_leaves_nothing(server: NotebookServer) -> None:
     before = folders(server)
     head = "POST /notebooks/file.ipynb/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"

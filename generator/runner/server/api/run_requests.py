@@ -11,6 +11,7 @@ from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import CHOICES
 from generator.runner.server.submission import Submission
+from generator.runner.server.values.bodies import parse_body
 from generator.runner.server.values.request import Body, discard, read_body, values_of_parts
 from generator.runner.server.values.strict_json import read_json_object
 from generator.runner.server.workers.execution import RunOptions
@@ -64,7 +65,9 @@ async def _parameters_alone(body: Body, notebook: str, context: Context) -> Mapp
 
 async def _read_fields(body: Body, context: Context) -> tuple[str, Mapping[str, Any], RunOptions]:
     text = body.text(_request_part)
-    document = body.document if body.document is not None else read_json_object(text or "{}", f"{_request_part!r}")
+    document = body.document
+    if document is None:
+        document = await parse_body(read_json_object, text or "{}", f"{_request_part!r}")
     if unknown := sorted(document.keys() - {*_fields}):
         guess = did_you_mean(unknown[0], _fields)
         raise ProblemError(400, f"{unknown[0]!r} is not a field of a run{guess}; known are {', '.join(_fields)}")

@@ -24,6 +24,7 @@ from generator.runner.server.schedules.editing import (
     list_schedules,
     show_schedule,
 )
+from generator.runner.server.values.bodies import parse_body, read_bytes
 from generator.runner.server.values.strict_json import read_json_object
 
 router = APIRouter(tags=["schedules"])
@@ -49,7 +50,7 @@ async def create(request: Request) -> Response:
     """Create a schedule: 201 with its address."""
     context = context_of(request)
     identity = context.access.require(request, "run")
-    change = _read(NewSchedule, await request.body())
+    change = await _read(NewSchedule, request, context)
     view = await create_schedule(context, change, identity)
     return JsonResponse(_entity(context, view), 201, {"Location": context.address(f"/schedules/{view.schedule.id}")})
 
@@ -71,7 +72,7 @@ async def change_one(request: Request, schedule_id: str) -> Response:
     """Change a schedule: pause or resume it, give it another time or other values."""
     context = context_of(request)
     identity = context.access.require(request, "run")
-    change = _read(ScheduleSettings, await request.body())
+    change = await _read(ScheduleSettings, request, context)
     return JsonResponse(_entity(context, await change_schedule(context, schedule_id, change, identity)))
 
 
@@ -84,14 +85,15 @@ async def delete(request: Request, schedule_id: str) -> Response:
     return Response(status_code=204)
 
 
-def _read(kind: type[ScheduleSettings], body: bytes) -> ScheduleChange:
+async def _read(kind: type[ScheduleSettings], request: Request, context: Context) -> ScheduleChange:
     """Read the body of a request.
 
     Raises:
-        ProblemError: 400, with everything that does not fit.
+        ProblemError: 400, with everything that does not fit; 413, the body is too large.
     """
+    data = await read_bytes(request, context.limits.body, advice="")
     try:
-        return kind.model_validate(read_json_object(body)).change()
+        return kind.model_validate(await parse_body(read_json_object, data)).change()
     except ValidationError as error:
         issues = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
         raise ProblemError(400, "the schedule is not valid", issues=issues) from None

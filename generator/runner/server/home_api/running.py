@@ -20,6 +20,7 @@ from generator.runner.server.home_api.responses import respond
 from generator.runner.server.home_api.times import local_now
 from generator.runner.server.preferences import seconds_to_wait
 from generator.runner.server.submission import Submission, submit
+from generator.runner.server.values.bodies import parse_body, read_bytes
 from generator.runner.server.waiting import wait_for_run
 from generator.runner.server.workers.execution import RunOptions
 
@@ -46,7 +47,7 @@ async def _run(
 ) -> Response:
     context = context_of(request)
     identity = context.access.require(request, "run")
-    asked = read(await request.body())
+    asked = await parse_body(read, await read_bytes(request, context.limits.body, advice=""))
     check_user(context, asked.username)
     notebook = await run_in_threadpool(find, context, asked.notebook)
     destination = await run_in_threadpool(choose_destination, context, notebook, asked.output_path, local_now())

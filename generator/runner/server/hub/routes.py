@@ -20,6 +20,7 @@ from generator.runner.server.hub.scopes import metrics_scope
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.pages.negotiation import wants_page
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.values.bodies import read_bytes
 
 router = APIRouter()
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -88,7 +89,7 @@ async def run(request: Request) -> Response:
     """Run a notebook of a user's home, and answer when it has ended."""
     context = hub_context(request)
     caller = await context.access.require(request)
-    body = await request.body()
+    body = await read_bytes(request, context.limits.body, advice="")
     username = await run_in_threadpool(username_of_body, request, body, caller)
     context.access.check(caller, username, "run")
     return _forward(request, username, target=request.scope["route"].path, action="run", body=body)

@@ -23,7 +23,7 @@ from generator.runner.server.ogc.results import known_outputs
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Run
 from generator.runner.server.submission import Submission, submit
-from generator.runner.server.values.request import read_bytes
+from generator.runner.server.values.bodies import parse_body, read_bytes
 from generator.runner.server.values.strict_json import read_json_object
 from generator.runner.server.waiting import wait_for_run
 
@@ -43,9 +43,8 @@ async def execute_process(
     context = context_of(request)
     identity = context.access.require(request, "run")
     served = find_process(context.catalogue, identifier)
-    parsed = parse_request(
-        read_json_object(await read_bytes(request, context.limits.body)), known_outputs(served.interface)
-    )
+    document = await parse_body(read_json_object, await read_bytes(request, context.limits.body))
+    parsed = parse_request(document, known_outputs(served.interface))
     submission = Submission(
         notebook=served, inputs={}, owner=identity.name, protocol="ogc", idempotency_key=idempotency_key
     )

@@ -11,6 +11,7 @@ from fastapi import Request
 
 from generator.notebook.text_formats import is_notebook_name
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.values.bodies import parse_body, read_bytes
 from generator.runner.server.values.strict_json import read_json_object
 
 Location = Literal["s3", "local"]
@@ -60,14 +61,14 @@ def read_get(request: Request, path: str) -> RunRequest:
     )
 
 
-async def read_post(request: Request, path: str) -> RunRequest:
-    """Read a POST request, whose body is JSON regardless of its media type.
+async def read_post(request: Request, path: str, *, largest: int) -> RunRequest:
+    """Read a POST request, whose body is JSON regardless of its media type, of at most ``largest`` bytes.
 
     Raises:
-        ProblemError: 400, an argument or the body does not fit.
+        ProblemError: 400, an argument or the body does not fit; 413, the body is too large.
     """
     query = _Query(request)
-    body = read_body(await request.body(), _BODY_NAMES)
+    body = await parse_body(read_body, await read_bytes(request, largest, advice=""), _BODY_NAMES)
     unknown = [name for name, _ in query.pairs if name not in own_names]
     if unknown:
         raise ProblemError(400, f"{unknown[0]!r}: write parameters into the body, as {{'parameters': {{…}}}}")

@@ -52,8 +52,10 @@ async def run_by_post(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     """Run a notebook with the values of the body."""
-    identity = context_of(request).access.require(request, "run")
-    return await _run(request, identity, await read_post(request, path), prefer, idempotency_key)
+    context = context_of(request)
+    identity = context.access.require(request, "run")
+    asked = await read_post(request, path, largest=context.limits.body)
+    return await _run(request, identity, asked, prefer, idempotency_key)
 
 
 @bare_router.post("/{path:path}.ipynb")

@@ -17,6 +17,7 @@ from generator.runner.server.papermill_api.documentation import (
 from generator.runner.server.papermill_api.errors import MessageRoute
 from generator.runner.server.papermill_api.requests import read_body, read_boolean
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.values.bodies import parse_body, read_bytes
 from generator.runner.template_store import NamedTemplate, TemplateStore
 from generator.shared.failures import BadInputsError
 
@@ -86,7 +87,8 @@ async def _open(request: Request) -> tuple[TemplateStore, dict[str, Any]]:
     """Return the templates and the body of a request that changes them."""
     context = context_of(request)
     context.access.require(request, "admin")
-    return context.templates, read_body(await request.body(), _NAMES)
+    data = await read_bytes(request, context.limits.body, advice="")
+    return context.templates, await parse_body(read_body, data, _NAMES)
 
 
 def _name(body: dict[str, Any], name: str) -> str:

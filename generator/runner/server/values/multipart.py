@@ -37,8 +37,10 @@ class Part:
     media_type: str = ""
 
 
-def text_part(part: Part) -> Part:
+def text_part(part: Part, *, largest: int = _LARGEST_TEXT) -> Part:
     """Return a part as text if it is sent as a file of text or JSON, which is how JavaScript sends a Blob.
+
+    It may have a mebibyte, or ``largest`` bytes if these are fewer.
 
     Raises:
         ProblemError: 400, the text is not UTF-8; 413, it is too large.
@@ -46,8 +48,11 @@ def text_part(part: Part) -> Part:
     if isinstance(part.value, str) or not part.media_type.startswith(("text/", _JSON)):
         return part
     path = part.value.path
-    if path.stat().st_size > _LARGEST_TEXT:
+    size = path.stat().st_size
+    if size > _LARGEST_TEXT:
         raise ProblemError(413, f"{part.name}: the text is larger than {_LARGEST_TEXT} bytes")
+    if size > largest:
+        raise ProblemError(413, "the texts of the form are larger than this server takes")
     text = _decode(path.read_bytes())
     return Part(part.name, text, is_json=part.media_type == _JSON)
 

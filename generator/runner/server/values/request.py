@@ -20,6 +20,7 @@ from generator.runner.server.context import Context
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import new_run_id
 from generator.runner.server.values.archives import unpack_in_place
+from generator.runner.server.values.bodies import parse_body, read_bytes
 from generator.runner.server.values.caller_files import Upload
 from generator.runner.server.values.multipart import Part, read_parts, text_part
 from generator.runner.server.values.room import Room
@@ -40,8 +41,9 @@ class Body:
 
     def text(self, name: str) -> str | None:
         """Return the text of a form's field; None if it is missing."""
-        found = [text_part(part).value for part in self.parts if part.name == name]
-        return found[-1] if found and isinstance(found[-1], str) else None
+        found = [part for part in self.parts if part.name == name]
+        value = text_part(found[-1]).value if found else None
+        return value if isinstance(value, str) else None
 
 
 async def read_body(request: Request, context: Context) -> Body:
@@ -61,7 +63,7 @@ async def read_body(request: Request, context: Context) -> Body:
         return Body(parts=await run_in_threadpool(_read_form, data))  # which takes seconds for a large one
     if media_type not in ("", "application/json", *_forms) and not media_type.endswith("+json"):
         raise ProblemError(415, f"the body is {media_type}; send application/json, {' or '.join(_forms)}")
-    return Body(document=read_json_object(data))
+    return Body(document=await parse_body(read_json_object, data))
 
 
 async def read_form(request: Request, limit: int) -> Body:
@@ -91,20 +93,6 @@ async def _read_multipart(request: Request, context: Context, boundary: bytes) -
     return Body(parts=parts, run_id=body.run_id)
 
 
-async def read_bytes(request: Request, limit: int, *, advice: str = "; send files as multipart/form-data") -> bytes:
-    """Read a body into memory; ``advice`` is for clients whose body is too large.
-
-    Raises:
-        ProblemError: 413, it is larger than ``limit``.
-    """
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise ProblemError(413, f"the body is larger than {limit} bytes{advice}")
-    return bytes(data)
-
-
 def _read_form(data: bytes) -> list[Part]:
     try:
         pairs = parse_qsl(data.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
@@ -122,7 +110,7 @@ async def values_of_parts(parts: Sequence[Part], notebook: ServedNotebook, conte
         ProblemError: 400, a part is not valid JSON, or an archive cannot be unpacked.
     """
     known = inputs_by_name(notebook.interface)
-    parts = [part if _takes_files(known.get(part.name)) else text_part(part) for part in parts]
+    parts = await run_in_threadpool(_as_texts, parts, known, context.limits.body)
     texts = [(one.name, one.value) for one in parts if isinstance(one.value, str) and not one.is_json]
     values = typed_values(notebook.interface, texts)
     others: dict[str, list[Part]] = {}
@@ -142,6 +130,20 @@ async def values_of_parts(parts: Sequence[Part], notebook: ServedNotebook, conte
         is_value = len(read) == 1 and (one is None or not one.hint.array or isinstance(read[0], list))
         values[key] = read[0] if is_value else read
     return values
+
+
+def _as_texts(parts: Sequence[Part], known: Mapping[str, Input], limit: int) -> list[Part]:
+    """Return the parts with the texts of those that are files of text for a parameter without files.
+
+    Raises:
+        ProblemError: 413, all texts together are larger than ``limit``.
+    """
+    read = []
+    for part in parts:
+        one = part if _takes_files(known.get(part.name)) else text_part(part, largest=limit)
+        limit -= len(one.value) if isinstance(one.value, str) else 0
+        read.append(one)
+    return read
 
 
 def _takes_files(one: Input | None) -> bool:
