@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from support import here
 
+from generator.runner.server.own_folder import OwnFolder
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, new_run_id
 from generator.runner.server.runs.sqlite import SqliteRunStore
 from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.workers import pool
 from generator.runner.server.workers import worker as worker_module
 from generator.runner.server.workers.channel import channel_pair
-from generator.runner.server.workers.own_folder import OwnFolder
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.runner.server.workers.worker import Worker
 from generator.shared.failures import InterruptedRunError
@@ -164,7 +164,7 @@ def test_the_folder_of_a_killed_worker_is_removed_by_the_next_one(tmp_path: Path
     script = """
 import os, sys
 from pathlib import Path
-from generator.runner.server.workers.own_folder import OwnFolder
+from generator.runner.server.own_folder import OwnFolder
 folder = OwnFolder(Path(sys.argv[1]), "killed")
 (folder.path / "repository").mkdir()
 os.kill(os.getpid(), 9)

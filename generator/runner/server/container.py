@@ -6,16 +6,15 @@ container, because Docker can publish no other, and keeps its data where a volum
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 
 from generator.runner.image_note import read_image_note
+from generator.runner.server.own_folder import OwnFolder
 from generator.runner.server.variable_options import variable_prefix
 from generator.shared.failures import BadInputsError
-from generator.shared.removal import remove_tree
 
 _volume = Path("/var/lib/packmill")
 """The image has this folder, writable for every user; a named volume that is mounted there becomes so, too."""
@@ -96,26 +95,5 @@ def ensure_temporary_folder(data: Path, environment: MutableMapping[str, str]) -
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
-        parent = data / "tmp"
-        parent.mkdir(mode=0o700, exist_ok=True)
-        for left in parent.iterdir():
-            if (descriptor := _lock(left)) is not None:
-                remove_tree(left)
-                os.close(descriptor)
-        folder = tempfile.mkdtemp(dir=parent)
-        _lock(Path(folder))
-        environment["TMPDIR"] = tempfile.tempdir = folder
-
-
-def _lock(folder: Path) -> int | None:
-    """Lock a folder until the returned descriptor is closed; None if another process holds the lock or removed it."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # removed meanwhile
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
+        folder = OwnFolder(data / "tmp", os.urandom(8).hex()).path
+        environment["TMPDIR"] = tempfile.tempdir = str(folder)

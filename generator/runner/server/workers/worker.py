@@ -21,6 +21,7 @@ from typing import Any
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.server.garbage_collection import exempt_loaded_objects
 from generator.runner.server.kernels.warm import WarmKernels
+from generator.runner.server.own_folder import OwnFolder
 from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import Outcome, Run, RunState
 from generator.runner.server.runs.store import ChangeKind, Changes, RunLostError, RunStore, StoreUnavailableError
@@ -28,7 +29,6 @@ from generator.runner.server.runs.stores import open_store
 from generator.runner.server.variables import set_for_a_while
 from generator.runner.server.workers.channel import receive, send
 from generator.runner.server.workers.execution import Kept, execute_run
-from generator.runner.server.workers.own_folder import OwnFolder
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.shared.failures import InterruptedRunError
 
