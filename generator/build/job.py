@@ -34,7 +34,10 @@ class BuildJob:
     @property
     def reference(self) -> str:
         """The image's name before it is pushed."""
-        return self.request.image or names.reference(self.source, environment=self.environment_key)
+        request = self.request
+        return request.image or names.reference(
+            self.source, environment=self.environment_key, variants=request.image_variants
+        )
 
     @property
     def place(self) -> str:

@@ -3,7 +3,8 @@
 Packages are untrusted. A package decides what is built, but chooses no image name, gets no token for a host of its
 choice, and reads no file outside its folder. Code of its choice runs in the build: that of its base image, its lock and
 the environment that it requests. So nobody's account and no folder of this machine are used for its repository, unless
-the user trusts the package: the build could send a private repository away.
+the user trusts the package: the build could send a private repository away. Nor does its image take the name of the
+user's own image of that commit, which packages on this machine start by its name.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def rebuild(
     if not trusted:
         settings = _without_account(request, package, settings)
     try:
-        built = build(replace(request, replace=replacing), settings, progress)
+        built = build(replace(request, replace=replacing, untrusted=not trusted), settings, progress)
     except RepositoryError as error:
         if trusted:
             raise

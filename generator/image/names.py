@@ -22,11 +22,11 @@ own_environment = "repository"
 """Identifies the repository's own environment in an image name."""
 
 
-def reference(source: Source, *, environment: str = own_environment) -> str:
+def reference(source: Source, *, environment: str = own_environment, variants: tuple[str, ...] = ()) -> str:
     """Return ``<owner>.<name>:<checkout>-<short commit>-<digest>`` in the characters of an image reference.
 
     Several repositories and checkouts may share the words, which are for people. The digest, 64 bits of address, full
-    commit and environment, identifies the image.
+    commit, environment and ``variants`` (options with which the image differs), identifies the image.
 
     The repository part is lower case; a checkout that is the commit itself is not repeated (OCI distribution
     specification, "Pulling manifests": name and tag).
@@ -36,7 +36,7 @@ def reference(source: Source, *, environment: str = own_environment) -> str:
     short = source.commit[:12]
     checkout = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.checkout).strip(".-")[:90]
     tag = short if not checkout or source.commit.startswith(source.checkout) else f"{checkout}-{short}"
-    return f"{path}:{tag}-{digest_of(source.address, source.commit, environment)[:16]}"
+    return f"{path}:{tag}-{digest_of(source.address, source.commit, environment, *variants)[:16]}"
 
 
 def pushed_reference(registry: str, reference: str) -> str:

@@ -44,7 +44,8 @@ class BuildRequest:
     those that the repository states; ``parameters_cell`` is the number of the notebook's cell with the parameters;
     ``platform`` is where the packages are deployed;
     ``kernel`` and ``language`` replace those that the notebook names;
-    ``scatter`` are the inputs that ``scatter.cwl`` scatters over instead of the only stage-in.
+    ``scatter`` are the inputs that ``scatter.cwl`` scatters over instead of the only stage-in; ``untrusted`` marks a
+    request that a package of unknown origin states.
     """
 
     repository: Repository
@@ -73,6 +74,17 @@ class BuildRequest:
     kernel: str | None = None
     language: str | None = None
     scatter: tuple[str, ...] = ()
+    untrusted: bool = False
+
+    @property
+    def image_variants(self) -> tuple[str, ...]:
+        """What distinguishes the image from that of a usual build of the commit, as parts of its name.
+
+        Base and lock of a trusted package are those of its usual build, so they leave the name as it is.
+        """
+        options = {"standard build packs": self.standard, "kernel gateway": self.kernel_gateway}
+        chosen = (f"base {self.base_image or ''}", "lock", *(self.lock or ())) if self.untrusted else ()
+        return (*(name for name, is_set in options.items() if is_set), *chosen)
 
     @property
     def choices(self) -> Choices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import pytest
 from support import Finished
 
 from generator.build import rebuild as rebuilding
+from generator.build.job import BuildJob
 from generator.build.rebuild import _request, read_provenance, rebuild
 from generator.build.record import _build_options
+from generator.environment.environment import BuildPack, Environment
+from generator.image.names import own_environment
 from generator.network.address_policy import Access, any_repository
 from generator.progress import Progress
-from generator.request.build import build_request
+from generator.repository.source import Source
+from generator.request.build import BuildRequest, build_request
 from generator.request.settings import Settings
 from generator.shared.errors import RepositoryError, UsageError
 
@@ -170,6 +175,63 @@ def test_a_stranger_s_package_has_nothing_fetched_with_somebody_s_account(
 
     access = [one.repositories.access(address) for one in begun]
     assert access == [Access.PUBLIC, Access.FULL, Access.FULL]
+
+
+def _image_name(request: BuildRequest) -> str:
+    source = Source(
+        address=request.repository.address,
+        owner="ada",
+        name="trees",
+        checkout="main",
+        commit="0" * 40,
+        message="",
+        time=datetime(2026, 2, 3, tzinfo=timezone.utc),
+    )
+    environment = Environment(folder="", files=(), buildpack=BuildPack.PLAIN_PYTHON)
+    job = BuildJob(
+        request=request,
+        settings=Settings(),
+        source=source,
+        folder=Path(),
+        environment=environment,
+        environment_key=own_environment,
+        processes=(),
+    )
+    return job.reference
+
+
+def test_a_stranger_s_package_replaces_no_image_that_the_user_s_package_runs(
+    package: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A package that was not pushed starts its image by name, with the inputs and the secrets of its user."""
+    requests: list[BuildRequest] = []
+
+    def build(request: BuildRequest, *_: object) -> None:
+        requests.append(request)
+        raise RepositoryError("the repository is unavailable")
+
+    monkeypatch.setattr(rebuilding, "build", build)
+    locked: dict[str, Any] = {"build__base": "python:3"}
+    packages: list[dict[str, Any]] = [locked, {"build__base": "python:4"}, {"build__base": "", "build__lock": ""}]
+    for changes in packages:
+        with pytest.raises(RepositoryError):
+            rebuild(package(**changes), Settings(), Progress(), output=tmp_path, fresh=False)
+    with pytest.raises(RepositoryError):
+        rebuild(package(**locked), Settings(), Progress(), output=tmp_path, fresh=False, trusted=True)
+
+    own = _image_name(build_request("https://example.org/ada/trees"))
+    *strangers, trusted = map(_image_name, requests)
+    assert len({own, *strangers}) == 4
+    assert trusted == own, "so that the documents are the same"
+
+
+def test_builds_with_other_options_have_images_of_their_own() -> None:
+    """They replaced the image that packages of earlier jobs run."""
+    options: list[dict[str, Any]] = [{}, {"standard": True}, {"kernel_gateway": True}]
+
+    names = {_image_name(build_request("https://example.org/ada/trees", **one)) for one in options}
+
+    assert len(names) == 3
 
 
 @pytest.mark.parametrize("name", ["localhost/packmill/runner:1", "localhost/packmill/base:bookworm"])
