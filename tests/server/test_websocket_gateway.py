@@ -44,6 +44,8 @@ from generator.shared.failures import BadInputsError
 
 _MODE = ("--api", "jupyter-websocket")
 _V1 = "v1.kernel.websocket.jupyter.org"
+_BASE = "/of/a.b+c%40d/gw"
+"""A path that is another one as a pattern, and when it is decoded."""
 _QUICK = "--KernelRestarter.time_to_dead=0.3"
 _ADMIN, _READER, _ANN, _BEN = (name * 5 for name in ("admin-", "reader-", "ann-ann-", "ben-ben-"))
 Start = Callable[..., GatewayServer]
@@ -84,7 +86,7 @@ def kernel(client: KernelClient) -> str:
 @pytest.fixture(scope="module")
 def closed(folder: Path) -> Iterator[GatewayServer]:
     """A server with tokens, below an address of its own."""
-    options = ("--token-file", "tokens.txt", "--KernelGatewayApp.base_url=/gw/", "--no-fork")
+    options = ("--token-file", "tokens.txt", f"--KernelGatewayApp.base_url={_BASE}/", "--no-fork")
     given = {"KG_AUTH_TOKEN": _ADMIN, "KG_LIST_KERNELS": "True"}
     running = GatewayServer(folder, *_MODE, *options, fresh=True, **given).start()
     yield running
@@ -482,7 +484,7 @@ def test_jupyter_server_uses_the_gateway(closed: GatewayServer, folder: Path) ->
     """``jupyter server --gateway-url``: its GatewayKernelManager opens a kernel, and its own client runs code."""
     port = free_port()
     command = [sys.executable, "-m", "jupyter_server", f"--ServerApp.port={port}", "--ServerApp.open_browser=False"]
-    command += [f"--gateway-url=http://127.0.0.1:{closed.port}/gw", "--IdentityProvider.token=own", "--allow-root"]
+    command += [f"--gateway-url=http://127.0.0.1:{closed.port}{_BASE}", "--IdentityProvider.token=own", "--allow-root"]
     home = folder / "jupyter"
     home.mkdir()
     environment = {**os.environ, "JUPYTER_GATEWAY_AUTH_TOKEN": _ANN, "HOME": str(home), "KERNEL_USERNAME": "ann"}
@@ -496,7 +498,7 @@ def test_jupyter_server_uses_the_gateway(closed: GatewayServer, folder: Path) ->
             assert channels.run("import os\nprint(os.environ['KERNEL_USERNAME'], os.getppid())").text == (
                 f"ann {closed.process.pid}\n"  # type: ignore[union-attr]
             )
-        assert client_of(closed, _ANN, "/gw").ask("GET", f"/api/kernels/{kernel}")[0] == 200
+        assert client_of(closed, _ANN, _BASE).ask("GET", f"/api/kernels/{kernel}")[0] == 200
         assert jupyter.ask("DELETE", f"/api/kernels/{kernel}")[0] == 204
     finally:
         process.terminate()
@@ -504,7 +506,7 @@ def test_jupyter_server_uses_the_gateway(closed: GatewayServer, folder: Path) ->
 
 
 def test_tokens_are_needed(closed: GatewayServer) -> None:
-    nobody, wrong, admin = (client_of(closed, token, "/gw") for token in ("", "wrong", _ADMIN))
+    nobody, wrong, admin = (client_of(closed, token, _BASE) for token in ("", "wrong", _ADMIN))
     kernel = admin.start()
 
     assert [one.ask("GET", "/api/kernelspecs")[0] for one in (nobody, wrong, admin)] == [401, 401, 200]
@@ -533,7 +535,7 @@ def test_every_route_needs_a_token(closed: GatewayServer) -> None:
     patterns = {pattern for listed in handlers for pattern, *_ in listed}
     paths = {re.sub(r"\(\?P<[^>]*>[^)]*\)", "1", pattern).strip("$").replace("\\", "") for pattern in patterns}
     answers = {
-        (method, path): closed.ask(method, f"/gw{path}", body=b"").status
+        (method, path): closed.ask(method, f"{_BASE}{path}", body=b"").status
         for path in sorted({*paths, "/metrics", "/nowhere", "/api/kernels/1/channels"})
         for method in ("GET", "POST", "DELETE", "PATCH", "PUT", "HEAD")
     }
@@ -542,8 +544,17 @@ def test_every_route_needs_a_token(closed: GatewayServer) -> None:
     assert set(answers.values()) == {401}, answers
 
 
+def test_nothing_is_found_beyond_the_base(closed: GatewayServer) -> None:
+    """The base is no pattern, and is not decoded: what looks like it is another path, whoever asks."""
+    others = (_BASE.replace(".", "-"), _BASE.replace("%40", "@"), f"{_BASE}x", "/of")
+
+    for base in others:
+        assert client_of(closed, _ADMIN, base).ask("GET", "/api/kernelspecs")[0] == 404, base
+        assert client_of(closed, "", base).ask("GET", "/health")[0] == 404, base
+
+
 def test_roles(closed: GatewayServer) -> None:
-    reader, ann, ben, admin = (client_of(closed, token, "/gw") for token in (_READER, _ANN, _BEN, _ADMIN))
+    reader, ann, ben, admin = (client_of(closed, token, _BASE) for token in (_READER, _ANN, _BEN, _ADMIN))
     kernel = ann.start()
     session = {"path": "same.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
     of_ann, of_ben = (one.ask("POST", "/api/sessions", session)[1] for one in (ann, ben))

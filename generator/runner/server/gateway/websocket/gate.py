@@ -75,7 +75,7 @@ class Gate(Router):
             raise ProblemError(
                 413, f"the body has more than {self._limits.body} bytes", headers={"Connection": "close"}
             )
-        path = unquote(request.path).removeprefix(self._limits.base)
+        path = self._find_path(request)
         if request.method == "OPTIONS" or path in _PUBLIC:
             if length != "0" or "Transfer-Encoding" in request.headers:  # Tornado would keep it in memory
                 raise ProblemError(413, "this request has no body", headers={"Connection": "close"})
@@ -83,6 +83,17 @@ class Gate(Router):
         identity = self._identify(request, needed_role(request.method or "", path))
         self._check_owner(identity, path)
         return identity
+
+    def _find_path(self, request: httputil.HTTPServerRequest) -> str:
+        """Return the path below the base; the base is compared as requests have it, which is how handlers are chosen.
+
+        Raises:
+            ProblemError: it is elsewhere.
+        """
+        base = self._limits.base
+        if base and not request.path.startswith(f"{base}/"):
+            raise ProblemError(404, "not found")
+        return unquote(request.path.removeprefix(base))
 
     def _identify(self, request: httputil.HTTPServerRequest, role: Role) -> Identity:
         asked = _for_access(request)

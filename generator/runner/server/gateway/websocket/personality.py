@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -68,8 +69,11 @@ class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
             ("/health/live", LifeHandler),
             ("/metrics", MetricsHandler, {"metrics": self.metrics}),
         )
-        placed = [(url_path_join("/", self.parent.base_url, path), *rest) for path, *rest in own]
-        return [*placed, *check_handlers(super().create_request_handlers())]
+        base = url_path_join("/", self.parent.base_url)
+        placed = [(url_path_join(base, path), *rest) for path, *rest in own]
+        handlers = [*placed, *check_handlers(super().create_request_handlers())]
+        # Paths are patterns for Tornado, and the Kernel Gateway puts the base in front of them as it is.
+        return [(_escape_base(pattern, base.rstrip("/")), *rest) for pattern, *rest in handlers]
 
     async def watch(self) -> None:
         """End kernels that exceed a bound, and connections whose token was revoked, until the task is canceled."""
@@ -119,6 +123,10 @@ class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
         for error in await asyncio.gather(*ending, return_exceptions=True):
             if error:
                 self.log.warning("a kernel did not end well: %s", error)
+
+
+def _escape_base(pattern: str, base: str) -> str:
+    return re.escape(base) + pattern.removeprefix(base)
 
 
 def create_personality(*words: Any, **options: Any) -> Personality:
