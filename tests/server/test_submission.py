@@ -12,7 +12,10 @@ from typing import Any, NoReturn, cast
 
 import pytest
 
+from generator.notebook.interface import Interface
 from generator.runner.server.context import Context, Limits
+from generator.runner.server.ogc.execution import _submit
+from generator.runner.server.ogc.request import ExecuteRequest, ResultsRequest
 from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import new_run_id
 from generator.runner.server.runs.store import StoreUnavailableError
@@ -41,6 +44,29 @@ def test_a_run_keeps_its_values_if_a_network_may_have_lost_the_answer(tmp_path: 
         _store(cast("Context", context), submission, cast("Any", SimpleNamespace(files={}, inputs={"x": 1})), [])
 
     assert run_folder(tmp_path, run_id).inputs_file.exists() == blocking
+
+
+def test_an_execute_request_keeps_its_values_if_a_network_may_have_lost_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = new_run_id()
+    store = FailingStore(blocking=True)
+    context = cast("Any", SimpleNamespace)(
+        store=store,
+        limits=Limits(),
+        draining=False,
+        folder=lambda one: run_folder(tmp_path, one),
+        stored=partial(Context.stored, cast("Context", SimpleNamespace(store=store))),
+    )
+    monkeypatch.setattr("generator.runner.server.submission.check", lambda *_, **__: ReadValues(inputs={"x": 1}))
+    notebook = SimpleNamespace(path="a.ipynb", interface=Interface())
+    submission = Submission(notebook=cast("Any", notebook), inputs={}, run_id=run_id)
+    request = ExecuteRequest(inputs={}, results=ResultsRequest())
+
+    with pytest.raises(StoreUnavailableError):
+        asyncio.run(_submit(context, submission, request))
+
+    assert run_folder(tmp_path, run_id).inputs_file.exists()
 
 
 def test_others_are_answered_while_an_archive_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,10 +83,10 @@ async def _submit(context: Context, submission: Submission, parsed: ExecuteReque
             input_object, parsed.inputs, submission.notebook.interface, folder, largest=context.limits.upload
         )
         keep_request(folder, parsed.results)
-        return await submit(context, replace(submission, inputs=inputs))
     except BaseException:
         folder.remove()
         raise
+    return await submit(context, replace(submission, inputs=inputs))  # which removes the folder of a refused run alone
 
 
 def _preferences(prefer: str, context: Context) -> tuple[float | None, str]:
