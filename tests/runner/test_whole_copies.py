@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import shutil
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support import notebook
 
+from generator.runner.document.document import join_text, read_document
 from generator.runner.packaged.in_place import NotebookFolder
 from generator.runner.packaged.tidying import tidy
 from generator.runner.packaged.workspace import RepositoryLocation, Workspace
@@ -27,9 +30,9 @@ def output(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def _files_of_a_limited_size() -> Iterator[None]:
+def _files_of_a_limited_size(largest: int = _LARGEST) -> Iterator[None]:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
     try:
         yield
     finally:
@@ -101,3 +104,21 @@ def test_a_part_of_a_result_from_another_file_system_is_no_result(
 
     assert warnings == ["a.bin: not collected: File too large"]
     assert list(output.iterdir()) == []
+
+
+def test_a_cell_for_which_the_disk_has_no_space_leaves_all_cells_readable(tmp_path: Path) -> None:
+    document = read_document(json.dumps(notebook("print(1)", "print(2)")).encode(), "x.ipynb")
+    for index, length in enumerate((1_200_000, 5_000)):
+        document.cell(index)["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "x" * length}]
+    before = join_text(document.text())
+
+    document.store_cell(0, tmp_path)
+    with _files_of_a_limited_size(1_202_000):  # a part of the second cell
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            document.store_cell(1, tmp_path)
+        assert join_text(document.text()) == before
+    document.store_cell(1, tmp_path)
+
+    assert join_text(document.text()) == before
+    document.load_all()
+    assert join_text(document.text()) == before

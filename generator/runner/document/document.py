@@ -80,6 +80,9 @@ class Document:
         """Set a finished cell aside: in memory, if all are small, else in a file that vanishes with the process.
 
         The file is in ``folder`` or TMPDIR.
+
+        Raises:
+            OSError: the file cannot be written, as on a full disk; the cell stays in memory.
         """
         cell = self._cells[index]
         if isinstance(cell, _StoredCell) or not cell.get("outputs"):
@@ -90,9 +93,9 @@ class Document:
         offset = self._store.seek(0, 2)
         if isinstance(self._store, io.BytesIO) and offset + len(text) > _IN_MEMORY:
             file = _open_store(folder)
-            file.write(self._store.getbuffer())
+            _append(file, 0, self._store.getvalue())
             self._store = file
-        self._store.write(text)
+        _append(self._store, offset, text)
         self._cells[index] = _StoredCell(offset, len(text))
 
     def load_all(self) -> None:
@@ -138,15 +141,29 @@ class Document:
 
 
 def _open_store(folder: Path | None) -> IO[bytes]:
-    """Open a file without a name; in TMPDIR where only the notebook, not its folder, can be written to."""
+    """Open a file without a name; in TMPDIR where only the notebook, not its folder, can be written to.
+
+    It has no buffer: on a full disk, each seek would write the buffer again and fail, so that no cell could be read.
+    """
     from tempfile import TemporaryFile
 
     try:
-        return TemporaryFile(dir=folder, prefix=".packmill-")
+        return TemporaryFile(dir=folder, prefix=".packmill-", buffering=0)
     except OSError as error:
         if folder is None or error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
-        return TemporaryFile(prefix=".packmill-")
+        return TemporaryFile(prefix=".packmill-", buffering=0)
+
+
+def _append(store: IO[bytes], offset: int, data: bytes) -> None:
+    """Write data at the end of a store, or nothing of it: a store without a buffer may write a part."""
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[store.write(left) :]
+    except OSError:
+        store.truncate(offset)
+        raise
 
 
 _TRANSIENT = ("orig_nbformat", "orig_nbformat_minor", "signature")
