@@ -106,13 +106,86 @@ def test_aliases_of_a_header_do_not_fill_the_memory() -> None:
         as_notebook(text.encode(), "a.qmd")
 
 
-def test_no_header_makes_jupytext_start_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """jupytext converts its formats ``pandoc`` and ``quarto`` with programs of these names."""
-    monkeypatch.setenv("PATH", "")
-    nested = "---\njupyter:\n  jupytext: {text_representation: {format_name: quarto}}\n---\n"
+_MYST = "---\nkernelspec: {name: python3, display_name: Python 3}\n---\n\n"
 
-    with pytest.raises(NotebookError, match="the jupytext format 'quarto' is not read"):
-        as_notebook(nested.encode(), "a.md")
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        pytest.param(
+            "a.md",
+            _MYST + "```{code-cell}\n---\na: &a [1]\nb: [*a, *a]\n---\n```\n",
+            r"the alias \*a; write the value itself",
+            id="options of a MyST cell",
+        ),
+        pytest.param(
+            "a.md",
+            _MYST + "```{code-cell}\n:a: &a [1]\n:b: [*a, *a]\n```\n",
+            r"the alias \*a; write the value itself",
+            id="options of a MyST cell, as fields",
+        ),
+        pytest.param(
+            "a.py",
+            "#---\n#jupyter:\n#  a: &a [1]\n#  b: [*a, *a]\n#---\n# %%\n1\n",
+            r"the alias \*a; write the value itself",
+            id="a header that only jupytext recognizes",
+        ),
+        pytest.param(
+            "a.md",
+            _MYST + f"```{{code-cell}}\n:a: {'[' * 101}{']' * 101}\n```\n",
+            "nested more than 100 levels deep",
+            id="deep",
+        ),
+        pytest.param(
+            "a.md", _MYST + f"```{{code-cell}}\n:a: 0x{'f' * 4000}\n```\n", "more than 3500 characters", id="a number"
+        ),
+    ],
+)
+def test_yaml_that_only_jupytext_reads_has_limits(name: str, text: str, message: str) -> None:
+    with pytest.raises(NotebookError, match=message):
+        as_notebook(text.encode(), name)
+
+
+def test_a_line_ends_where_python_ends_it() -> None:
+    """jupytext alone would end it at a form feed too, and see a header below, or a cell within a text."""
+    header = "\f\n# ---\n# jupyter:\n#   a: 1\n# ---\n"
+
+    assert cells(f"{header}# %%\nrow = 'a\f# %%\u2028b'\n", "a.py") == [
+        ("code", header.rstrip("\n")),
+        ("code", "row = 'a\f# %%\u2028b'"),
+    ]
+
+
+def test_dates_of_a_header_and_of_options_are_text() -> None:
+    script = "# ---\n# jupyter:\n#   updated: 2026-01-31\n# ---\n\n# %%\n1\n"
+    page = _MYST + "```{code-cell}\n:updated: 2026-01-31\n1\n```\n"
+
+    assert json.loads(as_notebook(script.encode(), "a.py"))["metadata"]["updated"] == "2026-01-31"
+    assert json.loads(as_notebook(page.encode(), "a.md"))["cells"][0]["metadata"]["updated"] == "2026-01-31"
+
+
+@pytest.mark.parametrize("value", ["{1, 2}", "b'x'", f"0x{'f' * 3900}"])
+def test_options_of_a_cell_that_are_not_of_json_are_refused(value: str) -> None:
+    with pytest.raises(NotebookError, match="is not of JSON"):
+        as_notebook(f"# %% sizes={value}\n1\n".encode(), "a.py")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("a.md", "---\njupyter:\n  jupytext: {text_representation: {format_name: quarto}}\n---\n", "quarto"),
+        ("a.md", "---\njupyter:\n  jupytext: {formats: 'ipynb,md:pandoc'}\n---\n\nText\n", "pandoc"),
+        ("a.py", "#---\n#jupyter:\n#  jupytext: {formats: 'py:marimo'}\n#---\n# %%\n1\n", "marimo"),
+    ],
+)
+def test_no_header_makes_jupytext_start_a_program(
+    name: str, text: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """jupytext converts its formats ``pandoc``, ``quarto`` and ``marimo`` with programs of these names."""
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(NotebookError, match=f"the jupytext format '{named}' is not read"):
+        as_notebook(text.encode(), name)
 
 
 def test_no_line_makes_jupytext_start_marimo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,4 +66,8 @@ def as_notebook(data: bytes, name: str) -> bytes:
         from generator.notebook.text_formats.chunk_notebooks import convert
     else:
         from generator.notebook.text_formats.jupytext_files import convert
-    return json.dumps(convert(text, name), ensure_ascii=True).encode()
+    document = convert(text, name)
+    try:
+        return json.dumps(document, ensure_ascii=True).encode()
+    except (TypeError, ValueError, RecursionError) as error:  # such as the set in: # %% sizes={1, 2}
+        raise NotebookError(f"{name}: a value of its header or of a cell's options is not of JSON: {error}") from None

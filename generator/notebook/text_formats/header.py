@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from generator.shared.errors import NotebookError
-from generator.shared.yaml_limits import YamlLimitError, check_events
+from generator.shared.yaml_limits import YamlLimitError, check_events, deepest
 from generator.shared.yaml_problems import find_problem, unfit_values
 
 _OF_PAGES = re.compile(r"\A(?P<before>(?:[ \t]*\n)*)---[ \t]*\n(?P<yaml>(?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
@@ -84,7 +85,7 @@ def load_yaml(text: str, name: str, *, line: int) -> Any:
 
     try:
         check_events(yaml.parse(text, Loader=yaml.SafeLoader))
-        return yaml.load(text, Loader=_loader())  # noqa: S506 - a subclass of SafeLoader
+        return yaml.load(text, Loader=_loader_with_r())  # noqa: S506 - a subclass of SafeLoader
     except YamlLimitError as error:
         raise NotebookError(f"{name}:{line + 1}: the YAML is too large: {error}") from None
     except (yaml.YAMLError, *unfit_values, RecursionError) as error:
@@ -92,8 +93,43 @@ def load_yaml(text: str, name: str, *, line: int) -> Any:
         raise NotebookError(f"{name}:{line + max(where, 1)}: invalid YAML: {problem}") from None
 
 
-def _loader() -> Any:
-    """Return SafeLoader with R's expressions, and without values that neither R's parameters nor JSON have."""
+@cache
+def checked_loader() -> Any:
+    """Return a loader for another library, which refuses aliases, deep values and long numbers as it meets them.
+
+    A library loads many parts of a file and repeats their values, so that even a few aliases would multiply.
+    """
+    import yaml
+
+    class Checked(_plain_loader()):  # type: ignore[misc]
+        level = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event = self.peek_event()
+            if isinstance(event, yaml.AliasEvent):
+                raise YamlLimitError(f"the alias *{event.anchor[:40]}; write the value itself")
+            if self.level > deepest:
+                raise YamlLimitError(f"a value is nested more than {deepest} levels deep")
+            if isinstance(event, yaml.ScalarEvent):
+                check_events((event,))
+            self.level += 1
+            node = super().compose_node(parent, index)
+            self.level -= 1
+            return node
+
+    return Checked
+
+
+def _loader_with_r() -> Any:
+    """Return a loader with R's expressions."""
+    loader = _plain_loader()
+    for tag in ("!r", "!expr"):
+        loader.add_constructor(tag, lambda reader, node: RCode(str(reader.construct_scalar(node))))
+    return loader
+
+
+def _plain_loader() -> Any:
+    """Return SafeLoader without values that neither R's parameters nor JSON have."""
     import yaml
 
     loader: Any = type("Loader", (yaml.SafeLoader,), {})
@@ -105,6 +141,4 @@ def _loader() -> Any:
         tag: construct for tag, construct in yaml.SafeLoader.yaml_constructors.items() if tag not in _FOREIGN
     }
     loader.add_constructor(_TIME, yaml.SafeLoader.construct_yaml_str)
-    for tag in ("!r", "!expr"):
-        loader.add_constructor(tag, lambda reader, node: RCode(str(reader.construct_scalar(node))))
     return loader

@@ -6,12 +6,13 @@ start programs (pandoc, Quarto).
 
 from __future__ import annotations
 
+import importlib
 import re
-from typing import Any
+from typing import Any, SupportsIndex
 
 from generator.notebook.notebook import LINE_KEY
 from generator.notebook.text_formats import ending_of
-from generator.notebook.text_formats.header import Header, read_header
+from generator.notebook.text_formats.header import Header, checked_loader, read_header
 from generator.shared.errors import NotebookError
 from generator.shared.lean_imports import import_lean
 
@@ -23,6 +24,8 @@ _MOST_LINES = 10_000
 _LONGEST_MARK = 4000
 """Characters of a line that begins a cell; jupytext reads options in time with their square."""
 _MARK = re.compile(r"[ \t]{0,40}(?:# ?%%|# ?\+|`{3}|~{3}|:{3}|<!--|\+{3})")
+_WITH_YAML = ("formats", "header", "myst")
+"""Modules of jupytext that load YAML of a notebook."""
 _OF_JUPYTEXT = ("lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker")
 
 
@@ -36,17 +39,62 @@ def convert(text: str, name: str) -> dict[str, Any]:
     _check_size(text, name)
     header = read_header(text, name, script=ending == ".py")
     try:
-        jupytext = import_lean("jupytext", "jupytext")  # __init__ imports Jupyter's server
+        jupytext = _import_jupytext()
     except ImportError:
         raise NotebookError(f"{name}: jupytext is needed to read it; install it: pip install jupytext") from None
+    lines = _Lines(text)
     form = {"extension": ending, "format_name": _format_name(text, name, header)}
     try:
-        notebook = jupytext.reads(text, form)
+        named = jupytext.read_format_from_metadata(lines, ending)  # it replaces the one of `form`
+        if named is not None:
+            form["format_name"] = _known(named, name)
+        notebook = jupytext.reads(lines, form)
+    except NotebookError:
+        raise
     except Exception as error:  # noqa: BLE001 - jupytext and its parsers raise many kinds of errors
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
         cause = cause.replace("'display_name' is a required property", "add a display_name to the header's kernelspec")
         raise NotebookError(f"{name}: jupytext cannot read it as {form['format_name']}: {cause}") from None
     return _as_document(notebook, text, ending, header)
+
+
+def _import_jupytext() -> Any:
+    """Import jupytext, which loads YAML with limits from then on: it reads more YAML than `read_header`."""
+    jupytext = import_lean("jupytext", "jupytext")  # __init__ imports Jupyter's server
+    for module in _WITH_YAML:
+        importlib.import_module(f"jupytext.{module}").yaml = _CheckedYaml()  # type: ignore[attr-defined]
+    return jupytext
+
+
+class _CheckedYaml:
+    """PyYAML as jupytext uses it, without aliases, deep values and long numbers; dates are text."""
+
+    def __getattr__(self, name: str) -> Any:
+        import yaml
+
+        return getattr(yaml, name)
+
+    def safe_load(self, text: str) -> Any:
+        import yaml
+
+        return yaml.load(text, Loader=checked_loader())  # noqa: S506 - a subclass of SafeLoader
+
+    def safe_load_all(self, text: str) -> Any:
+        import yaml
+
+        return yaml.load_all(text, Loader=checked_loader())
+
+
+class _Lines(str):
+    """A text whose lines end at line feeds alone, as those of Python and Markdown; jupytext splits it into lines."""
+
+    __slots__ = ()
+
+    def splitlines(self, keepends: SupportsIndex = 0) -> list[str]:
+        lines = self.split("\n")
+        if not lines[-1]:
+            del lines[-1]
+        return [f"{line}\n" for line in lines] if keepends else lines
 
 
 def _check_size(text: str, name: str) -> None:
@@ -73,8 +121,18 @@ def _format_name(text: str, name: str, header: Header) -> str:
         if ending == ".py":
             return "percent" if re.search(r"(?m)^# ?%%(?:[ \t]|$)", text) else "light"
         return "myst" if re.search(r"(?m)^ {0,3}[`:]{3,} *\{code-cell\}", text) else "markdown"
-    if named not in _FORMATS[ending]:
-        known = ", ".join(_FORMATS[ending])
+    return _known(named, name)
+
+
+def _known(named: Any, name: str) -> str:
+    """Return the name of a format.
+
+    Raises:
+        NotebookError: jupytext would start a program to read it, or does not know it.
+    """
+    formats = _FORMATS[ending_of(name)]
+    if named not in formats:
+        known = ", ".join(formats)
         raise NotebookError(
             f"{name}: the jupytext format {str(named)[:40]!r} is not read; convert it to one of: {known}"
         )
