@@ -51,7 +51,8 @@ def flush(file: BinaryIO) -> None:
 
 def sync_tree(top: Path) -> None:
     """Write a folder with all that is in it to the disk, except for what links lead to; see `sync`."""
-    waiting = [Path(top)]  # not os.walk, which calls itself for each level before Python 3.12
+    # Not os.walk, which calls itself for each level before Python 3.12.
+    waiting = [] if Path(top).is_symlink() else [Path(top)]
     while waiting:
         folder, inside = waiting.pop(), list[os.DirEntry[str]]()
         with suppress(OSError), os.scandir(folder) as entries:

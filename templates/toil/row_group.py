@@ -102,14 +102,15 @@ class Group:
 
     def _take(self, place: Path, number: int) -> bool:
         """Move what a row left out of the container's sight; what a job left that ended before is moved aside."""
-        if not place.exists():
+        if not os.path.lexists(place):
             return False
         final = self.folder / "done" / str(number)
         if os.path.lexists(final):
             final.rename(self.folder / f"aside-{secrets.token_hex(4)}")
         place.rename(final)
-        durable_files.sync_tree(final)  # before its answer is, which a power loss would leave alone
-        durable_files.sync(final.parent)
+        # Before its answer is, which a power loss would leave alone. Nothing in it is opened: a notebook may have put a
+        # link in the place of the folder, and its container, which goes on, in the place of others at any time.
+        durable_files.sync_file_system(final.parent)
         return True
 
     def _store(self, answer: dict) -> None:

@@ -52,11 +52,15 @@ def test_a_tree_is_synced_without_what_links_lead_to(synced: list[str], tmp_path
     (tmp_path / "outside").write_text("x")
     (tmp_path / "tree" / "link").symlink_to("../outside")
     os.mkfifo(tmp_path / "tree" / "pipe")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "another").write_text("x")
+    (tmp_path / "top").symlink_to("elsewhere")
 
     durable_files.sync_tree(tmp_path / "tree")
+    durable_files.sync_tree(tmp_path / "top")
 
     assert {"tree", "a", "file"} <= set(synced)
-    assert "outside" not in synced
+    assert not {"outside", "elsewhere", "another"} & set(synced)
 
 
 def test_a_tree_of_any_depth_is_written_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

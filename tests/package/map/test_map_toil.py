@@ -196,6 +196,28 @@ def test_a_row_that_replaces_its_folder_fails_alone(place: str, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("quick_toil")
+def test_a_job_follows_no_link_to_a_folder_that_replaces_a_row_s_and_opens_nothing_of_what_rows_left(
+    tmp_path: Path,
+) -> None:
+    """The row's container goes on, and may put a link in the place of any folder."""
+    opened = tmp_path / "opened"
+    (tmp_path / "modules" / "sitecustomize.py").write_text(f"""\
+import os, sys
+opened = os.open({str(opened)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def note(event, arguments):
+    if event in ("open", "os.scandir", "os.listdir") and "/done/" in str(arguments[0]):
+        os.write(opened, os.fsencode(str(arguments[0])) + b"\\n")
+sys.addaudithook(note)
+""")
+    replace_it = f"import shutil; shutil.rmtree(folder); os.symlink({str(tmp_path)!r}, folder)"
+
+    ended = run(tmp_path, rows("", replace_it, ""), rows_per_job=3)
+
+    assert [ended[n].reason for n in (1, 2, 3)] == [None, "output-refused", None]
+    assert opened.read_text() == ""
+
+
+@pytest.mark.usefixtures("quick_toil")
 def test_a_row_whose_results_cannot_be_taken_fails_alone(tmp_path: Path) -> None:
     refuse_renames(tmp_path, errno.EACCES)
 
