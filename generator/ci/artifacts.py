@@ -19,6 +19,7 @@ import requests
 
 from generator.package.folder import holder_of
 from generator.repository.places import Holder
+from generator.repository.process_folders import without_carried
 from generator.shared.damaged_archives import archive_errors
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
@@ -45,7 +46,8 @@ def fetch_package(environment: Mapping[str, str], folder: Path) -> Path:
         raise UsageError(f"the variable 'package' is {number!r}; set it to the number of a job that built a package")
     _unpack(environment, number, folder, "", _LIMIT)
     # Files elsewhere in the archive were written by a run, which is untrusted.
-    places = sorted(path.parent for path in (folder / "packages").rglob("package.json"))
+    names = (path.parent.relative_to(folder).as_posix() for path in (folder / "packages").rglob("package.json"))
+    places = [folder / name for name in without_carried(names)]
     packages = {place: holder for place in places if (holder := holder_of(place))}
     if not packages:
         raise UsageError(f"job {number} has no package in its artifacts; choose a job of the stage 'build'")

@@ -72,12 +72,12 @@ def deposit(
 
 
 def _claim_of(package: Path, files: Iterable[str], *, path: str, replace: bool) -> Claim:
-    """Return the claim of the packages among ``files``."""
+    """Return the claim of the packages among ``files``, without those that packages carry as example values."""
     folders, own = dict[str, str](), Holder(address="", checkout="", place=path)
     for name in files:
         folder, _, file = name.rpartition("/")
-        holder = read_holder((package / name).read_bytes()) if file == "package.json" else None
-        if holder:
+        is_record = file == "package.json" and "/" not in folder
+        if is_record and (holder := read_holder((package / name).read_bytes())):
             folders[folder], own = holder.process, holder
     return Claim(path=path, own=own, folders=folders, replace=replace)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.interface import cwl_id
+from generator.repository.process_folders import without_carried
 from generator.service.http_errors import HttpError, raise_not_found
 from generator.shared.damaged_archives import archive_errors
 
@@ -77,10 +78,13 @@ class Archive:
         return list(found.values())
 
     def packages(self) -> list[str]:
-        """Return the folders with a package; only below ``packages/``, since a run may write anything elsewhere."""
+        """Return the folders with a package, see `without_carried`.
+
+        They are only below ``packages/``, since a run may write anything elsewhere.
+        """
         names = self.sizes()
-        tops = [posixpath.dirname(name) for name in sorted(names) if posixpath.basename(name) == "package.json"]
-        return [top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names]
+        tops = [posixpath.dirname(name) for name in names if posixpath.basename(name) == "package.json"]
+        return without_carried(top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names)
 
     def package(self, folder: str) -> Mapping[str, Any]:
         """Return the ``package.json`` of a package.

@@ -83,6 +83,17 @@ def test_one_of_several_is_chosen_by_its_process_or_its_folder(name: str, folder
     assert str(fetch(_SEVERAL, package_process=name)) == folder
 
 
+@pytest.mark.parametrize("name", ["", "process.ipynb", "0_data"])
+def test_a_package_among_example_values_is_not_chosen(name: str, fetch: Fetch) -> None:
+    carried = {"ada/trees/main/example/0_data": "process.ipynb", "ada/trees/main/example/1_data/x": "a.ipynb"}
+
+    if name == "0_data":
+        with pytest.raises(UsageError, match=r"one of: process\.ipynb, a\.ipynb$"):
+            fetch({**carried, "ada/trees/main": "process.ipynb", "ada/trees/main/a": "a.ipynb"}, package_process=name)
+    else:
+        assert str(fetch({**carried, "ada/trees/main": "process.ipynb"}, package_process=name)) == "ada/trees/main"
+
+
 @pytest.mark.parametrize("name", ["", "a.ipynb", "trees"])
 def test_the_processes_of_several_packages_are_listed(name: str, fetch: Fetch) -> None:
     with pytest.raises(UsageError, match=r"'package_process' to one of: process\.ipynb, b/a\.ipynb, c\.sh"):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from document_context import context_of
 from support import git, write_notebook
 
 from generator.documents.examples import example_files
+from generator.documents.package import package
 from generator.process.process import read_process
+from generator.service.archives import Archive
 
 
 @pytest.fixture
@@ -55,3 +60,27 @@ def test_a_folder_with_more_than_small_files_is_not_carried(repository: Path, ch
     change(repository)
 
     assert carried(repository) == {}
+
+
+def test_a_folder_that_looks_like_a_package_of_another_repository_is_not_listed(
+    repository: Path, tmp_path: Path
+) -> None:
+    """Its form would be shown in place of the other's, and its image would get what people type."""
+    package_of_another = package(context_of("n = 1"), environment=(), image_digest=None, tools={})
+    for name in ("package.json", "process.cwl"):
+        for folder in ("in", "in/items"):
+            (repository / folder / name).write_bytes(_bytes(package_of_another[name]))
+    context = replace(context_of("x = 'in/'  # type: stage-in"), examples=carried(repository))
+    files = package(context, environment=(), image_digest=None, tools={})
+    with zipfile.ZipFile(tmp_path / "artifacts.zip", "w") as packed:
+        for name, content in files.items():
+            packed.writestr(f"packages/a/b/main/{name}", content)
+            packed.writestr(f"packages/a/b/main/example/{name}", content)  # of the process example.ipynb
+
+    found = Archive(tmp_path / "artifacts.zip").packages()
+
+    assert list(found) == ["packages/a/b/main", "packages/a/b/main/example"]
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content

@@ -176,6 +176,16 @@ def test_a_package_that_cannot_be_read_stops_everything(tmp_path: Path) -> None:
         used_by_packages(tmp_path)
 
 
+def test_a_file_that_a_package_carries_from_its_repository_stops_nothing(tmp_path: Path) -> None:
+    carried = tmp_path / "ada/trees/main/example/0_data"
+    carried.mkdir(parents=True)
+    (carried.parents[1] / "package.json").write_text(json.dumps({"documents": ["example/0_data/package.json"]}))
+    for name, text in {"package.json": "{", "process.cwl": ""}.items():
+        (carried / name).write_text(text)
+
+    assert used_by_packages(tmp_path) == set()
+
+
 @pytest.mark.parametrize("place", ["results/data", "main/.cache", "main/node_modules/tool"])
 def test_a_file_of_another_program_with_the_name_of_a_record_stops_nothing(place: str, tmp_path: Path) -> None:
     """Results and links lead to any program's files; a template of one is not JSON."""

@@ -116,6 +116,20 @@ def test_what_an_earlier_package_had_goes_and_what_others_put_there_stays(
     ]
 
 
+def test_a_package_among_example_values_replaces_no_process(
+    bare: Path, package: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = package("b", process_cwl="1")
+    record = {**json.loads((folder / "package.json").read_text()), "process": {"path": "y.ipynb"}}
+    (package("a/y", process_cwl="y") / "package.json").write_text(json.dumps(record))
+    _deposit(tmp_path / "a", bare)
+    (folder / "example/0_data").mkdir(parents=True)
+    (folder / "example/0_data/package.json").write_text(json.dumps(record))
+    _deposit(folder, bare)
+
+    assert "ada/trees/main/y/process.cwl" in _tree(bare)
+
+
 def test_a_checkout_below_another_s_name_is_left_alone(bare: Path, package: Callable[..., Path]) -> None:
     _deposit(package("a", "feature/x", process_cwl="1"), bare, path="ada/trees/feature/x")
     _deposit(package("b", "feature", process_cwl="2"), bare, path="ada/trees/feature")

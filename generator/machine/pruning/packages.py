@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from generator.package.folder import is_leftover
+from generator.package.folder import documents_of, is_leftover
 from generator.package.record import read_record
 from generator.shared.damaged_archives import archive_errors
 from generator.shared.errors import UsageError
@@ -39,11 +39,17 @@ def used_by_packages(folder: Path) -> frozenset[str]:
         try:
             used.update(_used_by(read_record(package)))
         except (OSError, ValueError) as error:
-            if _OTHER_DOCUMENTS.isdisjoint(files):
+            if _OTHER_DOCUMENTS.isdisjoint(files) or _is_carried(package, folder):
                 continue
             reason = f"cannot be read: {error}; repair or remove this package"
             raise UsageError(f"{package}/{_RECORD}: {reason}") from None
     return frozenset(used)
+
+
+def _is_carried(folder: Path, top: Path) -> bool:
+    """Whether a folder is an example value of a package above it, which may look like a package."""
+    parents = folder.relative_to(top).parents
+    return any(str(folder.relative_to(top / one) / _RECORD) in (documents_of(top / one) or ()) for one in parents)
 
 
 def used_by_artifacts(data: Path) -> frozenset[str]:
