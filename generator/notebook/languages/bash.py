@@ -105,20 +105,17 @@ def _word(text: str) -> Literal | Missing:
 def _statements(source: str) -> Iterator[_Statement]:
     """Split a cell at newlines and semicolons outside of quotes and brackets."""
     text, is_blank, comments, depth, line, first = "", True, [], 0, 1, 1
-    pieces = iter(_PIECE.finditer(source + "\n"))
-    for match in pieces:
+    whole = source + "\n"
+    pieces = _PIECE.finditer(whole)
+    while match := next(pieces, None):
         piece = match[0]
         if is_blank:
             first = line
         if piece == "#" and (not text or text[-1].isspace()):
-            comment = re.compile(r"[^\n]*").match(source, match.start())
-            comments.append((line, comment[0] if comment else ""))
-            end = match.start() + len(comments[-1][1])
-            for rest in pieces:  # up to the newline that ends the comment
-                if rest.start() >= end:
-                    match = rest  # noqa: PLW2901
-                    piece = rest[0]
-                    break
+            comment = source[match.start() : whole.index("\n", match.start())]
+            comments.append((line, comment))
+            pieces = _PIECE.finditer(whole, match.start() + len(comment))  # its quotes are text
+            continue
         if piece in ("\n", ";") and depth == 0:
             if not is_blank:
                 yield _Statement(first, text.strip(), tuple(comments))
