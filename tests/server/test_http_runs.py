@@ -9,6 +9,8 @@ import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from notebook_server import NotebookServer, write_notebooks
@@ -17,6 +19,7 @@ from waiting import wait_until
 
 from generator.runner.server import events as events_module
 from generator.runner.server.events import RunEvents
+from generator.runner.server.operation.shutdown import end_runs
 from generator.runner.server.runs.model import Run, RunState
 from generator.runner.server.runs.store import StoreUnavailableError
 
@@ -115,7 +118,40 @@ def test_a_database_that_is_unavailable_for_a_while_ends_no_request_that_waits_f
             raise StoreUnavailableError("no answer")
         return found
 
-    assert asyncio.run(RunEvents(find).wait("a", 60)).state is RunState.SUCCEEDED
+    assert asyncio.run(RunEvents(find).wait(_run(RunState.QUEUED), 60)).state is RunState.SUCCEEDED
+
+
+async def _find_nothing(_: str) -> Run:
+    raise StoreUnavailableError("no answer")
+
+
+def test_a_wait_that_ends_while_the_database_is_unavailable_has_the_accepted_run() -> None:
+    """The answer is 202 with its address: after 503, the client would start the run again."""
+    accepted = _run(RunState.QUEUED)
+    assert asyncio.run(RunEvents(_find_nothing).wait(accepted, 0.01)) is accepted
+
+
+def test_a_server_that_stops_without_its_database_lets_runs_end_before_requests() -> None:
+    """A signal that hurries counts as well (`WorkerPool.stop`)."""
+    events = RunEvents(_find_nothing)
+    answered: list[str] = []
+
+    class Workers:
+        busy = 1
+
+        async def stop(self, *_: object, **__: object) -> None:
+            answered.append("runs")
+
+    async def stop() -> None:
+        context: Any = SimpleNamespace(events=events, workers=Workers(), draining=False)
+        waiting = asyncio.create_task(events.wait(_run(RunState.RUNNING), None))
+        waiting.add_done_callback(lambda _: answered.append("request"))
+        await asyncio.sleep(0)
+        await end_runs(context, 1, asyncio.Event())
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(stop())
+    assert answered == ["runs", "request"]
 
 
 def test_a_running_run_is_dismissed(server: NotebookServer) -> None:

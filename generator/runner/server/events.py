@@ -61,11 +61,19 @@ class RunEvents:
         self._publish(run_id, Event("ended"))
 
     async def release_queued(self) -> None:
-        """Answer the requests that wait for runs in the queue, which this server will not start."""
+        """Answer the requests that wait for runs in the queue, which this server will not start.
+
+        Without the database, they are answered when running ones have ended (`release_all`).
+        """
         for run_id in tuple(self._queues):
-            with suppress(RunMissingError):
-                if (await self._find(run_id)).state is RunState.QUEUED:
-                    self._publish(run_id, _RELEASED)
+            try:
+                run = await self._find(run_id)
+            except RunMissingError:
+                continue
+            except StoreUnavailableError:  # each look may take the time limit of a connection
+                return
+            if run.state is RunState.QUEUED:
+                self._publish(run_id, _RELEASED)
 
     def release_all(self) -> None:
         """Answer all requests that wait."""
@@ -84,9 +92,10 @@ class RunEvents:
             RunMissingError: there is no such run.
         """
         with self._subscription(run_id, progress=progress) as queue:
-            if (await self._find(run_id)).state.final:
-                yield Event("ended")
-                return
+            with suppress(StoreUnavailableError):  # which the look after a while may not meet
+                if (await self._find(run_id)).state.final:
+                    yield Event("ended")
+                    return
             latest = None
             while True:
                 event = await self._next(run_id, queue)
@@ -98,20 +107,25 @@ class RunEvents:
                     if event.kind == "ended":
                         return
 
-    async def wait(self, run_id: str, timeout: float | None) -> Run:
+    async def wait(self, run: Run, timeout: float | None) -> Run:
         """Wait until a run has ended, at most ``timeout`` seconds, and return it.
+
+        While the database is unavailable, that is ``run`` as it was: a client that was refused might start it again.
 
         Raises:
             RunMissingError: there is no such run.
         """
 
         async def end() -> None:
-            async for _ in self.follow(run_id, progress=False):
+            async for _ in self.follow(run.id, progress=False):
                 pass
 
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(end(), timeout)
-        return await self._find(run_id)
+        try:
+            return await self._find(run.id)
+        except StoreUnavailableError:
+            return run
 
     async def _next(self, run_id: str, queue: asyncio.Queue[Event]) -> Event | None:
         try:

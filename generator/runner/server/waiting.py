@@ -9,8 +9,8 @@ from generator.runner.server.leaving import unless_client_leaves, wait_for_leavi
 from generator.runner.server.runs.model import Run
 
 
-async def wait_for_run(request: Request, run_id: str, seconds: float | None) -> Run:
-    """Return a run when it has ended, or after a time; the body of the request has been read.
+async def wait_for_run(request: Request, run: Run, seconds: float | None) -> Run:
+    """Return a run when it has ended, or after a time (`RunEvents.wait`); the body of the request has been read.
 
     Requests that clients gave up would count as those of their token, and keep it from further ones until the run ends.
 
@@ -18,5 +18,5 @@ async def wait_for_run(request: Request, run_id: str, seconds: float | None) -> 
         ClientDisconnect: the client left; the run goes on.
         RunMissingError: there is no such run.
     """
-    waiting = context_of(request).events.wait(run_id, seconds)
+    waiting = context_of(request).events.wait(run, seconds)
     return await unless_client_leaves(waiting, wait_for_leaving(request.receive))

@@ -23,7 +23,7 @@ from generator.runner.server.file_responses import file_response
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Choice, Run, RunState
-from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.runs.store import RunFilter, StoreUnavailableError
 from generator.runner.server.submission import Submission, dismiss, submit
 from generator.runner.server.waiting import wait_for_run
 from generator.runner.server.workers.execution import RunOptions
@@ -93,7 +93,7 @@ async def _start(request: Request, submission: Submission, seconds: float) -> Re
     context = context_of(request)
     run = await submit(context, submission)
     if seconds:
-        run = await wait_for_run(request, run.id, seconds)
+        run = await wait_for_run(request, run, seconds)
     await context.save(run)
     headers = {"Location": context.address(f"/runs/{run.id}")}
     if run.state.final:
@@ -166,7 +166,12 @@ async def follow_run(request: Request, run_id: str) -> Response:
 async def _event_stream(context: Context, run: Run) -> AsyncIterator[str]:
     yield _event_text(context, run, Event("state"))
     async for event in context.events.follow(run.id):
-        yield _event_text(context, await context.stored(context.store.get, run.id), event)
+        try:
+            run = await context.stored(context.store.get, run.id)
+        except StoreUnavailableError:
+            if event.kind == "ended":  # without the row, nobody knows how: the client asks again
+                raise
+        yield _event_text(context, run, event)
         await asyncio.sleep(0)
 
 

@@ -62,6 +62,6 @@ async def _run(
     run = await submit(context, submission)
     wait = seconds_to_wait(headers.prefer)
     if wait != 0:
-        run = await wait_for_run(request, run.id, wait)
+        run = await wait_for_run(request, run, wait)
     await context.save(run)
     return respond(context, run, notebook, asked.values)

@@ -51,7 +51,7 @@ async def execute_process(
     run = await _submit(context, submission, parsed)
     wait, applied = _preferences(prefer, context)
     if wait is None or wait > 0:
-        run = await wait_for_run(request, run.id, wait)
+        run = await wait_for_run(request, run, wait)
     await context.save(run)
     headers = {"Preference-Applied": applied} if applied else {}
     address = Addresses(request).job(run.id)

@@ -82,7 +82,7 @@ async def dismiss_job(request: Request, identifier: str) -> Response:
         await delete(context, run)
     else:
         await dismiss(context, run.id)
-        run = await context.events.wait(run.id, _DISMISS_TIMEOUT)
+        run = await context.events.wait(run, _DISMISS_TIMEOUT)
     document = {**job_status(context, run, Addresses(request)), "status": "dismissed"}
     return respond(request, document, title=f"Job {run.id}")
 

@@ -86,7 +86,7 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
     run = await submit(context, submission)
     wait = seconds_to_wait(prefer)
     if wait != 0:
-        run = await wait_for_run(request, run.id, wait)
+        run = await wait_for_run(request, run, wait)
     await context.save(run)
     return respond(context, run, return_notebook=asked.return_notebook)
 
