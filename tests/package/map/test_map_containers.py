@@ -204,6 +204,22 @@ def test_a_file_that_is_removed_before_its_row_starts_keeps_no_container_from_st
 
 
 @pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize("again", ["pass", "os.symlink('/etc/hostname', link)"])
+def test_a_link_that_changes_before_its_row_starts_leads_where_it_led_when_the_map_began(
+    again: str, tmp_path: Path
+) -> None:
+    first, target = _scenes(tmp_path, "a.tif", "target.tif")
+    link = tmp_path / "link.tif"
+    link.symlink_to(target)
+    changes = f"link = {str(link)!r}; os.unlink(link); {again}"
+    inputs = [{"f": _file(first)}, {"f": _file(link)}]
+
+    ended = run_rows(tmp_path, f"{changes}\n{_SOURCES}", _SOURCES, inputs=inputs, isolated=True)
+
+    assert ended[2].note == str(target)
+
+
+@pytest.mark.usefixtures("docker")
 def test_a_container_cannot_change_the_results_of_earlier_rows(tmp_path: Path) -> None:
     """It goes on with the next row, and has the folder and a file of the row before open."""
     keeps = """\
