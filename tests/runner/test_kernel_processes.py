@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from waiting import has_ended, wait_until
 
 from generator.runner.kernels import process
-from generator.runner.kernels.process import KernelProcess, new_connection
-from generator.runner.kernels.specs import Kernel
+from generator.runner.kernels.forked import ForkedProcess, RunPlace
+from generator.runner.kernels.prepared import PreparedProcess
+from generator.runner.kernels.process import KernelProcess, build_environment, new_connection
+from generator.runner.kernels.specs import Kernel, find_kernels
 
 _LEAVES = """
 (setsid sh -c 'echo $$ >> pids; exec sleep 300' &)
@@ -89,3 +93,42 @@ def test_a_program_that_a_notebook_starts_for_good_outlives_a_command(tmp_path: 
     assert not any(map(has_ended, left))
     for pid in left:
         os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Every further file of this process has a descriptor above 1023, as in a server with very many connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096) if soft >= 0 else soft, hard))
+        others = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+        stack.callback(lambda: [os.close(one) for one in others])
+        yield
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_kernel_ends_in_a_server_with_very_many_connections(tmp_path: Path) -> None:
+    kernel = _start(tmp_path, ends_with_parent=True)
+
+    kernel.end()
+
+    assert kernel.exit_code() == -signal.SIGTERM
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_child_is_forked_and_ends_in_a_server_with_very_many_connections(tmp_path: Path) -> None:
+    kernel = next(one for one in find_kernels(os.environ) if one.name == "python3")
+    prepared = PreparedProcess(kernel, "shell", environment=build_environment(kernel), directory=tmp_path)
+    try:
+        assert prepared.is_ready(60)
+        child = ForkedProcess(prepared)
+        child.begin(RunPlace(directory=tmp_path, environment={}, log=None))
+        waiting = child.channel.receive(0)
+
+        child.end()
+    finally:
+        prepared.end()
+
+    assert waiting is None
+    assert child.exit_code() is not None

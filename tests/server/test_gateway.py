@@ -74,10 +74,16 @@ def tick():
         ticks.append(1)
         time.sleep(0.01)
 threading.Thread(target=tick, daemon=True).start()"""
+_FILES = """import resource
+limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(4096, limits[0]), limits[1]))
+files = [open('/dev/null') for _ in range(1100)]"""
 _OWN = (
     "import json, os, random, time, subprocess\nseed_process = os.getpid()\nrows = []",
     "import threading\nlock = threading.Lock()\nlock.acquire()",
     "log = open('seeded.txt', 'w')\nlog.write('once\\n')",
+    _FILES,
+    "# GET /files\nprint(len(files), max(file.fileno() for file in files) > 1023, os.getppid() == seed_process)",
     "# GET /rows\nrows.append(1)\nprint(len(rows))",
     "# GET /random\nprint(random.random())",
     "# GET /process\nprint(os.getpid(), os.getppid() == seed_process)",
@@ -256,6 +262,10 @@ def test_a_process_that_ends_is_an_error_of_its_request_alone(server: GatewaySer
     assert "exited with code 3" in server.ask("GET", "/own/dies").text
     assert server.ask("GET", "/own/exit").status == 200
     assert server.text("/own/rows") == "1\n"
+
+
+def test_a_notebook_with_very_many_open_files_is_forked(server: GatewayServer) -> None:
+    assert [server.text("/own/files") for _ in range(3)] == ["1100 True True\n"] * 3
 
 
 def test_a_response_has_a_limit(server: GatewayServer) -> None:

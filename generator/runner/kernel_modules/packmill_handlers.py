@@ -25,13 +25,13 @@ import gc
 import json
 import os
 import re
-import select
 import selectors
 import signal
 import socket
 import struct
 import sys
 import threading
+from select import POLLIN, poll  # not from what a notebook makes of the module
 
 import packmill_channel
 import packmill_child
@@ -155,13 +155,16 @@ class _Forks:
 
     def wait_for(self, connection):
         """Wait for a request, and collect children that ended."""
+        waiting = poll()  # `select.select` takes no descriptor above 1023
+        for descriptor in (connection.fileno(), self.waking):
+            waiting.register(descriptor, POLLIN)
         while True:
-            ready, _, _ = select.select([connection, self.waking], [], [])
+            ready = {descriptor for descriptor, _ in waiting.poll()}
             if self.waking in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self.waking, 4096)
                 self._reap()
-            if connection in ready:
+            if connection.fileno() in ready:
                 return
 
     def fork(self, number, channel, *, foreign):

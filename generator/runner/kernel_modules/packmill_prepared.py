@@ -22,12 +22,12 @@ import gc
 import importlib
 import json
 import os
-import select
 import signal
 import socket
 import sys
 import threading
 import time
+from select import POLLIN, poll  # not from what a notebook makes of the module
 
 import packmill_child
 
@@ -68,13 +68,16 @@ class PreparedProcess:
         signal.set_wakeup_fd(self.wake, warn_on_full_buffer=False)
 
     def serve(self):
+        waiting, control = poll(), self.control.fileno()  # `select.select` takes no descriptor above 1023
+        for descriptor in (control, self.waking):
+            waiting.register(descriptor, POLLIN)
         while True:
-            ready, _, _ = select.select([self.control, self.waking], [], [])
+            ready = {descriptor for descriptor, _ in waiting.poll()}
             if self.waking in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self.waking, 4096)
                 self._reap()
-            if self.control in ready:
+            if control in ready:
                 try:
                     message, descriptors, _, _ = socket.recv_fds(self.control, _LARGEST, 1)
                 except ConnectionResetError:  # the other side closed without reading an answer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import struct
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.runner.kernels.prepared import PreparedProcess, UnfitError
-from generator.runner.kernels.process import open_pidfd
+from generator.runner.kernels.process import is_readable, open_pidfd
 from generator.shared.json_levels import read_json
 
 _TERMINATE_TIMEOUT = 0.2
@@ -34,6 +33,10 @@ class RunPlace:
     """Whether the child reports the modules that it loaded."""
     interactive: bool = False
     """Whether people type into the kernel: ``breakpoint`` works."""
+
+
+class InvalidMessageError(ValueError):
+    """A child sent something else than messages have; the next one can be received."""
 
 
 class Channel:
@@ -58,7 +61,7 @@ class Channel:
 
         Raises:
             RecursionError: the message has too many levels; the next one can be received.
-            ValueError: it is not an object of JSON, or has a whole number of too many digits; as above.
+            InvalidMessageError: it is not an object of JSON, or has a whole number of too many digits; as above.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -67,15 +70,13 @@ class Channel:
                 if len(self._buffer) >= end:
                     data = bytes(self._buffer[4:end])
                     del self._buffer[:end]
-                    message = read_json(data.decode())
-                    if not isinstance(message, dict):
-                        raise ValueError("a message is not an object")
+                    message = _read_object(data)
                     if "report" not in message:
                         return message
                     self.report = _modules(message["report"])
                     continue
             left = None if deadline is None else max(0, deadline - time.monotonic())
-            if not select.select([self.socket], [], [], left)[0]:
+            if not is_readable(self.socket.fileno(), left):
                 return None
             data = self._receive_bytes()
             if not data:
@@ -95,17 +96,33 @@ class Channel:
             return b""
 
 
+def _read_object(data: bytes) -> dict[str, Any]:
+    """Read a message.
+
+    Raises:
+        RecursionError: it has too many levels.
+        InvalidMessageError: it is not an object of JSON, or has a whole number of too many digits.
+    """
+    try:
+        message = read_json(data.decode())
+    except ValueError as error:
+        raise InvalidMessageError(str(error)) from None
+    if not isinstance(message, dict):
+        raise InvalidMessageError("a message is not an object")
+    return message
+
+
 def _modules(report: Any) -> dict[str, list[str]]:
     """Check the report of a child, whose notebook can write to its socket.
 
     Raises:
-        ValueError: it is not one.
+        InvalidMessageError: it is not one.
     """
     modules: dict[str, list[str]] = {}
     for name in ("modules", "local"):
         names = report.get(name) if isinstance(report, dict) else None
         if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-            raise ValueError("a report has no lists of modules")
+            raise InvalidMessageError("a report has no lists of modules")
         modules[name] = names
     return modules
 
@@ -179,7 +196,7 @@ class ForkedProcess:
     def _skips_message(self) -> bool:
         try:
             return self.channel.receive(0) is not None
-        except (RecursionError, ValueError):
+        except (RecursionError, InvalidMessageError):
             return True
 
     def ends_within(self, seconds: float) -> bool:

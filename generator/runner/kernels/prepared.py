@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from generator.runner.kernels.process import modules_folder
+from generator.runner.kernels.process import is_readable, modules_folder
 from generator.runner.kernels.specs import Kernel
 
 _program = modules_folder / "packmill_prepared.py"
@@ -200,7 +199,7 @@ class PreparedProcess:
     def _is_readable(self, timeout: float | None) -> bool:
         if self._ours.fileno() < 0:
             raise PreparedProcessDiedError("its process was ended")
-        return bool(select.select([self._ours], [], [], None if timeout is None else max(0, timeout))[0])
+        return is_readable(self._ours.fileno(), timeout)
 
     def _read(self) -> dict[str, Any] | None:
         """Read one message: note how a child ended, or return an answer."""

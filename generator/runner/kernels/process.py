@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import re
 import select
@@ -112,6 +113,8 @@ _TERMINATE_TIMEOUT = 0.2
 """Seconds between SIGTERM and SIGKILL."""
 _STRAYS_TIMEOUT = 2.0
 """Seconds in which processes that a run left behind are looked for and killed, as they may start others meanwhile."""
+_LONGEST_WAIT = 1e6
+"""Seconds of one wait, as poll(2) takes milliseconds in 31 bits."""
 _MARK = "PACKMILL_KERNEL"
 """The variable by which processes of a kernel that left its group are recognized."""
 
@@ -194,7 +197,7 @@ class KernelProcess:
         if self._process.returncode is not None:
             return True
         if self.fileno is not None:
-            return bool(select.select([self.fileno], [], [], seconds)[0])
+            return is_readable(self.fileno, seconds)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.exit_code() is None:
             time.sleep(0.005)
@@ -251,6 +254,16 @@ def open_pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):  # Linux before 5.3, other systems, strict seccomp profiles
         return None
+
+
+def is_readable(descriptor: int, seconds: float | None) -> bool:
+    """Wait until something can be read, at most for ``seconds``; return whether it can.
+
+    `select.select` takes no descriptor above 1023, and a server has thousands.
+    """
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(None if seconds is None else math.ceil(1000 * min(max(0, seconds), _LONGEST_WAIT))))
 
 
 def _build_command(kernel: Kernel, connection_file: Path) -> list[str]:
