@@ -13,7 +13,7 @@ _ESCAPE = re.compile(r"^[^\S\n]*(?:#|//)[^\S\n]*escape[^\S\n]*=", re.IGNORECASE 
 ambiguous_space = re.compile(r"[\v\f\x1c-\x1f]|\r(?!\n)")
 """Characters that are spaces in Python or in some functions of Go, not in all, and line ends that Go alone trims."""
 _IGNORED = re.compile(r"\s*(#|$)")
-_CONTINUES = re.compile(r"(\\*)\\[ \t]*$")
+_CONTINUES = re.compile(r"(?<!\\)(\\*)\\[ \t]*$")
 _HEREDOC = re.compile(r"(?<=\s)\d*<<(?P<tabs>-?)(?P<quote>[\"']?)(?P<name>\w[\w.-]*)(?P=quote)(?=\s|$)", re.ASCII)
 _WITH_HEREDOC = re.compile(r"\s*(?:RUN|COPY|ADD)\s", re.IGNORECASE)
 _MAY_HAVE_HEREDOC = re.compile(r"\s*(?:RUN|COPY|ADD|ONBUILD)\b", re.IGNORECASE)

@@ -13,7 +13,7 @@ _BY_VARIABLE = (
     (r"poetry-dynamic-versioning", "POETRY_DYNAMIC_VERSIONING_BYPASS"),
     (r"uv-dynamic-versioning", "UV_DYNAMIC_VERSIONING_BYPASS"),
 )
-_NAME = re.compile(r"^[ \t]*name[ \t]*=[ \t]*[\"']?([A-Za-z0-9][\w.-]*)[\"']?[ \t]*,?[ \t\r]*$", re.MULTILINE)
+_NAME = re.compile(r"^[ \t]*name[ \t]*=[ \t]*[\"']?([A-Za-z0-9][\w.-]*)[\"']?(?:[ \t]*,)?[ \t\r]*$", re.MULTILINE)
 _NAME_IN_CALL = re.compile(r"\bname\s*=\s*[\"']([A-Za-z0-9][\w.-]*)[\"']")
 
 

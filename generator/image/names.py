@@ -32,11 +32,17 @@ def reference(source: Source, *, environment: str = own_environment, variants: t
     specification, "Pulling manifests": name and tag).
     """
     path = re.sub(r"[^a-z0-9._-]+", "-", f"{source.owner}.{source.name}".lower().replace("/", "."))
-    path = re.sub(r"[._-]*\.[._-]*", ".", re.sub(r"-*_+-*", "_", path))[-100:].strip("._-") or "local"
+    path = re.sub(r"[._-]+", _separator, path)[-100:].strip("._-") or "local"
     short = source.commit[:12]
     checkout = re.sub(r"[^A-Za-z0-9_.-]+", "-", source.checkout).strip(".-")[:90]
     tag = short if not checkout or source.commit.startswith(source.checkout) else f"{checkout}-{short}"
     return f"{path}:{tag}-{digest_of(source.address, source.commit, environment, *variants)[:16]}"
+
+
+def _separator(found: re.Match[str]) -> str:
+    """Return a separator that a repository's name may have (distribution/reference, "separator")."""
+    run = found[0]
+    return "." if "." in run else "_" * min(2, len(re.findall("_+", run))) or run
 
 
 def pushed_reference(registry: str, reference: str) -> str:

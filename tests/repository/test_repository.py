@@ -83,6 +83,7 @@ def test_a_password_in_the_url_is_in_no_text_of_the_repository() -> None:
         ("ada_", "__x..y", "a" * 200, f"ada.x.y:{'a' * 90}-0123456789ab"),
         ("ada", "trees", "0123456", "ada.trees:0123456789ab"),
         ("größe", "大", "-x.", "gr-e:x-0123456789ab"),
+        ("ada", "a_-_-_b.-c", "main", "ada.a__b.c:main-0123456789ab"),
     ],
 )
 def test_an_image_is_named_in_legal_characters(owner: str, name: str, checkout: str, expected: str) -> None:

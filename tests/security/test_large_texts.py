@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,21 @@ from generator.containers.builder import _hide_mounts, build_context
 from generator.containers.engine import Layer
 from generator.documents.text import yaml_text
 from generator.environment.conda_lock import environment_of_lock
+from generator.environment.dockerfile_lines import decided_lines
 from generator.environment.project import read_toml
 from generator.environment.requirements import Requirements, is_local_requirement
 from generator.environment.secret_addresses import holds_secret
 from generator.environment.versioning import version_variables
 from generator.image.environment import plan
 from generator.image.layers import describe_layer
+from generator.image.names import reference
 from generator.metadata.licenses import license_of_text
 from generator.metadata.metadata import Person
 from generator.metadata.words import read_people
 from generator.notebook.notebook import LONGEST_READ_CELL
 from generator.package.engines.log import PlainLog
 from generator.process.process import read_process
+from generator.repository.source import Source
 from generator.runner.document.document import read_document
 from generator.runner.server.kernels.reading import read_code
 from generator.runner.server.papermill_api.requests import read_body
@@ -42,6 +46,7 @@ _SECONDS = 10
 
 
 _SCM = "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_A"
+_UNNAMED = {"SETUPTOOLS_SCM_PRETEND_VERSION": "1"}
 
 
 def _installs_itself(text: str) -> bool:
@@ -50,6 +55,12 @@ def _installs_itself(text: str) -> bool:
 
 def _describe_step(text: str) -> str:
     return describe_layer(Layer(made_by=text, size=1))
+
+
+def _image_name(text: str) -> str:
+    time = datetime(2026, 2, 3, tzinfo=timezone.utc)
+    source = Source(address="", owner="ada", name=text, checkout="main", commit="0" * 40, message="", time=time)
+    return reference(source).partition(":")[0]
 
 
 def _versions(text: str) -> dict[str, str]:
@@ -64,6 +75,9 @@ def _versions(text: str) -> dict[str, str]:
         pytest.param(redacted, "://" * 100_000, "://" * 100_000, id="a-text-that-is-shown"),
         pytest.param(redacted, "https://a:b@c.org/" + "://" * 100_000, "https://c.org/" + "://" * 100_000, id="a-user"),
         pytest.param(_versions, "setuptools_scm" + "\n" * 200_000 + "name = 'a'", {_SCM: "1"}, id="a-setup-file"),
+        pytest.param(_versions, "use_scm_version\nname = a" + " " * 100_000 + "!", _UNNAMED, id="a-name-before-spaces"),
+        pytest.param(decided_lines, "RUN " + "\\" * 100_000 + "x", (frozenset({0}), 1), id="a-line-of-backslashes"),
+        pytest.param(_image_name, "a" + "-" * 100_000 + "b", "b", id="a-repository-named-with-dashes"),
         pytest.param(license_of_text, "\n" * 200_000 + "x", "", id="license-of-blank-lines"),
         pytest.param(read_people, " " * 100_000 + "x", (Person(name=" " * 100_000 + "x"),), id="a-name-of-spaces"),
         pytest.param(yaml_text, "1" * 50_000 + "x", "1" * 50_000 + "x\n...\n", id="a-description-of-digits"),
