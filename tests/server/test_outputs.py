@@ -21,6 +21,8 @@ from support import write_notebook
 from generator.runner.results.folder import write_result
 from generator.runner.server import app as application
 from generator.runner.server.api import output_files
+from generator.runner.server.ogc.kept_requests import keep_request, read_request
+from generator.runner.server.ogc.request import ResultsRequest
 from generator.runner.server.runs.folder import RunFolder
 
 WRITE = (
@@ -166,6 +168,36 @@ def test_a_record_of_another_kind_of_file_is_not_waited_for(
     assert server.ask("GET", f"/runs/{run}/result").json()["run"]["id"] == run
     assert {one["path"] for one in server.ask("GET", f"/runs/{run}/outputs/").json()["outputs"]} >= {"table.csv"}
     assert server.ask("GET", "/health").status_code == 200
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "endless device"])
+def test_no_other_kind_of_file_in_a_run_s_folder_is_waited_for(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """A notebook reaches the folder above its own; requests for results and with an idempotency key read it."""
+    folder = RunFolder(tmp_path)
+    make(tmp_path / "ogc.json")
+    make(tmp_path / "fingerprint")
+
+    assert read_request(folder) == ResultsRequest(response="document")
+    assert folder.read_fingerprint() is None
+
+
+@pytest.mark.parametrize(
+    "kept", ["[]", "1", '{"outputs": [1]}', '{"outputs": {"a": {}}}', '{"response": []}', '{"response": "x"}', "\xff"]
+)
+def test_a_request_for_results_that_the_notebook_wrote_is_no_unexpected_error(kept: str, tmp_path: Path) -> None:
+    (tmp_path / "ogc.json").write_text(kept, encoding="latin-1")
+    (tmp_path / "fingerprint").write_bytes(b"\xff" * 10_000)
+    folder = RunFolder(tmp_path)
+
+    assert read_request(folder) == ResultsRequest(response="document")
+    assert folder.read_fingerprint() is not None
+
+
+def test_a_request_for_results_is_read_as_it_was_kept(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for kept in (ResultsRequest(), ResultsRequest(outputs={"a": "reference"}, response="raw")):
+        keep_request(folder, kept)
+        assert read_request(folder) == kept
 
 
 def test_the_digest_of_a_file_is_that_of_the_record_as_it_is_now(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
+from typing import Any
 
 from generator.runner.server.ogc.request import ResultsRequest
-from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.runs.folder import RunFolder, read_object
 from generator.shared.json_text import json_text
 
 _FILE = "ogc.json"
@@ -17,8 +18,17 @@ def keep_request(folder: RunFolder, request: ResultsRequest) -> None:
 
 
 def read_request(folder: RunFolder) -> ResultsRequest:
-    """Return the request for results; all outputs in a document for a run that another protocol started."""
-    try:
-        return ResultsRequest.from_dict(json.loads((folder.path / _FILE).read_bytes()))
-    except (OSError, ValueError):
-        return ResultsRequest(response="document")
+    """Return the request for results.
+
+    Without one, as of a run that another protocol started, or of another form than `keep_request` writes, as a notebook
+    can, that is all outputs in a document.
+    """
+    kept = read_object(folder.path / _FILE)
+    return ResultsRequest.from_dict(kept) if _is_request(kept) else ResultsRequest(response="document")
+
+
+def _is_request(kept: Mapping[str, Any]) -> bool:
+    if not kept or kept.get("response") not in (None, "raw", "document"):
+        return False
+    outputs = kept.get("outputs")
+    return outputs is None or (isinstance(outputs, dict) and all(isinstance(mode, str) for mode in outputs.values()))

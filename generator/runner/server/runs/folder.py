@@ -41,6 +41,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 }
 _LARGEST = 256 << 20
 """Bytes of a file that is read: a million results take less, and a notebook may write one of any size."""
+_LONGEST_FINGERPRINT = 1000
 _LARGEST_SIZE = 1 << 63
 """Bytes of a result: no file system has larger files."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -112,9 +113,10 @@ class RunFolder:
         self._fingerprint_file.write_text(fingerprint)
 
     def read_fingerprint(self) -> str | None:
-        """Return the fingerprint of the request; None if it has none."""
+        """Return the fingerprint of the request; None if it has none, or not in a file."""
         try:
-            return self._fingerprint_file.read_text()
+            with open_regular_file(self._fingerprint_file, follow_links=False) as file:
+                return file.read(_LONGEST_FINGERPRINT).decode("ascii", "replace")
         except OSError:
             return None
 
@@ -165,7 +167,7 @@ class RunFolder:
 
         The notebook can write the file too, so that parts of another form are left out.
         """
-        result = _read(self.output / contract.result_file)
+        result = read_object(self.output / contract.result_file)
         kept: dict[str, Any] = {
             name: value for name, value in result.items() if isinstance(value, _KINDS.get(name, object))
         }
@@ -193,11 +195,11 @@ class RunFolder:
 
     def read_scraps(self) -> dict[str, Any]:
         """Return the scraps by name, in the order of the notebook; empty without any."""
-        return _read(self.output / contract.scraps_file)
+        return read_object(self.output / contract.scraps_file)
 
     def read_output_object(self) -> dict[str, Any]:
         """Return the CWL output object; empty if the run has not written it."""
-        return _read(self.path / contract.output_object_file)
+        return read_object(self.path / contract.output_object_file)
 
     def size(self) -> int:
         """Return the disk space of files and folders, in bytes."""
@@ -243,7 +245,11 @@ def _disk_space(file: Path) -> int:
         return 0
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file of a run's folder; empty without one.
+
+    A notebook reaches every file of the folder: another kind of file is not waited for, nor a large one read.
+    """
     try:
         with open_regular_file(path, follow_links=False) as file:
             size = os.fstat(file.fileno()).st_size
