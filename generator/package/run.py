@@ -11,7 +11,7 @@ from typing import Any
 from generator.containers.limits import ContainerLimits
 from generator.package.assignments import typed_values
 from generator.package.engines import toil
-from generator.package.engines.cluster import Cluster
+from generator.package.engines.cluster import Cluster, run_digest
 from generator.package.given_values import given_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
@@ -98,7 +98,8 @@ def run_package(
     options = engine_options(options, guarded=guarded, network=network)
     if engine == toil.name:
         refuse_address_keys(job_values)
-        options = cluster.options(outdir.absolute() / _TOIL_FOLDER, options, resume=resume)
+        digest = run_digest(document, job_values)
+        options = cluster.options(outdir.absolute() / _TOIL_FOLDER, options, resume=resume, digest=digest)
     if document.name != "process.cwl":
         require_staging_image(folder, options)
     log = PlainLog()

@@ -581,6 +581,24 @@ class TestGuard:
         assert fitted == {"tiles": ["https://example.org/x", "https://example.org/y"]}
 
 
+def test_toil_continues_no_run_that_began_with_other_values(package: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "out" / ".packmill-toil"
+    (begun / "jobstore").mkdir(parents=True)
+    (begun / "run").write_text("the digest of other values")
+
+    with pytest.raises(UsageError, match="another package or other values"):
+        run_package(
+            package,
+            job=None,
+            values=(f"tiles={package}/package.json", f"table={package}/package.json"),
+            outdir=tmp_path / "out",
+            engine="toil",
+            options=(),
+            trust=True,
+            resume=True,
+        )
+
+
 def test_an_input_s_name_is_no_key_of_the_loader(package: Path) -> None:
     document = json.loads((package / "package.json").read_text())
     document["interface"]["inputs"][0]["name"] = "http://commonwl.org/cwltool#overrides"

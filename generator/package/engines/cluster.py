@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from generator.package.engines import toil
 from generator.shared.errors import UsageError
+
+_DIGEST = "run"
+"""The file with the digest of the run whose job store is next to it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,14 +35,17 @@ class Cluster:
         if engine != toil.name and (names := [name for name, value in given.items() if value]):
             raise UsageError(f"{names[0]} is for --engine {toil.name}; add that, or omit the option")
 
-    def options(self, folder: Path, given: Sequence[str] = (), *, resume: bool = False) -> tuple[str, ...]:
+    def options(
+        self, folder: Path, given: Sequence[str] = (), *, resume: bool = False, digest: str = ""
+    ) -> tuple[str, ...]:
         """Return the options of ``toil-cwl-runner``, with those that the user gave last: the last of two counts.
 
         ``folder`` gets the job store and the logs of jobs; a cluster's nodes must see it. It is not used on this
-        machine, where Toil has temporary folders of its own, unless a run is to be resumed.
+        machine, where Toil has temporary folders of its own, unless a run is to be resumed. ``digest`` is that of
+        `run_digest`: a run that is continued has the document and the values with which it began.
 
         Raises:
-            UsageError: an interrupted run left its job store, and ``resume`` is not set.
+            UsageError: an interrupted run left its job store, and ``resume`` is not set, or is for another run.
         """
         container = (f"--{self.container}",) if self.container in ("podman", "singularity") else ()
         if self.batch_system is None and not resume:
@@ -52,6 +61,32 @@ class Cluster:
         logs = folder / "logs"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # secret values are in the job store
         logs.mkdir(exist_ok=True)
+        if can_continue:
+            _check_same_run(folder, digest)
+        elif not Path(place.removeprefix("file:")).exists():  # otherwise Toil refuses to begin
+            (folder / _DIGEST).write_text(digest, encoding="ascii")
         restart = ("--restart",) if can_continue else ()
         own = ("--jobStore", place, "--batchLogsDir", str(logs), *restart)
         return (*batch_system, *container, *own, *kept)
+
+
+def run_digest(document: Path, job: Mapping[str, Any]) -> str:
+    """Return a digest of what a run runs: the documents of its package, and its values."""
+    documents = sorted(one for one in document.parent.glob("*.cwl") if one.is_file())
+    contents = [(one.name, hashlib.sha256(one.read_bytes()).hexdigest()) for one in documents]
+    text = json.dumps([document.name, contents, sorted(job.items())])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_same_run(folder: Path, digest: str) -> None:
+    """Refuse to continue a run with another document or other values, which Toil would not read.
+
+    Raises:
+        UsageError: the run began with others; a folder of an earlier version does not have that.
+    """
+    begun = folder / _DIGEST
+    if begun.exists() and begun.read_text(encoding="ascii", errors="replace") != digest:
+        raise UsageError(
+            f"{folder}: the run there began with another package or other values, and Toil continues with those; give "
+            "the same ones to --resume, or remove the folder"
+        )

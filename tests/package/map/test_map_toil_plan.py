@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generator.containers.limits import container_limits
-from generator.package.engines.cluster import Cluster
+from generator.package.engines.cluster import Cluster, run_digest
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.toil.plan import ToilPlan
 from generator.package.map.tool import Tool
@@ -95,6 +95,27 @@ def test_a_run_on_a_cluster_has_its_job_store_among_its_outputs_and_continues_fr
         cluster.options(tmp_path)
     assert "--restart" in cluster.options(tmp_path, resume=True)
     assert "aws:r:n" in cluster.options(tmp_path, ("--jobStore=aws:r:n",))
+
+
+def test_a_run_on_a_cluster_continues_with_the_package_and_the_values_with_which_it_began(tmp_path: Path) -> None:
+    """Toil reads neither again (--restart): the results would be those of other values."""
+    cluster, folder, document = Cluster(batch_system="slurm"), tmp_path / "toil", tmp_path / "package" / "process.cwl"
+    document.parent.mkdir()
+    document.write_text("class: CommandLineTool")
+    digest = run_digest(document, {"n": 1})
+    cluster.options(folder, digest=digest)
+    (folder / "jobstore").mkdir()
+
+    assert "--restart" in cluster.options(folder, resume=True, digest=digest)
+    with pytest.raises(UsageError, match="another package or other values"):
+        cluster.options(folder, resume=True, digest=run_digest(document, {"n": 2}))
+    with pytest.raises(UsageError, match="another package or other values"):
+        cluster.options(folder, (f"--jobStore={folder}/jobstore",), resume=True, digest=run_digest(document, {"n": 2}))
+    (document.parent / "process.cwl").write_text("class: Workflow")
+    with pytest.raises(UsageError, match="another package or other values"):
+        cluster.options(folder, resume=True, digest=run_digest(document, {"n": 1}))
+    (folder / "jobstore").rmdir()
+    assert "--restart" not in cluster.options(folder, resume=True, digest=run_digest(document, {"n": 2}))
 
 
 def test_only_its_owner_reads_the_job_store_of_a_run(tmp_path: Path) -> None:
