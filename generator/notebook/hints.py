@@ -68,6 +68,8 @@ _NUMBERS = (CwlType.INT, CwlType.LONG, CwlType.FLOAT, CwlType.DOUBLE)
 _NONE = Hint(optional=True, symbols=("None",))
 _LONGEST = 20_000
 """Characters in which a hint is looked for."""
+LONGEST_INTEGER = 300
+"""Characters of a number that is a choice: Python writes none with more than 4,300 digits."""
 _T = TypeVar("_T")
 
 
@@ -245,6 +247,8 @@ class _Parser:
         quoted = _QUOTED.match(self.text, self.position)
         if quoted is None:
             return self.take()
+        if quoted["literal"][0] not in "\"'" and len(quoted["literal"]) > LONGEST_INTEGER:
+            raise UnknownHintError(f"Literal[{quoted['literal'][:20]}...")
         self.position = quoted.end()
         return quoted["literal"]
 

@@ -15,6 +15,7 @@ from typing import Any
 from generator.notebook import geojson
 from generator.notebook.bounds import bounds_to_dict, range_text
 from generator.notebook.dates import is_dynamic, utc_text
+from generator.notebook.hints import LONGEST_INTEGER
 from generator.notebook.interface import Input
 from generator.notebook.literals import fit
 from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing
@@ -185,7 +186,8 @@ def _constant(symbol: str) -> Literal:
     """Return the number or the boolean that a choice is as text, else None."""
     if symbol in ("True", "False"):
         return symbol == "True"
-    return int(symbol) if symbol.removeprefix("-").isdecimal() else None
+    is_number = len(symbol) <= LONGEST_INTEGER and symbol.removeprefix("-").isdecimal()
+    return int(symbol) if is_number else None
 
 
 def _is_finite(value: Literal) -> bool:

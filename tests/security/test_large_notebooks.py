@@ -59,14 +59,21 @@ _LONG = f"0x{'f' * 4_000}"
         f"x = 1 #@param [1, {_LONG}]",
         f"x = {_LONG} #@param [1, 2]",
         f"x: CWLIntInput[{_LONG}] = 1",
+        f"x: Literal['{'9' * 5_000}', 2] = 2",
+        f"x: 'Literal[1, {'9' * 5_000}]' = 1",
     ],
 )
 def test_a_number_of_more_digits_than_python_writes_is_computed_or_ignored(cell: str) -> None:
-    """Only bases other than ten can write one, and each document with it would end with a traceback."""
+    """Only bases other than ten and texts can write one, and each document with it would end with a traceback."""
     context = context_of(cell)
 
     assert [one.name for one in context.process.interface.inputs] == ["x"]
     assert package(context, environment=(), image_digest=None, tools={})
+
+
+def test_a_choice_of_more_digits_than_python_reads_is_a_mistake() -> None:
+    with pytest.raises(ParametersError, match=r"'Literal\[9{20}\.\.\.' is not a type"):
+        context_of(f"x = 1  # type: Literal[{'9' * 5_000}]")
 
 
 def _lines(form: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from notebook_server import NotebookServer
 
+from generator.notebook.text_formats import as_notebook
+from generator.runner.server import catalogue
 from generator.runner.server.catalogue import Catalogue
 from generator.runner.server.problems import ProblemError
 
@@ -28,25 +30,43 @@ def write(root: Path) -> None:
 def test_only_notebooks_are_listed(tmp_path: Path) -> None:
     write(tmp_path)
     os.mkfifo(tmp_path / "pipe.py")
-    catalogue = Catalogue(tmp_path)
+    notebooks = Catalogue(tmp_path)
 
-    listed = {one.path: (one.title, [each.name for each in one.interface.inputs]) for one in catalogue.all()}
+    listed = {one.path: (one.title, [each.name for each in one.interface.inputs]) for one in notebooks.all()}
 
     assert listed == {"cells.py": ("cells", ["n"]), "deep/tiles.qmd": ("Tiles", ["x"])}
     for path in ("script.py", "README.md", "page.qmd", "pipe.py"):
         with pytest.raises(ProblemError, match="not found"):
-            catalogue.get(path)
+            notebooks.get(path)
 
 
 def test_a_script_that_becomes_a_notebook_is_one(tmp_path: Path) -> None:
     write(tmp_path)
-    catalogue = Catalogue(tmp_path)
+    notebooks = Catalogue(tmp_path)
     with pytest.raises(ProblemError):
-        catalogue.get("script.py")
+        notebooks.get("script.py")
 
     (tmp_path / "script.py").write_text(_PERCENT)
 
-    assert catalogue.get("script.py").title == "script"
+    assert notebooks.get("script.py").title == "script"
+
+
+def test_a_notebook_that_packmill_fails_to_read_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path)
+
+    def as_notebook_with_a_mistake(data: bytes, name: str) -> bytes:
+        if name == "cells.py":
+            raise KeyError(name)
+        return as_notebook(data, name)
+
+    monkeypatch.setattr(catalogue, "as_notebook", as_notebook_with_a_mistake)
+
+    errors = {one.path: one.error for one in Catalogue(tmp_path).all()}
+
+    assert errors == {
+        "cells.py": "cells.py: packmill cannot read it (KeyError); the log of the server has the details",
+        "deep/tiles.qmd": None,
+    }
 
 
 def test_a_text_notebook_is_served(tmp_path: Path) -> None:

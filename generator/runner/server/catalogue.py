@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import posixpath
 import threading
@@ -19,6 +20,7 @@ from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import NOTEBOOK, as_notebook, is_notebook_name, notebook_stem
+from generator.runner.server.operation.logs import log
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.text_notebooks import TextNotebooks
 from generator.shared.errors import PackmillError
@@ -199,10 +201,18 @@ class Catalogue:
                 notebook, folder=folder, is_folder=folders_below(self.root, folder), sidecar=sidecar_of(self.root, path)
             )
         except (OSError, PackmillError) as error:
-            return ServedNotebook(
-                path=path, notebook=notebook, interface=Interface(), version=version, error=str(error)
-            )
-        return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version)
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours in one notebook must not hide all others
+            problem = unreadable(path, error)
+        else:
+            return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version)
+        return ServedNotebook(path=path, notebook=notebook, interface=Interface(), version=version, error=problem)
+
+
+def unreadable(path: str, error: Exception) -> str:
+    """Return the problem of a notebook that packmill fails to read, and log where it failed."""
+    log("a notebook cannot be read", level=logging.ERROR, error=error, notebook=path)
+    return f"{path}: packmill cannot read it ({type(error).__name__}); the log of the server has the details"
 
 
 def _read_file(file: Path) -> bytes:

@@ -11,7 +11,7 @@ from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.text_formats import as_notebook
 from generator.runner.server.buckets import read_notebook_object
-from generator.runner.server.catalogue import ServedNotebook
+from generator.runner.server.catalogue import ServedNotebook, unreadable
 from generator.runner.server.context import Context
 from generator.runner.server.papermill_api.requests import RunRequest
 from generator.runner.server.problems import ProblemError
@@ -62,3 +62,5 @@ def _understand(address: str, data: bytes) -> ServedNotebook:
         return ServedNotebook(path=address, notebook=notebook, interface=read_interface(notebook))
     except PackmillError as error:
         return ServedNotebook(path=address, notebook=None, interface=Interface(), error=str(error))
+    except Exception as error:  # noqa: BLE001 - as in the catalogue
+        return ServedNotebook(path=address, notebook=None, interface=Interface(), error=unreadable(address, error))
