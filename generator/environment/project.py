@@ -7,7 +7,6 @@ import posixpath
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from generator.notebook.parameters import Word
@@ -17,7 +16,11 @@ NOTEBOOKS = (".ipynb", ".qmd", ".Rmd")
 """Endings of files that are notebooks and nothing else."""
 _MOST_DOTS = 1000
 """Parts of a dotted key, with whose square the time of the parser grows."""
-_PACKAGING_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
+PACKAGING_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in")
+_MOST_PACKAGING_TEXT = 1024**2
+"""Characters of packaging files in which names of folders are searched."""
+_MOST_SEARCHES = 100
+"""Names of several words, such as ``my-data``, that are searched in packaging files one after the other."""
 
 
 class Project(Word):
@@ -112,27 +115,46 @@ def packaged_notebooks(paths: Iterable[str], texts: Mapping[str, str]) -> tuple[
     """List the notebooks that are, or may be, part of the project's package, sorted.
 
     Those below a folder with ``__init__.py``, or below one that a packaging file names, and all of them if such a file
-    mentions notebooks. ``paths`` are the repository's files, ``texts`` the packaging files among them. Errs on the side
-    of too many: an extra notebook only causes rebuilds, a missing one would break the package.
+    mentions notebooks or is very long. ``paths`` are the repository's files, ``texts`` the packaging files among them.
+    Errs on the side of too many: an extra notebook only causes rebuilds, a missing one would break the package.
     """
     names = set(paths)
     notebooks = sorted(name for name in names if name.endswith(NOTEBOOKS))
-    packaging_text = "\n".join(texts.get(file, "") for file in _PACKAGING_FILES)
-    if re.search(r"\b(?:ipynb|qmd|Rmd)\b", packaging_text):
+    packaging_text = "\n".join(texts.get(file, "") for file in PACKAGING_FILES)
+    if len(packaging_text) > _MOST_PACKAGING_TEXT or re.search(r"\b(?:ipynb|qmd|Rmd)\b", packaging_text):
         return tuple(notebooks)
     packages = {posixpath.dirname(name) for name in names if posixpath.basename(name) == "__init__.py"}
     if "" in packages:
         return tuple(notebooks)
-    named = {
-        folder
-        for folder in _folders(notebooks)
-        if re.search(rf"\b{re.escape(posixpath.basename(folder))}\b", packaging_text)
-    }
-    return tuple(name for name in notebooks if (packages | named).intersection(_folders([name])))
+    folders = _folders(notebooks)
+    named = _mentioned({posixpath.basename(folder) for folder in folders}, packaging_text)
+    packaged = set[str]()
+    for folder in sorted(folders):  # after the folders above it
+        above, _, name = folder.rpartition("/")
+        if folder in packages or name in named or above in packaged:
+            packaged.add(folder)
+    return tuple(name for name in notebooks if posixpath.dirname(name) in packaged)
 
 
 def _folders(files: Iterable[str]) -> set[str]:
-    return {str(folder) for file in files for folder in PurePosixPath(file).parents} - {"."}
+    """Return the folders of files, and those above them; each is looked at once, since there can be very many."""
+    folders = set[str]()
+    for file in files:
+        folder = posixpath.dirname(file)
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = posixpath.dirname(folder)
+    return folders
+
+
+def _mentioned(names: set[str], text: str) -> set[str]:
+    """Return the names that are in a text as words of their own, without a search for each of very many."""
+    words = set(re.findall(r"\w+", text))
+    found = {name for name in names if name in words}
+    others = {name for name in names if not re.fullmatch(r"\w+", name) and words.issuperset(re.findall(r"\w+", name))}
+    if len(others) > _MOST_SEARCHES:
+        return found | others
+    return found | {name for name in others if re.search(rf"\b{re.escape(name)}\b", text)}
 
 
 def names_git(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     names = [one.name for one in inputs] + [one.name for one in outputs]
     mistakes += [
         Mistake(line=1, text=f"- name: {name}", message=f"{name} is defined twice")
-        for name in sorted({name for name in names if names.count(name) > 1})
+        for name in _repeated(names)
     ]
     if mistakes:
         raise ParametersError(where=name, mistakes=mistakes)
@@ -90,6 +91,10 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     others = [key for key in unused if key not in ("inputs", "outputs")]
     warnings = (Remark(line=0, message=f"{name}: not used: {printable(', '.join(others))}"),) if others else ()
     return Interface(inputs=inputs, outputs=outputs, warnings=warnings), read_statements(words, name)
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
 def _written_inputs(text: str) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from generator.containers.engine import Layer
 from generator.documents.text import yaml_text
 from generator.environment.conda_lock import environment_of_lock
 from generator.environment.dockerfile_lines import decided_lines
-from generator.environment.project import read_toml
+from generator.environment.project import packaged_notebooks, read_toml
 from generator.environment.requirements import Requirements, is_local_requirement
 from generator.environment.secret_addresses import holds_secret
 from generator.environment.versioning import version_variables
@@ -31,6 +31,7 @@ from generator.metadata.metadata import Person
 from generator.metadata.words import read_people
 from generator.notebook.notebook import LONGEST_READ_CELL
 from generator.package.engines.log import PlainLog
+from generator.process.algorithm_config import _repeated
 from generator.process.process import read_process
 from generator.repository.source import Source
 from generator.runner.document.document import read_document
@@ -93,6 +94,30 @@ def test_a_text_is_read_in_time(read: Callable[[str], object], text: str, expect
 
     assert read(text) == expected
     assert time.process_time() - begin < _SECONDS
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "packaged"),
+    [("n{}", 20_000, 2), ("my-{}-n1", 2_000, 2_000)],
+    ids=["words", "names-of-several-words"],
+)
+def test_folders_of_notebooks_are_found_in_packaging_files_in_time(name: str, count: int, packaged: int) -> None:
+    """One search of the files for each folder took hours; of very many that may be named, all are taken."""
+    paths = ["top.ipynb", *(f"{name.format(number)}/{'x' * 20}/a.ipynb" for number in range(count))]
+    text = " ".join(("my", "n7", *map(str, range(100_000))))
+    begin = time.process_time()
+
+    found = packaged_notebooks(paths, {"setup.py": text + " n1"})
+
+    assert (len(found), packaged_notebooks(paths, {"setup.py": text * 2})) == (packaged, tuple(sorted(paths)))
+    assert time.process_time() - begin < _SECONDS / 2
+
+
+def test_inputs_that_are_defined_twice_are_found_in_time() -> None:
+    begin = time.process_time()
+
+    assert _repeated([*map(str, range(40_000)), "7"]) == ["7"]
+    assert time.process_time() - begin < _SECONDS / 5
 
 
 @pytest.mark.parametrize(
