@@ -79,8 +79,7 @@ def read_algorithm_config(path: Path, name: str, *, is_folder: IsFolder = no_fol
     outputs = tuple(_outputs(document.get("outputs"), mistakes))
     names = [one.name for one in inputs] + [one.name for one in outputs]
     mistakes += [
-        Mistake(line=1, text=f"- name: {name}", message=f"{name} is defined twice")
-        for name in _repeated(names)
+        Mistake(line=1, text=f"- name: {name}", message=f"{name} is defined twice") for name in _repeated(names)
     ]
     if mistakes:
         raise ParametersError(where=name, mistakes=mistakes)
