@@ -14,6 +14,7 @@ import pytest
 
 from generator.notebook.interface import Interface
 from generator.runner.server.context import Context, Limits
+from generator.runner.server.durability import Durability
 from generator.runner.server.ogc.execution import _submit
 from generator.runner.server.ogc.request import ExecuteRequest, ResultsRequest
 from generator.runner.server.runs.folder import run_folder
@@ -101,3 +102,28 @@ def test_others_are_answered_while_an_archive_is_unpacked(tmp_path: Path, monkey
 
     assert asyncio.run(count_answers()) > 10
     assert len(list((uploads / "a").iterdir())) == 2000
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(RuntimeError("can't start new thread"), StoreUnavailableError), (LookupError("unexpected"), LookupError)],
+)
+def test_a_run_that_cannot_be_saved_keeps_no_request_waiting(
+    error: Exception, raised: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook can use all processes of the machine, and threads count as such."""
+    folder = run_folder(tmp_path, new_run_id())
+    folder.create()
+
+    async def fail(*_: object) -> NoReturn:
+        raise error
+
+    async def save() -> None:
+        durability = Durability(lambda: None)
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncio, "to_thread", fail)
+            with pytest.raises(raised):
+                await asyncio.wait_for(durability.save(folder), 5)
+        await asyncio.wait_for(durability.save(folder), 5)
+
+    asyncio.run(save())

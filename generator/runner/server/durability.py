@@ -22,7 +22,7 @@ class Durability:
         """Wait until a run is on the disk: its row, and the files of its request.
 
         Raises:
-            StoreUnavailableError: the disk is full or broken.
+            StoreUnavailableError: the disk is full or broken, or the machine has no thread left for a moment.
         """
         loop = asyncio.get_running_loop()
         saved: asyncio.Future[None] = loop.create_future()
@@ -36,9 +36,11 @@ class Durability:
             batch, self._waiting = self._waiting, []
             try:
                 await asyncio.to_thread(self._sync, [folder for folder, _ in batch])
-                problem = None
-            except OSError as error:
+                problem: Exception | None = None
+            except (OSError, RuntimeError) as error:  # the latter, if no thread can be started
                 problem = StoreUnavailableError(str(error))
+            except Exception as error:  # noqa: BLE001 - without an answer, the requests would wait for ever
+                problem = error
             for saved in (saved for _, saved in batch if not saved.done()):  # done if its client has gone
                 if problem:
                     saved.set_exception(problem)
