@@ -11,10 +11,13 @@ import pytest
 from support import commit_all
 from text_cases import text_cases, text_notebook
 
+from generator.documents.cwl.process import input_entry
 from generator.notebook.interface import Interface
 from generator.notebook.interface_json import to_dict
 from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
+from generator.notebook.parameters import Missing
+from generator.notebook.schemas import inputs_schema
 from generator.notebook.text_formats import as_notebook
 from generator.shared.errors import NotebookError, PackmillError
 
@@ -62,6 +65,22 @@ def test_rmarkdowns_params_are_those_of_knitr() -> None:
     assert inputs.keys() == peer.keys()
     known = {name: value for name, value in peer.items() if name not in ("today", "nothing", "token")}
     assert {name: inputs[name]["default"] for name in known} == known
+
+
+@pytest.mark.parametrize(
+    ("value", "default"),
+    [
+        ("{1: a, true: [{null: b}]}", {"1": "a", "True": [{"None": "b"}]}),
+        ("{!r k: 1}", {"k": 1}),
+        ("[!r Sys.Date(), 1]", Missing.COMPUTED),
+        ("{value: {a: [!expr x]}}", Missing.COMPUTED),
+    ],
+)
+def test_names_and_code_within_params_are_those_of_r(value: str, default: object) -> None:
+    interface = read(f"---\nparams:\n  x: {value}\n---\n```{{r}}\n1\n```\n", "a.Rmd")
+
+    assert [one.default for one in interface.inputs] == [default]
+    assert json.dumps([to_dict(interface), inputs_schema(interface.inputs), *map(input_entry, interface.inputs)])
 
 
 _MARIMO = "import marimo\n\napp = marimo.App()\n\n\n@app.cell\ndef _():\n    n = 3\n    return (n,)\n"

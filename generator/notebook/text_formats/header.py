@@ -29,6 +29,9 @@ class RCode:
 
     code: str
 
+    def __str__(self) -> str:
+        return self.code
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:

@@ -37,7 +37,7 @@ class Param:
 
     def as_parameter(self) -> Parameter:
         """Return it as a parameter of the notebook."""
-        default = Missing.COMPUTED if isinstance(self.value, RCode) else self.value
+        default = Missing.COMPUTED if _has_code(self.value) else self.value
         return Parameter(name=self.name, line=self.line, text=self.text, default=default, hint=self.hint, doc=self.doc)
 
 
@@ -76,7 +76,7 @@ def _places(lines: list[str], values: Mapping[Any, Any]) -> dict[str, int]:
 
 def _param(name: str, declared: Any, at: int, lines: list[str], *, before: int) -> Param:
     described = declared if isinstance(declared, Mapping) and "value" in declared else {}
-    value = described["value"] if described else declared
+    value = _with_text_names(described["value"] if described else declared)
     comment = re.search(r"(?:^|\s)(#.*)", lines[at]) if at else None
     hint, doc = _hint_of_widget(described, value), str(described.get("label", ""))
     line = before + at + 1 if at else 0
@@ -91,6 +91,20 @@ def _param(name: str, declared: Any, at: int, lines: list[str], *, before: int) 
         doc = doc or comment[1].lstrip("#").strip()
     doc = " ".join([*([doc] if doc else []), *_limits(described)])
     return Param(name=name, value=value, line=line, text=lines[at], hint=hint, doc=doc, mistake=mistake)
+
+
+def _with_text_names(value: Any) -> Any:
+    """Return a value whose names are text, as those of lists in R are; YAML has numbers and others as names too."""
+    if isinstance(value, Mapping):
+        return {str(key): _with_text_names(one) for key, one in value.items()}
+    return [_with_text_names(one) for one in value] if isinstance(value, list) else value
+
+
+def _has_code(value: Any) -> bool:
+    """Return whether R computes a part of the value."""
+    if isinstance(value, Mapping):
+        return any(map(_has_code, value.values()))
+    return any(map(_has_code, value)) if isinstance(value, list) else isinstance(value, RCode)
 
 
 def _hint_of_widget(described: Mapping[str, Any], value: Any) -> Hint | None:
