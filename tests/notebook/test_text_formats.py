@@ -70,7 +70,7 @@ def test_rmarkdowns_params_are_those_of_knitr() -> None:
 @pytest.mark.parametrize(
     ("value", "default"),
     [
-        ("{1: a, true: [{null: b}]}", {"1": "a", "True": [{"None": "b"}]}),
+        ("{1: a, false: [{null: b}]}", {"1": "a", "False": [{"None": "b"}]}),
         ("{!r k: 1}", {"k": 1}),
         ("[!r Sys.Date(), 1]", Missing.COMPUTED),
         ("{value: {a: [!expr x]}}", Missing.COMPUTED),
