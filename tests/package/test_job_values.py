@@ -584,7 +584,7 @@ class TestGuard:
 def test_toil_continues_no_run_that_began_with_other_values(package: Path, tmp_path: Path) -> None:
     begun = tmp_path / "out" / ".packmill-toil"
     (begun / "jobstore").mkdir(parents=True)
-    (begun / "run").write_text("the digest of other values")
+    (begun / "run").write_text("")  # which is no digest of any values
 
     with pytest.raises(UsageError, match="another package or other values"):
         run_package(

@@ -95,7 +95,7 @@ class Journal:
         """Write the files of all rows that ended to the disk, then note it.
 
         Raises:
-            OSError: the disk is full or broken.
+            OSError, sqlite3.Error: the disk is full or broken.
         """
         with self._guard:
             (last,) = self._database.execute("SELECT max(entry) FROM unsynced").fetchone()

@@ -20,7 +20,7 @@ from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
 from generator.package.map.planning import LEAST_MEMORY, LOCAL, TOIL, MapRequest, plan_map
-from generator.package.map.records import LARGEST_RECORD, small_values
+from generator.package.map.records import LARGEST_RECORD, small_values, text
 from generator.package.map.report import write_report
 from generator.package.map.results import Result, write_results
 from generator.package.map.rows import PlannedRow
@@ -265,13 +265,20 @@ def _identity(tool: Tool) -> int:
 
 
 def _process(package: Path) -> str:
-    return str(read_record(find_process(package).parent).get("process", {}).get("path") or "")
+    """Return the path of a package's process in its repository; empty if its record has none: anyone may write one."""
+    return _stated(package, "process", "path") or ""
 
 
 def _title(package: Path) -> str:
     """Return the name of a package's process for people."""
+    return _stated(package, "metadata", "name") or _process(package) or package.name
+
+
+def _stated(package: Path, part: str, name: str) -> str | None:
+    """Return a text of a package's record."""
     record = read_record(find_process(package).parent)
-    return str(record.get("metadata", {}).get("name") or _process(package) or package.name)
+    stated = record.get(part) if isinstance(record, dict) else None
+    return text(stated.get(name)) if isinstance(stated, dict) else None
 
 
 def _announce(request: MapRequest, progress: Progress, table: _Table, *, left: int, parallel: int, engine: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,13 +15,13 @@ def synced(journal: Journal, *, interval: float = SYNC_INTERVAL) -> Iterator[Non
     """Write the files of rows to the disk every few seconds, and at the end.
 
     Raises:
-        OSError: at the end, if the disk is full or broken.
+        OSError, sqlite3.Error: at the end, if the disk is full or broken.
     """
     ended = threading.Event()
 
     def sync_repeatedly() -> None:
         while not ended.wait(interval):
-            with suppress(OSError):  # the end reports it
+            with suppress(OSError, sqlite3.Error):  # the end reports it
                 journal.sync()
 
     thread = threading.Thread(target=sync_repeatedly, name="sync", daemon=True)

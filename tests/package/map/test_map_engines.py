@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from support import Finished, commit_all, write_notebook
 from generator.containers.limits import container_limits
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.journal import Ended
-from generator.package.map.map import map_package
+from generator.package.map.map import _process, _title, map_package
 from generator.package.map.planning import MapRequest
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, Scheduler, next_attempt
@@ -59,6 +60,26 @@ def test_a_package_may_be_replaced_while_its_map_runs(
 
     assert [path.name for path in summary.written if path.is_file()][-1] == "report.html"
     assert (summary.missing, summary.process) == (1, "process.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("stated", "process", "title"),
+    [
+        ({"metadata": "x", "process": []}, "", "main"),
+        ({"metadata": [], "process": {"path": 1}}, "", "main"),
+        ({"metadata": {"name": "\ud800"}, "process": {"path": "\ud800.ipynb"}}, "?.ipynb", "?"),
+        ({"metadata": {"name": {}}, "process": {"path": "a.ipynb"}}, "a.ipynb", "a.ipynb"),
+    ],
+)
+def test_a_package_of_a_stranger_has_any_name_and_path(
+    stated: dict[str, Any], process: str, title: str, tmp_path: Path
+) -> None:
+    package = tmp_path / "main"
+    package.mkdir()
+    (package / "process.cwl").write_text("")
+    (package / "package.json").write_text(json.dumps(stated))
+
+    assert (_process(package), _title(package)) == (process, title)
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,18 @@ from typing import Any
 
 import pytest
 from deep_folders import make_deep
+from waiting import wait_until
 
 from generator.package.map import collecting
 from generator.package.map.collecting import collect_row
 from generator.package.map.folders import remove_folder
-from generator.package.map.journal import Ended, open_journal
+from generator.package.map.journal import Ended, Journal, open_journal
 from generator.package.map.map import _Table, _written_to
 from generator.package.map.records import small_values
 from generator.package.map.report import write_report
 from generator.package.map.results import write_results
 from generator.package.map.rows import PlannedRow
+from generator.package.map.syncing import synced
 from generator.shared import durable_files
 from generator.shared.errors import RunError, UsageError
 
@@ -282,6 +284,22 @@ def test_rows_that_a_power_loss_may_have_taken_are_forgotten(tmp_path: Path, mon
     monkeypatch.setattr(durable_files, "boot", lambda: "another start of the machine")
     with open_journal(tmp_path, resume=True) as journal:
         assert (journal.forget_lost(), journal.numbers()) == (1, {1})
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.EIO, "I/O error"), sqlite3.OperationalError("disk I/O error")])
+def test_a_failed_sync_is_repeated_and_the_map_goes_on(
+    failure: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+
+    def sync(_journal: Journal) -> None:
+        tried.append(True)
+        if len(tried) == 1:
+            raise failure
+
+    monkeypatch.setattr(Journal, "sync", sync)
+    with open_journal(tmp_path, resume=False) as journal, synced(journal, interval=0.01):
+        wait_until(lambda: len(tried) > 1, seconds=30)
 
 
 def test_results_are_not_mixed_with_those_of_an_earlier_map(tmp_path: Path) -> None:
