@@ -173,7 +173,7 @@ def _retention(options: argparse.Namespace) -> Policy:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
-    from generator.request.secret_files import with_secret_files
+    from generator.request.secret_files import secret_paths, with_secret_files
     from generator.resources import checkout_folder, is_installed
     from generator.service.jobs.spec import Limits
     from generator.service.project.durations import seconds
@@ -218,6 +218,7 @@ def run(options: argparse.Namespace) -> int:
             job_writes=tuple(options.job_writes),
             job_variables=tuple(options.job_variable),
             require_confinement=options.require_confinement,
+            secrets=secret_paths(os.environ),
             retention=_retention(options),
         ),
         environment,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,26 @@ def missing_files(value: Any) -> list[str]:
     """List the local paths of a resolved value that do not exist."""
     paths = (local_path(one) for one in file_objects(value))
     return [str(path) for path in paths if path and not _exists(path)]
+
+
+def unreadable_files(value: Any) -> list[str]:
+    """List the local paths of a resolved value that exist and that this process may not read.
+
+    A container engine mounts them nevertheless: it runs as root, and outside of the limits of a service's job.
+    """
+    paths = (local_path(one) for one in file_objects(value))
+    return [str(path) for path in paths if path and _exists(path) and not _is_readable(path)]
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether a file or folder can be opened: of Landlock, access(2) knows nothing."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def refuse_local_files(value: Any, folder: Path) -> None:

@@ -15,6 +15,7 @@ from generator.package.file_objects import (
     is_file_object,
     is_inside,
     missing_files,
+    unreadable_files,
 )
 from generator.package.hints import read_hints
 from generator.package.job_file import check_value, read_job, read_yaml
@@ -92,6 +93,7 @@ def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> 
             try:
                 fitted[name] = _fit_value(name, check_value(value, file.resolve().parent), hint)
                 wrong += [f"{name}: {path} does not exist" for path in missing_files(fitted[name])]
+                wrong += [f"{name}: {path} may not be read by this user" for path in unreadable_files(fitted[name])]
             except MisfitError as error:
                 wrong.append(_explain(name, hint, error))
     if wrong:

@@ -40,6 +40,12 @@ def with_secret_files(environment: Mapping[str, str]) -> dict[str, str]:
     return read
 
 
+def secret_paths(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files that hold secrets of a service, and the folder of its credentials (systemd.exec(5))."""
+    named = (environment.get(f"{name}_FILE", "") for name in secrets)
+    return tuple(Path(path).absolute() for path in (*named, environment.get("CREDENTIALS_DIRECTORY", "")) if path)
+
+
 def _read(variable: str, file: Path) -> str:
     try:
         with file.open(encoding="utf-8") as opened:

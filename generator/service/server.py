@@ -20,7 +20,13 @@ from generator.service.context import Context, commit_of
 from generator.service.hooks.dispatcher import Dispatcher
 from generator.service.hooks.payloads import Payloads
 from generator.service.jobs.engine_setup import set_up_engine
-from generator.service.jobs.environment import JobContext, host_variable, operator_variables, secrets_without_host
+from generator.service.jobs.environment import (
+    JobContext,
+    host_variable,
+    operator_variables,
+    secrets_without_host,
+    signing_key_file,
+)
 from generator.service.jobs.inherited_variables import inherited_variables
 from generator.service.jobs.isolation import choose_isolation
 from generator.service.jobs.scheduler import Scheduler
@@ -61,7 +67,8 @@ class Options:
     """The options of the service; ``timeout`` in seconds, ``rate_limit`` in requests per minute and token.
 
     ``job_user``, ``job_writes`` and ``require_confinement`` are for `generator.service.jobs.isolation`;
-    ``job_variables`` names variables that jobs get in addition to `generator.service.jobs.inherited_variables`.
+    ``job_variables`` names variables that jobs get in addition to `generator.service.jobs.inherited_variables`,
+    ``secrets`` the files and folders that they may not read.
     """
 
     host: str
@@ -82,6 +89,7 @@ class Options:
     job_variables: tuple[str, ...]
     retention: Policy
     require_confinement: bool
+    secrets: tuple[Path, ...]
 
 
 def serve(options: Options, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
@@ -109,6 +117,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
         writable=tuple(folder.resolve() for folder in options.job_writes),
         required=options.require_confinement,
         home_hidden=not options.local_repositories,
+        secrets=(*options.secrets, *signing_key_file(environment)),
     )
     with _listen(options.host, options.port) as listener:
         inside = f"http://{_reachable_host(options.host)}:{options.port}"

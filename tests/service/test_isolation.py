@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import pytest
 from ci_service import Service
 from waiting import processes_naming, wait_until
 
+from generator.request.secret_files import secret_paths
 from generator.service.jobs import confinement, isolation
+from generator.service.jobs.environment import signing_key_file, without_signing_key
 from generator.service.jobs.inherited_variables import inherited_variables
 from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
@@ -230,6 +233,76 @@ def test_a_job_runs_as_the_account_that_was_named(open_folder: Path) -> None:
     assert "mark" not in done.stdout
     assert "NoNewPrivs:\t1" in done.stdout
     assert int(done.stdout.split()[4], 16) == 0b11011
+
+
+def _readable(files: dict[str, list[str]], *paths: Path) -> list[bool]:
+    """Whether a confined program can read each path, a file or a folder."""
+    script = "\n".join(f"({'ls' if path.is_dir() else 'cat'} {path}) > /dev/null 2>&1; echo $?" for path in paths)
+    spec = {"command": ["sh", "-c", script], "environment": {"PATH": "/usr/bin:/bin"}, "user": None, "files": files}
+    command = [sys.executable, "-I", "-S", confinement.__file__, "2"]
+    done = subprocess.run(command, input=json.dumps(spec), capture_output=True, text=True, check=True)
+    return [line == "0" for line in done.stdout.splitlines()]
+
+
+@confined
+def test_files_and_folders_with_secrets_of_the_service_are_not_readable(tmp_path: Path) -> None:
+    """The API's tokens are in files of systemd or an engine; ``publish`` alone reads the key that signs."""
+    credentials, mounted = tmp_path / "credentials", tmp_path / "mounted"
+    for folder in (credentials, mounted / "..today"):
+        folder.mkdir(parents=True)
+        (folder / "key").write_text("mark")
+    (mounted / "key").symlink_to("..today/key")  # as Kubernetes does
+    (tmp_path / "other").write_text("x")
+    variables = {"PACKMILL_CI_ACCESS_TOKEN_FILE": f"{mounted}/key", "CREDENTIALS_DIRECTORY": str(credentials)}
+    chosen = isolation.Isolation(confined=True, secrets=secret_paths(variables))
+    data = DataFolder(tmp_path / "data")
+    paths = (credentials / "key", mounted / "key", mounted / "..today" / "key", credentials, tmp_path / "other")
+
+    assert _readable(chosen.rules(data, writable=(), read=()), *paths) == [False] * 4 + [True]
+    own = {"PACKMILL_SIGN_KEY": f"{credentials}/key"}
+    for job, is_readable in {"publish": True, "run": False}.items():
+        key = signing_key_file(without_signing_key(own, job))
+        assert _readable(chosen.rules(data, writable=(), read=key), *paths)[0] is is_readable
+
+
+@confined
+def test_data_of_the_service_in_the_folder_of_its_project_are_not_readable(tmp_path: Path) -> None:
+    """It is there unless ``--data`` names another place, and jobs read the project."""
+    (tmp_path / "clone/packmill-data").mkdir(parents=True)
+    (tmp_path / "clone/README.md").write_text("x")
+    (tmp_path / "clone/packmill-data/session.key").write_text("mark")
+    data = DataFolder(tmp_path / "clone/packmill-data")
+    files = isolation.Isolation(confined=True).rules(data, writable=(), read=(tmp_path / "clone",))
+
+    found = _readable(files, data.path / "session.key", data.path, tmp_path / "clone/README.md")
+    assert found == [False, False, True]
+
+
+@confined
+def test_a_file_that_a_job_may_not_read_is_no_value_of_a_run(tmp_path: Path) -> None:
+    """The engine, which is outside of the limits, would give it to the notebook."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/token").write_text("mark")
+    script = (
+        "import sys; from pathlib import Path; from generator.package.inputs import check_job;"
+        "from generator.notebook.parameters import CwlType, Hint;"
+        "job = {path: {'class': 'File', 'path': path} for path in sys.argv[1:]};"
+        "check_job(job, {path: Hint(type=CwlType.ANY) for path in job}, Path('job'))"
+    )
+    given = [tmp_path / "secrets/token", tmp_path / "secrets", tmp_path, Path("/etc/passwd")]
+    files = isolation.Isolation(confined=True, secrets=(tmp_path / "secrets",)).rules(
+        DataFolder(tmp_path / "data"), writable=(), read=(Path(confinement.__file__).parents[3],)
+    )
+    spec = {
+        "command": [sys.executable, "-c", script, *map(str, given)],
+        "environment": {"PYTHONPATH": str(Path(confinement.__file__).parents[3])},
+        "user": None,
+        "files": files,
+    }
+    command = [sys.executable, "-I", "-S", confinement.__file__, "2"]
+    done = subprocess.run(command, input=json.dumps(spec), capture_output=True, text=True, check=False)
+
+    assert re.findall(r"(\S+) may not be read by this user", done.stderr) == list(map(str, given[:3]))
 
 
 def test_links_make_no_hidden_folder_visible(tmp_path: Path) -> None:

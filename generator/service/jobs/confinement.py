@@ -109,8 +109,10 @@ def ruleset(files: dict[str, list[str]]) -> Ruleset:
     devices = Path("/dev")
     for path in visible(Path("/"), [*map(Path, files["hidden"]), devices]):
         rules.allow(path, _READ)
-    for path in map(Path, files["readable"]):
-        rules.allow(path, _READ)
+    for top in map(Path, files["readable"]):
+        inside = [path for path in map(Path, files["hidden"]) if path != top]
+        for path in visible(top, inside):  # the service's data can be in the folder of its project
+            rules.allow(path, _READ)
     for name in _DEVICES:
         rules.allow(devices / name, _READ_FILE | _WRITE_FILE | _READ_DIR)
     for path in map(Path, files["writable"]):

@@ -88,6 +88,12 @@ def without_signing_key(own: Mapping[str, str], job: str) -> dict[str, str]:
     return {name: value for name, value in own.items() if job == _PUBLISHING or name not in _FOR_PUBLISHING}
 
 
+def signing_key_file(own: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the file that ``PACKMILL_SIGN_KEY`` names; nothing if the variable is missing or holds the key itself."""
+    key = own.get("PACKMILL_SIGN_KEY", "")
+    return (Path(key),) if key.startswith("/") and "\n" not in key else ()
+
+
 def operator_variables(job_context: JobContext) -> dict[str, str]:
     """Return the variables of every job, from the operator's environment and the service's options."""
     own = {name: value for name, value in job_context.own.items() if name not in _NOT_FOR_JOBS}

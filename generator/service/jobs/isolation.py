@@ -37,13 +37,15 @@ sys.exit(3)
 class Isolation:
     """How jobs run: ``confined`` by Landlock, as ``user`` (the service's own if None), with more ``writable`` folders.
 
-    ``home_hidden`` also hides the home folder, except the settings of git, ssh, Docker and pip.
+    ``home_hidden`` also hides the home folder, except the settings of git, ssh, Docker and pip. ``secrets`` are files
+    and folders of the operator that no job may read.
     """
 
     confined: bool = False
     user: str | None = None
     writable: tuple[Path, ...] = ()
     home_hidden: bool = False
+    secrets: tuple[Path, ...] = ()
 
     @property
     def home(self) -> Path | None:
@@ -64,7 +66,8 @@ class Isolation:
         if not self.confined:
             return None
         home = self.home.resolve() if self.home_hidden and self.home else None
-        hidden = [data.path, *_ENGINE_STATE, *([home] if home and len(home.parts) > 1 else [])]
+        secrets = {place for path in self.secrets for place in (path, path.resolve())}  # each job: links change
+        hidden = [data.path, *_ENGINE_STATE, *sorted(secrets), *([home] if home and len(home.parts) > 1 else [])]
         settings = home_links(self.home) if self.home else {}
         readable = (Path(sys.prefix), Path(sys.base_prefix), *settings.values(), *read)
         return {
@@ -75,7 +78,13 @@ class Isolation:
 
 
 def choose_isolation(
-    data: DataFolder, *, user: str | None, writable: tuple[Path, ...], required: bool, home_hidden: bool
+    data: DataFolder,
+    *,
+    user: str | None,
+    writable: tuple[Path, ...],
+    required: bool,
+    home_hidden: bool,
+    secrets: tuple[Path, ...] = (),
 ) -> tuple[Isolation, list[str]]:
     """Return the isolation that this host supports, tested with a real process, and messages for the operator.
 
@@ -88,7 +97,9 @@ def choose_isolation(
         if data.path.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(data.path):
             raise UsageError(f"--job-writes {folder}: the service's own data would be writable; name another folder")
     abi = landlock_abi()
-    chosen = Isolation(confined=abi >= OLDEST_ABI, user=user, writable=writable, home_hidden=home_hidden)
+    chosen = Isolation(
+        confined=abi >= OLDEST_ABI, user=user, writable=writable, home_hidden=home_hidden, secrets=secrets
+    )
     _make_folders(data, user)
     missing = _missing_feature(abi)
     problem = _find_problem(chosen, data) if chosen.confined or user else ""

@@ -72,6 +72,7 @@ def job_spec(
     shared = _shared_folders(values, ready, job_context, data)
     values.setdefault("PYTHON", str(Path(sys.base_prefix) / "bin" / "python3"))  # one that a confined job can read
     values |= ready | _folder_variables(number, data, isolation)
+    key = environment.signing_key_file(environment.without_signing_key(job_context.own, job["name"]))
     archives = (data.job(one["id"]).artifacts for one in earlier)
     return {
         "script": described.script,
@@ -82,7 +83,7 @@ def job_spec(
         "temporary": str(data.temporary(number)),
         "home": {name: str(path) for name, path in home_links(isolation.home).items()} if isolation.home else {},
         "user": isolation.user,
-        "files": isolation.files(data, number, shared=shared, read=(job_context.project.folder,)),
+        "files": isolation.files(data, number, shared=shared, read=(job_context.project.folder, *key)),
         "label": data.label(number),
         "artifacts": [str(archive) for archive in archives if archive.is_file()],
         "files_of_run": [(str(file), path) for file, path in data.run_files.listed(pipeline["id"])],
