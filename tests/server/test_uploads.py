@@ -9,6 +9,7 @@ import io
 import json
 import socket
 import stat
+import struct
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -32,7 +33,7 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.submission import _write_files
 from generator.runner.server.values import room
-from generator.runner.server.values.archives import unpack_in_place
+from generator.runner.server.values.archives import unpack, unpack_in_place
 from generator.runner.server.values.caller_files import NewFile, Upload, read_values
 from generator.runner.server.values.file_rules import FileRules
 from generator.runner.server.values.multipart import Part, read_parts
@@ -345,6 +346,46 @@ def test_an_archive_that_unpacks_to_more_than_the_limit_is_refused(tmp_path: Pat
     with pytest.raises(MisfitError, match="larger than this server takes"):
         unpack_in_place(bomb, Room(1_000_000))
     assert list(tmp_path.iterdir()) == []
+
+
+def directory_of(number: int, comment: bytes, *, zip64: bool) -> bytes:
+    """Return an archive that is a list of files alone: entries of one name, without content."""
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", *[0] * 11, 1, 0, len(comment), *[0] * 4) + b"a" + comment
+    listed = entry * number
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, number & 0xFFFF, number & 0xFFFF, len(listed), 0, 0)
+    if not zip64:
+        return listed + end
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, number, number, len(listed), 0)
+    return listed + record + struct.pack("<4sLQL", b"PK\6\7", 0, len(listed), 1) + end[:12] + b"\xff" * 8 + b"\0\0"
+
+
+@pytest.mark.parametrize("zip64", [False, True], ids=["zip", "zip64"])
+@pytest.mark.parametrize("is_file", [True, False], ids=["upload", "JSON"])
+@pytest.mark.parametrize(
+    ("number", "comment", "what"),
+    [(40_001, b"", "more than 10000 files"), (300, b"c" * 60_000, "more than 16777216 bytes")],
+    ids=["entries", "bytes"],
+)
+def test_the_list_of_an_archive_s_files_is_not_read_beyond_its_limits(
+    number: int, comment: bytes, what: str, is_file: bool, zip64: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gibibyte of entries would be ten in memory."""
+    monkeypatch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("an entry was read"))
+    packed = directory_of(number, comment, zip64=zip64)
+    (tmp_path / "packed.zip").write_bytes(packed)
+
+    with pytest.raises(MisfitError, match=what):
+        unpack(tmp_path / "packed.zip" if is_file else io.BytesIO(packed), tmp_path / "folder", Room(1_000_000))
+
+
+def test_an_archive_of_files_that_are_archives_is_unpacked(tmp_path: Path) -> None:
+    """Their contents have the marks of entries, which count in the list of the archive's own files alone."""
+    content = b"PK\1\2" * 50_000
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as packed:
+        packed.writestr("a", content)
+    unpack(tmp_path / "packed.zip", tmp_path / "folder", Room(1_000_000))
+
+    assert (tmp_path / "folder" / "a").read_bytes() == content
 
 
 def interface_of(cell: str) -> Interface:

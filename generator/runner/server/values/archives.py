@@ -7,8 +7,10 @@ import posixpath
 import secrets
 import stat
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from generator.notebook.literals import MisfitError, shorten
 from generator.runner.server.values.names import plain_path
@@ -17,6 +19,12 @@ from generator.shared.damaged_archives import archive_errors, is_damage
 from generator.shared.removal import remove_tree
 
 _PIECE = 1024**2
+_LARGEST_DIRECTORY = 16 << 20
+"""Bytes of the list of an archive's files: of each one, zipfile makes an object of some ten times its length."""
+_MOST_LISTED = 4 * MOST_ENTRIES
+"""Files in it, of which most may be those of macOS."""
+_ENTRY = b"PK\1\2"
+"""What each of them begins with (APPNOTE, section 4.3.12)."""
 
 
 def unpack(archive: Path | BinaryIO, folder: Path, room: Room) -> None:
@@ -29,7 +37,7 @@ def unpack(archive: Path | BinaryIO, folder: Path, room: Room) -> None:
     if os.path.lexists(folder):  # of another file of the request
         raise MisfitError(f"is the second file or folder named {folder.name!r} in this request")
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with _open(archive) as opened:
             entries = [entry for entry in opened.infolist() if not _is_of_finder(entry.filename)]
             _check_number(entries)
             room.make_folder(folder)
@@ -43,6 +51,35 @@ def unpack(archive: Path | BinaryIO, folder: Path, room: Room) -> None:
         if not is_damage(error):
             raise
         raise MisfitError(f"is not a ZIP archive that can be read: {str(error)[:100]}") from None
+
+
+@contextmanager
+def _open(archive: Path | BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """Open an archive if the list of its files is within limits; zipfile reads all of it, of any length."""
+    with archive.open("rb") if isinstance(archive, Path) else nullcontext(archive) as stream:
+        bounded = _BoundedDirectory(stream)
+        with zipfile.ZipFile(cast("BinaryIO", bounded)) as opened:
+            bounded.is_read = True
+            yield opened
+
+
+class _BoundedDirectory:
+    """A file of which zipfile first reads the list of files, in one piece, wherever its records place it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.is_read = False
+        self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
+        self._read = stream.read
+
+    def read(self, size: int = -1) -> bytes:
+        if self.is_read:
+            return self._read(size)
+        if size > _LARGEST_DIRECTORY:
+            raise MisfitError(f"is an archive whose list of files has more than {_LARGEST_DIRECTORY} bytes")
+        data = self._read(size)
+        if data.count(_ENTRY) > _MOST_LISTED:
+            raise MisfitError(f"is an archive with more than {MOST_ENTRIES} files")
+        return data
 
 
 def _check_number(entries: list[zipfile.ZipInfo]) -> None:
