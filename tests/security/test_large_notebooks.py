@@ -133,6 +133,7 @@ def test_a_deep_value_is_computed_or_a_mistake(language: str, cell: str, tmp_pat
 
 
 _TARGETS = "".join(f"a{number}=" for number in range(10_000))
+_NAMES = [f"b{number}" for number in range(8_000)]
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,9 @@ _TARGETS = "".join(f"a{number}=" for number in range(10_000))
         pytest.param("python", _lines("x{0} = f()"), id="python-computed-values"),
         pytest.param("python", _filled(_TARGETS + "[", "1,", "]"), id="python-targets-of-one-value"),
         pytest.param("python", _filled(_TARGETS + "[", "\n", "]"), id="python-targets-of-many-lines"),
+        pytest.param(
+            "python", f"{'=1;'.join(_NAMES)}=1\n{_TARGETS}f({','.join(_NAMES)})", id="python-targets-of-computed-values"
+        ),
         pytest.param("python", _filled("x = 1  # type: int[", "."), id="python-range"),
         pytest.param("python", _filled("x = 1  # type: int[1..", " ", "1]"), id="python-step"),
         pytest.param("python", _filled("x = 1  # type: Annotated[int, '", "\\'"), id="python-open-quotes"),
@@ -158,6 +162,26 @@ def test_no_form_of_a_cell_takes_time_with_the_square_of_its_size(language: str,
     assert read is not None
     read(cell)
     assert time.process_time() - begin < _SECONDS / 3
+
+
+@pytest.mark.parametrize("names", [_NAMES[:200], ["b" * 2_000]], ids=["many", "long"])
+def test_remarks_do_not_grow_with_the_square_of_a_cell(names: list[str]) -> None:
+    targets = "".join(f"a{number}=" for number in range(200))
+    read = reader_of("python")
+
+    assert read is not None
+    remarks = read(f"{'=1;'.join(names)}=1\n{targets}f({','.join(names)})").remarks
+    assert len(remarks) == 200
+    assert max(len(remark.message) for remark in remarks) < 250
+
+
+def test_a_remark_names_the_first_parameters_of_a_computed_value() -> None:
+    read = reader_of("python")
+
+    assert read is not None
+    assert [one.message for one in read("a=b=c=d=e=f=g=1\nx = f(g, f, e, d, c, b, a)").remarks] == [
+        "x is computed from a, b, c, d, e and 2 more in the cell: setting a does not change x"
+    ]
 
 
 @pytest.mark.parametrize(("tags", "form"), [((), "x{0}=1 #@param"), (("pipeline-parameters",), "x{0}=1")])

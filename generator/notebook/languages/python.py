@@ -13,6 +13,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
 from generator.notebook.languages.python_magics import magic_remarks
@@ -26,6 +27,8 @@ from generator.shared.errors import Mistake
 _TOOL_COMMENT = re.compile(
     r"#\s*(noqa|type\s*:\s*ignore|pylint|pragma|fmt|mypy|ruff|isort|pyright|nosec)\b", re.IGNORECASE
 )
+_SHOWN, _LONGEST_NAME = 5, 60
+"""Names in a remark, and characters of each: a value may have thousands of targets, with a remark each."""
 _PYTHON_CELL_MAGICS = {"time", "timeit", "capture", "prun"}
 
 
@@ -60,8 +63,8 @@ class _Cell:
         self.parameters: dict[str, Parameter] = {}
         self.remarks: list[Remark] = []
         self.mistakes: list[Mistake] = []
-        self.values: dict[int, tuple[Literal | Missing, frozenset[str]]] = {}
-        """By the ids of expressions, as one may have many targets: their values, and names in computed ones."""
+        self.values: dict[int, tuple[Literal | Missing, dict[str, None]]] = {}
+        """By the ids of expressions, as one may have many targets: their values, and parameters in computed ones."""
         self.found_comments: dict[int, tuple[Hint | None, str]] = {}
         """The same for the comments of statements."""
 
@@ -211,16 +214,16 @@ class _Cell:
     def value_of(self, value: ast.expr, name: str, statement: ast.stmt) -> Literal | Missing:
         if id(value) not in self.values:
             literal = literal_of(value)
-            names = ast.walk(value) if literal is Missing.COMPUTED else ()
-            self.values[id(value)] = literal, frozenset(one.id for one in names if isinstance(one, ast.Name))
-        literal, named = self.values[id(value)]
-        if literal is Missing.COMPUTED:
-            used = sorted((named - {name}) & self.parameters.keys())
-            if used:
-                message = (
-                    f"{name} is computed from {', '.join(used)} in the cell: setting {used[0]} does not change {name}"
-                )
-                self.remarks.append(Remark(line=statement.lineno, message=message))
+            named = ast.walk(value) if literal is Missing.COMPUTED else ()
+            used = {one.id for one in named if isinstance(one, ast.Name)} & self.parameters.keys()
+            self.values[id(value)] = literal, dict.fromkeys(sorted(used))
+        literal, sources = self.values[id(value)]
+        shown = [_shorten(one) for one in islice(sources, _SHOWN + 1) if one != name][:_SHOWN]
+        if shown:
+            more = len(sources) - (name in sources) - len(shown)
+            listed = ", ".join(shown) + (f" and {more} more" if more else "")
+            message = f"{name} is computed from {listed} in the cell: setting {shown[0]} does not change {name}"
+            self.remarks.append(Remark(line=statement.lineno, message=message))
         return literal
 
     def block(self, statement: ast.stmt) -> None:
@@ -256,6 +259,10 @@ class _Cell:
 
     def text(self, statement: ast.stmt) -> str:
         return self.lines[statement.lineno - 1]
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 _COMPUTED_VALUE = ast.Call(func=ast.Name(id="unpacked", ctx=ast.Load()), args=[], keywords=[])
