@@ -17,6 +17,8 @@ from generator.shared.errors import EnvironmentSpecError
 from generator.shared.safe_text import printable, redacted
 
 _FILES_LIMIT = 100
+_MOST_TEXT = 16 * 1024**2
+"""Characters of all files together."""
 _LONGEST = 64 * 1024
 """Characters of a line."""
 # A run of spaces is matched only from its start; matching from every space would take quadratic time.
@@ -130,6 +132,7 @@ class _Reading:
 
     read: ReadText
     texts: dict[str, str] = field(default_factory=dict)
+    length: int = 0
     is_local: bool = False
     needs_git: bool = False
     prereleases: bool = False
@@ -144,6 +147,9 @@ class _Reading:
             raise EnvironmentSpecError(f"{by or file}: not in the repository, or not a text file")
         if len(self.texts) == _FILES_LIMIT:
             raise EnvironmentSpecError(f"{by}: more than {_FILES_LIMIT} requirements files name each other")
+        self.length += len(text)
+        if self.length > _MOST_TEXT:
+            raise EnvironmentSpecError(f"{by or file}: requirements files of more than {_MOST_TEXT >> 20} MiB together")
         self.texts[file] = ""  # keeps the order, and ends a cycle
         lines: list[str] = []
         for first, count, line in logical_lines(text.removeprefix("\ufeff")):

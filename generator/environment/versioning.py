@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from packaging.utils import canonicalize_name
 
@@ -17,8 +17,8 @@ _NAME = re.compile(r"^[ \t]*name[ \t]*=[ \t]*[\"']?([A-Za-z0-9][\w.-]*)[\"']?(?:
 _NAME_IN_CALL = re.compile(r"\bname\s*=\s*[\"']([A-Za-z0-9][\w.-]*)[\"']")
 
 
-def version_variables(projects: Mapping[str, str], version: str) -> dict[str, str]:
-    """Return the variables that give the packages of these packaging files, by path, a version.
+def version_variables(texts: Iterable[str], version: str) -> dict[str, str]:
+    """Return the variables that give the packages of these packaging files a version.
 
     setuptools-scm has one for each package, so that other packages that are built keep theirs; hatch-vcs has one
     for all.
@@ -26,7 +26,7 @@ def version_variables(projects: Mapping[str, str], version: str) -> dict[str, st
     if not version:
         return {}
     variables: dict[str, str] = {}
-    for text in projects.values():
+    for text in texts:
         variables |= {name: version for pattern, name in _BY_VARIABLE if re.search(pattern, text)}
         names = [*_NAME.findall(text), *_NAME_IN_CALL.findall(text)][:1]
         if re.search(r"setuptools[_-]scm|use_scm_version|flit[_-]scm", text) and names:

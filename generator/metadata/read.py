@@ -20,6 +20,8 @@ from generator.shared.errors import EnvironmentSpecError, ParametersError
 from generator.shared.safe_text import printable, redacted
 
 _CONFIGS = ("algorithm_config.yml", "algorithm_config.yaml")
+_MOST_LICENSES = 20
+"""License files that are read of a repository."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,10 +133,10 @@ def _read_licenses(folder: Path, names: list[str]) -> Stated:
         return Stated()
     from generator.metadata.sources import license_file
 
-    found = {name: read_text(folder, name) for name in names if license_file.NAME.fullmatch(name)}
-    texts = {name: text for name, text in found.items() if text is not None}
-    if not texts:
-        return Stated()
+    named = [name for name in names if license_file.NAME.fullmatch(name)]
+    if len(named) > _MOST_LICENSES:
+        return Stated(remarks=(Remark(line=0, message=f"{len(named)} license files, so that the license is unknown"),))
+    texts = ((name, text) for name in named if (text := read_text(folder, name)) is not None)
     metadata, problem = license_file.read(texts)
     return Stated(metadata=metadata, remarks=(Remark(line=0, message=problem),) if problem else ())
 

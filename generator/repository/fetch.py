@@ -30,7 +30,7 @@ from generator.repository.parts import find_part
 from generator.repository.scripts import repair_scripts
 from generator.repository.source import Source
 from generator.repository.submodules import fetch_submodules, list_folders, warn_of_empty_folders
-from generator.repository.versions import describe_version, versioned_projects
+from generator.repository.versions import describe_version, packaging_texts
 from generator.shared.errors import RepositoryError
 from generator.shared.suggestions import did_you_mean, list_some
 
@@ -107,7 +107,7 @@ def fetch(
             name, revision = resolve_checkout(connection.refs, part.repository, checkout)
             commit = check_out(repo, fetch_commit(repo, commit or revision))
             head, place = repo.commit(commit), part.folder(folder, commit)
-            version, warning = describe_version(repo, connection.refs) if versioned_projects(place) else ("", "")
+            version, warning = describe_version(repo, connection.refs) if any(packaging_texts(place)) else ("", "")
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
         if with_submodules:

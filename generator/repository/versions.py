@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import git
@@ -17,24 +17,36 @@ from generator.repository.checkout import read_text
 
 _FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _DEEPEST = 3
+_MOST_TEXT = 64 * 1024**2
+"""Characters of packaging files that are searched."""
 _TOOLS = re.compile(
     r"setuptools[_-]scm|use_scm_version|hatch[_-]vcs|flit[_-]scm|\bpbr\b"
     r"|(poetry|uv)-dynamic-versioning|source\s*=\s*[\"']scm[\"']"
 )
 
 
-def versioned_projects(folder: Path) -> dict[str, str]:
-    """Return the packaging files of a checkout, by path, that name a tool which reads the version from git."""
-    found = {}
+def packaging_texts(folder: Path) -> Iterator[str]:
+    """Yield the packaging files of a checkout that name a tool which reads the version from git.
+
+    They are not collected, and end at a limit: a repository can have any number of large ones.
+    """
+    left = _MOST_TEXT
+    for path in _packaging_files(folder):
+        text = read_text(folder, path) or ""
+        left -= len(text)
+        if left < 0:
+            return
+        if _TOOLS.search(text):
+            yield text
+
+
+def _packaging_files(folder: Path) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
-        depth = len(Path(root).relative_to(folder).parts)
-        folders[:] = sorted(name for name in folders if not name.startswith(".")) if depth < _DEEPEST else []
-        for name in sorted(set(_FILES).intersection(files)):
-            path = Path(root, name).relative_to(folder).as_posix()
-            text = read_text(folder, path) or ""
-            if _TOOLS.search(text):
-                found[path] = text
-    return found
+        place = Path(root).relative_to(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if len(place.parts) == _DEEPEST:
+            folders.clear()
+        yield from (Path(place, name).as_posix() for name in sorted(set(_FILES).intersection(files)))
 
 
 def describe_version(repo: git.Repo, refs: Mapping[str, str]) -> tuple[str, str]:

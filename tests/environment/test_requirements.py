@@ -11,6 +11,7 @@ import pytest
 import uv
 from packaging.requirements import Requirement
 
+from generator.environment import requirements
 from generator.environment.pipfile_lock import read_pipfile_lock
 from generator.environment.requirements import is_local_requirement, logical_lines, read_pylock, read_requirements
 from generator.shared.errors import EnvironmentSpecError
@@ -66,6 +67,16 @@ def test_no_password_of_a_requirement_is_told() -> None:
 def test_a_chain_of_files_has_an_end() -> None:
     with pytest.raises(EnvironmentSpecError, match="more than 100 requirements files"):
         read_requirements("0.txt", lambda name: f"-r {int(name.removesuffix('.txt')) + 1}.txt")
+
+
+def test_files_that_name_each_other_have_a_size_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a limit of its own, and all of them are in memory."""
+    monkeypatch.setattr(requirements, "_MOST_TEXT", 300)
+    texts = {"r.txt": "-r a.txt\n-r b.txt\n", "a.txt": "six\n" * 40, "b.txt": "six\n" * 20}
+
+    assert read_requirements("r.txt", texts.get).referenced_files == ("a.txt", "b.txt")
+    with pytest.raises(EnvironmentSpecError, match="requirements files of more than"):
+        read_requirements("r.txt", {**texts, "b.txt": "six\n" * 40}.get)
 
 
 @pytest.mark.parametrize("line", ["../pkg", "-e ..", "-e ../lib[plot]", "lib/../../pkg"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,23 @@ def test_a_build_is_given_what_it_needs_and_no_more(files: dict[str, str], given
 
     paths = {name for name, entry in entries.items() if entry.isfile() and not name.startswith("tools/")}
     assert paths - {"Dockerfile", "stubs.tar", "inputs/plan.json"} == given
+
+
+def test_large_files_next_to_a_package_are_not_in_memory(repository: Path) -> None:
+    """Every file at the top was read and kept until the last one, data too."""
+    write(repository, {"pyproject.toml": _PACKAGE})
+    for number in range(4):
+        with (repository / f"{number}.csv").open("wb") as file:
+            file.truncate(8 << 20)  # of zeros, which take no room
+    tracemalloc.start()
+    try:
+        made = plan(repository)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert "3.csv" in made.files
+    assert peak < 8 << 20
 
 
 def test_a_link_to_a_folder_of_the_checkout_is_in_the_context(repository: Path) -> None:

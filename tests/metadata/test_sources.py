@@ -181,6 +181,14 @@ def test_two_licenses_are_not_combined(inspect: Callable[..., dict[str, Any]]) -
     assert "LICENSE-ISC, LICENSE-MIT: several licenses (ISC, MIT)" in described["warnings"][0]["message"]
 
 
+def test_no_more_than_twenty_license_files_are_read(inspect: Callable[..., dict[str, Any]]) -> None:
+    few = inspect(**{f"LICENSE-{number}": _MIT for number in range(20)})
+    described = inspect(**{f"LICENSE-{number}": _MIT for number in range(21)})
+
+    assert (few["metadata"]["license"], "license" in described["metadata"]) == ("MIT", False)
+    assert "21 license files, so that the license is unknown" in described["warnings"][0]["message"]
+
+
 def test_a_license_file_is_not_read_if_the_license_is_stated(inspect: Callable[..., dict[str, Any]]) -> None:
     described = inspect(LICENSE="You may look at this.", CITATION_dot_cff="title: x\nlicense: MIT\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from packaging.version import Version
 from support import commit_all, git
 
 from generator.environment.versioning import version_variables
+from generator.repository import versions
 from generator.repository.address import parse_repository
 from generator.repository.fetch import fetch
-from generator.repository.versions import next_version, versioned_projects
+from generator.repository.versions import next_version, packaging_texts
 
 _CFG = "[metadata]\nname = a\n[options]\nsetup_requires = setuptools_scm\n"
 _SCM = '[build-system]\nrequires = ["setuptools-scm"]\n[project]\nname = "My.Package"\n'
@@ -93,4 +95,23 @@ def test_every_tool_gets_its_variable(file: str, text: str, variable: str, tmp_p
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(text)
 
-    assert version_variables(versioned_projects(tmp_path), "1.2") == {variable: "1.2"}
+    assert version_variables(packaging_texts(tmp_path), "1.2") == {variable: "1.2"}
+
+
+def test_packaging_files_are_read_one_after_the_other_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them were kept, in each fetch of a repository."""
+    for number in range(20):
+        (tmp_path / f"{number:02}").mkdir()
+        (tmp_path / f"{number:02}" / "setup.cfg").write_text(f"{_CFG}{' ' * 500_000}\n")
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in packaging_texts(tmp_path))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr(versions, "_MOST_TEXT", 5_000_000)
+
+    assert (count, sum(1 for _ in packaging_texts(tmp_path))) == (20, 9)
+    assert peak < 5_000_000

@@ -65,7 +65,7 @@ def _image_name(text: str) -> str:
 
 
 def _versions(text: str) -> dict[str, str]:
-    return version_variables({"setup.py": text}, "1")
+    return version_variables([text], "1")
 
 
 @pytest.mark.parametrize(

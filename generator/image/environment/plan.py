@@ -14,12 +14,20 @@ from pathlib import Path
 from generator.environment.apt import read_apt
 from generator.environment.environment import Environment
 from generator.environment.pipfile_lock import read_pipfile_lock
-from generator.environment.project import NOTEBOOKS, Project, configures_uv, names_git, packaged_notebooks, read_project
+from generator.environment.project import (
+    NOTEBOOKS,
+    PACKAGING_FILES,
+    Project,
+    configures_uv,
+    names_git,
+    packaged_notebooks,
+    read_project,
+)
 from generator.environment.requirements import Requirements, read_pylock, read_requirements
 from generator.environment.secret_addresses import refuse_secrets
 from generator.environment.versioning import version_variables
 from generator.repository.checkout import inside, read_text
-from generator.repository.versions import versioned_projects
+from generator.repository.versions import packaging_texts
 
 Content = Path | bytes
 """The content of a file in a build context: that of another file, or bytes."""
@@ -133,7 +141,7 @@ def make_plan(
         compilers=git_packages if needs_git else (),
         post_build=names.get("postBuild", ""),
         start=names.get("start", ""),
-        variables=version_variables(versioned_projects(folder), version) if everything else {},
+        variables=version_variables(packaging_texts(folder), version) if everything else {},
         files={**in_context, **{path: text.encode() for path, text in (*texts.items(), *requirements.files)}},
         repository=everything if "postBuild" in names else {},
         remarks=requirements.remarks,
@@ -189,7 +197,7 @@ def _parse_lock(text: str) -> Requirements:
 
 def _select_context_files(folder: Path, everything: Mapping[str, Path]) -> dict[str, Path]:
     """Return the files of a checkout without the notebooks that its package does not contain."""
-    packaging = {name: read_text(folder, name) or "" for name in everything if "/" not in name}
+    packaging = {name: read_text(folder, name) or "" for name in PACKAGING_FILES if name in everything}
     kept = set(packaged_notebooks(everything, packaging))
     return {path: file for path, file in everything.items() if not path.endswith(NOTEBOOKS) or path in kept}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from generator.metadata.licenses import license_of_text
 from generator.metadata.metadata import Metadata, state
@@ -11,11 +11,13 @@ from generator.metadata.metadata import Metadata, state
 NAME = re.compile(r"(?i)((un)?licen[cs]e|copying)([-_.][\w-]+)?(\.(txt|md|rst))?")
 
 
-def read(texts: Mapping[str, str]) -> tuple[Metadata, str]:
-    """Return the license that the files state, by their name, or why it is unknown."""
-    found = {name: license_of_text(text) for name, text in texts.items()}
+def read(texts: Iterable[tuple[str, str]]) -> tuple[Metadata, str]:
+    """Return the license that the files, each a name and a text, state, or why it is unknown; empty without files."""
+    found = {name: license_of_text(text) for name, text in texts}
+    if not found:
+        return Metadata(), ""
     licenses = sorted(set(filter(None, found.values())))
-    source = ", ".join(sorted(texts))
+    source = ", ".join(sorted(found))
     if len(licenses) == 1 and all(found.values()):
         return state(source, license=licenses[0]), ""
     known = f"several licenses ({', '.join(licenses)})" if len(licenses) > 1 else "not the text of a well-known license"
