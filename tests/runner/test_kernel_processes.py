@@ -15,6 +15,8 @@ from waiting import has_ended, wait_until
 
 from generator.runner.kernels import process
 from generator.runner.kernels.forked import ForkedProcess, RunPlace
+from generator.runner.kernels.forked_kernels import ForkedShell
+from generator.runner.kernels.messages import ExecuteRequest
 from generator.runner.kernels.prepared import PreparedProcess
 from generator.runner.kernels.process import KernelProcess, build_environment, new_connection
 from generator.runner.kernels.specs import Kernel, find_kernels
@@ -116,12 +118,17 @@ def test_a_kernel_ends_in_a_server_with_very_many_connections(tmp_path: Path) ->
     assert kernel.exit_code() == -signal.SIGTERM
 
 
+def _prepare(folder: Path) -> PreparedProcess:
+    kernel = next(one for one in find_kernels(os.environ) if one.name == "python3")
+    prepared = PreparedProcess(kernel, "shell", environment=build_environment(kernel), directory=folder)
+    assert prepared.is_ready(60)
+    return prepared
+
+
 @pytest.mark.usefixtures("many_files")
 def test_a_child_is_forked_and_ends_in_a_server_with_very_many_connections(tmp_path: Path) -> None:
-    kernel = next(one for one in find_kernels(os.environ) if one.name == "python3")
-    prepared = PreparedProcess(kernel, "shell", environment=build_environment(kernel), directory=tmp_path)
+    prepared = _prepare(tmp_path)
     try:
-        assert prepared.is_ready(60)
         child = ForkedProcess(prepared)
         child.begin(RunPlace(directory=tmp_path, environment={}, log=None))
         waiting = child.channel.receive(0)
@@ -132,3 +139,27 @@ def test_a_child_is_forked_and_ends_in_a_server_with_very_many_connections(tmp_p
 
     assert waiting is None
     assert child.exit_code() is not None
+
+
+_BACKGROUND = "import subprocess; subprocess.run('sleep 300 & echo $! > background', shell=True)"
+
+
+def test_the_end_of_a_run_ends_no_program_of_another_one(tmp_path: Path) -> None:
+    """Both are children of one prepared process, which adopts programs whose parent has ended."""
+    prepared = _prepare(tmp_path)
+    try:
+        runs = [ForkedShell(prepared), ForkedShell(prepared)]
+        pids = []
+        for index, run in enumerate(runs):
+            (tmp_path / str(index)).mkdir()
+            run.begin(RunPlace(directory=tmp_path / str(index), environment={}, log=None))
+            run.connect().execute(ExecuteRequest(code=_BACKGROUND, limit=60))
+            pids.append(int((tmp_path / str(index) / "background").read_text()))
+        ended = []
+        for run in runs:
+            run.discard()
+            ended.append([has_ended(pid) for pid in pids])
+    finally:
+        prepared.end()
+
+    assert ended == [[True, False], [True, True]]

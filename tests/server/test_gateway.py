@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -78,6 +79,12 @@ _FILES = """import resource
 limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(4096, limits[0]), limits[1]))
 files = [open('/dev/null') for _ in range(1100)]"""
+_BACKGROUND = """# GET /background
+started = subprocess.check_output("sleep 300 > /dev/null 2>&1 & echo $!", shell=True, text=True).strip()
+open("background", "w").close()
+while not os.path.exists("ended"):
+    time.sleep(0.02)
+print(open(f"/proc/{started}/stat").read().split()[2])"""
 _OWN = (
     "import json, os, random, time, subprocess\nseed_process = os.getpid()\nrows = []",
     "import threading\nlock = threading.Lock()\nlock.acquire()",
@@ -92,6 +99,7 @@ _OWN = (
     "# GET /sleep/:seconds\ntime.sleep(float(json.loads(REQUEST)['path']['seconds']))\nprint('slept')",
     "# GET /last\nopen('begun', 'w').close()\ntime.sleep(1)\nprint('slept')",
     "# GET /leaves\nchild = subprocess.Popen(['sleep', '1000'], start_new_session=True)\nprint(child.pid)",
+    _BACKGROUND,
     "# GET /dies\nos._exit(3)",
     "# GET /dies-in-a-fork\nif os.getpid() != seed_process:\n    os.kill(os.getpid(), 11)\nprint('lives')",
     "# GET /hangs-in-a-fork\nif os.getpid() != seed_process:\n    lock.acquire()\nprint('goes on')",
@@ -283,6 +291,17 @@ def test_no_process_of_a_request_stays(server: GatewayServer) -> None:
     process = int(server.text("/own/leaves"))
 
     wait_until(lambda: has_ended(process), message="the process that a handler started ended")
+
+
+def test_the_end_of_a_request_ends_no_program_of_another_one(server: GatewayServer, folder: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        state = pool.submit(server.text, "/own/background")
+        wait_until((folder / "background").exists, message="a handler has started a program")
+        other = int(server.text("/own/process").split()[0])
+        wait_until(lambda: has_ended(other), message="the process of another request ended")
+        (folder / "ended").touch()
+
+        assert state.result() == "S\n"
 
 
 def test_pages_of_other_sites_cannot_call_an_open_server(server: GatewayServer) -> None:

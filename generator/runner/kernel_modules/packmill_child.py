@@ -64,6 +64,26 @@ def live(kind, request, channel, foreign, parent):
     os._exit(1)
 
 
+def list_strays(known):
+    """Return the children that the calling process adopted, except those of runs that go on, whose processes are known.
+
+    Each run has a session of its own, which no process of another run can enter.
+    """
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+            adopted = {int(word) for word in file.read().split()} - set(known)
+    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+        return set()
+    return {pid for pid in adopted if _session_of(pid) not in known}
+
+
+def _session_of(pid):
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
 def _be_kernel(request, connection):
     """Run ipykernel until it is shut down."""
     import packmill_kernel

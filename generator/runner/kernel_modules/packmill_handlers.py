@@ -142,7 +142,7 @@ class _Forks:
         self.connection = connection
         self.children = {}
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        self.own = _list_children()
+        self.own = packmill_child.list_strays(())
         self.waking, self.wake = os.pipe()
         for end in (self.waking, self.wake):
             os.set_blocking(end, False)
@@ -208,7 +208,7 @@ class _Forks:
 
     def _kill_strays(self):
         """End processes of ended children that left their process group; those that they started come here next."""
-        for pid in _list_children() - self.children.keys() - self.own:
+        for pid in packmill_child.list_strays({*self.children, os.getpid()}) - self.own:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -256,14 +256,6 @@ def _separate(loop):
     loop._close_self_pipe()
     loop._make_self_pipe()
     loop._default_executor = None
-
-
-def _list_children():
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-            return {int(word) for word in file.read().split()}
-    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
-        return set()
 
 
 def _receive(connection):

@@ -133,22 +133,14 @@ class PreparedProcess:
                 self._send({"exited": pid, "status": status, "peak_memory": usage.ru_maxrss * 1024})
 
     def _kill_strays(self):
-        """End processes of a run that left its process group, and those that they started: these come here with it."""
+        """End what an ended run left outside its process group, and what that started: these come here with it."""
         deadline = time.monotonic() + _STRAYS_TIMEOUT
-        while (strays := self._list_strays()) and time.monotonic() < deadline:
+        while (strays := packmill_child.list_strays(self.children)) and time.monotonic() < deadline:
             for pid in strays:
                 _kill(pid)
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
             time.sleep(0.001)
-
-    def _list_strays(self):
-        """Return the children of this process that it did not fork."""
-        try:
-            with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-                return {int(word) for word in file.read().split()} - self.children
-        except OSError:  # a kernel without CONFIG_PROC_CHILDREN
-            return set()
 
     def _send(self, message):
         with contextlib.suppress(OSError):
