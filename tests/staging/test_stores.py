@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 
+import paramiko
 import pytest
 import requests
 from fsspec.implementations.local import LocalFileSystem
 from git_servers import ssh_server
 from ports import free_port
 from staging_servers import HttpServer, Runner, wait_for
+from waiting import wait_until
 
 from generator.shared import durable_files
 from generator.shared.failures import StagingError
@@ -220,8 +222,8 @@ def test_uploads_that_create_the_same_folders_at_once_all_succeed(
     store: Store = request.getfixturevalue(kind)
     location = Location(kind=kind, addresses=(f"{store.url}/run",))
     target = open_target(location, NetworkSettings(), Credentials(folder=store.config), inside=None)
-    system, _ = target.store.find(store.url)
-    mkdir = type(system).mkdir
+    with target.store.opened(store.url) as (system, _):
+        mkdir = type(system).mkdir
 
     def mkdir_a_moment_too_late(self: object, path: str, *words: object, **options: object) -> None:
         mkdir(self, path, *words, **options)
@@ -271,6 +273,28 @@ def test_a_host_whose_key_is_not_known_is_not_trusted(sftp: Store, runner: Runne
 
     assert result.code == 12
     assert "not found in known_hosts" in result.err
+
+
+def test_no_connection_outlasts_its_use(sftp: Store, results: Path) -> None:
+    """Of hundreds of results, each would keep a thread and a socket."""
+    location = Location(kind="sftp", addresses=(f"{sftp.url}/run",))
+    target = open_target(location, NetworkSettings(), Credentials(folder=sftp.config), inside=None)
+    before = set(threading.enumerate())
+
+    target.put(results / "a.txt", "a.txt", lambda _count: None)
+    (source,) = target.store.list_folder(f"{sftp.url}/run/")
+    download = source.open()
+    assert download.stream.read(10) == b"a"
+    download.stream.close()
+    with pytest.raises(StagingError, match="folder"):
+        target.store.source(f"{sftp.url}/run").open()
+    (sftp.config / "known_hosts").write_text("")
+    with pytest.raises(StagingError, match="known_hosts"):
+        source.open()
+
+    wait_until(
+        lambda: not any(isinstance(one, paramiko.Transport) for one in set(threading.enumerate()) - before), seconds=10
+    )
 
 
 def test_google_by_its_own_interface(web: HttpServer, runner: Runner, tmp_path: Path) -> None:

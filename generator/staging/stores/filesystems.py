@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,13 +57,25 @@ class FileSystemStore:
         Raises:
             StagingError, TransientError: the folder cannot be listed.
         """
-        system, path = self.find(url)
-        with translate_filesystem_errors(url):
+        with self.opened(url) as (system, path), translate_filesystem_errors(url):
             found = sorted(_files_below(system, path.rstrip("/"), url))
         parts = urlsplit(url)
         # object stores have the bucket in their paths, servers begin theirs with a slash
         top = f"{parts.scheme}://" + (parts.netloc if found and found[0].startswith("/") else "")
         return [self.source(f"{top}{one}") for one in found]
+
+    @contextmanager
+    def opened(self, url: str) -> Iterator[tuple[Any, str]]:
+        """Yield the file system of a URL and the path in it; its connection ends with the block.
+
+        Raises:
+            BadInputsError: the scheme is not allowed, or its package is not installed.
+        """
+        system, path = self.find(url)
+        try:
+            yield system, path
+        finally:
+            _end_connection(system)
 
     def find(self, url: str) -> tuple[Any, str]:
         """Return the file system of a URL and the path in it.
@@ -179,8 +191,8 @@ class FileSystemSource(UrlSource):
 
     def open(self, offset: int = 0, *, expected: Validator = no_validator, known: Validator = no_validator) -> Download:
         """See `Source.open`."""
-        system, path = self.store.find(self.address)
-        with translate_filesystem_errors(self.address):
+        with ExitStack() as connection, translate_filesystem_errors(self.address):
+            system, path = connection.enter_context(self.store.opened(self.address))
             info = system.info(path)
             if info.get("type") == "directory":
                 raise StagingError(f"{self.url} is a folder; end it with / to fetch all files below it")
@@ -191,20 +203,27 @@ class FileSystemSource(UrlSource):
             stream = system.open(path, "rb")
             if start:
                 stream.seek(start)
-        size = info.get("size")
-        return Download(stream=_TranslatingStream(stream, self.address), offset=start, size=size, validator=validator)
+            translated = _TranslatingStream(stream, self.address, connection.pop_all())
+        return Download(stream=translated, offset=start, size=info.get("size"), validator=validator)
 
 
 class _TranslatingStream:
-    def __init__(self, stream: Any, url: str) -> None:
-        self._stream, self._url = stream, url
+    def __init__(self, stream: Any, url: str, connection: ExitStack) -> None:
+        self._stream, self._url, self._connection = stream, url, connection
 
     def read(self, size: int, /) -> bytes:
         with translate_filesystem_errors(self._url):
             return bytes(self._stream.read(size))
 
     def close(self) -> None:
-        self._stream.close()
+        with self._connection:
+            self._stream.close()
+
+
+def _end_connection(system: Any) -> None:
+    """End a connection that belongs to one use; fsspec keeps those of other file systems for the next use."""
+    if end := getattr(system, "end_connection", None):
+        end()
 
 
 def _read_validator(info: dict[str, Any]) -> Validator:

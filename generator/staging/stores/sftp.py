@@ -25,8 +25,16 @@ class KnownHostsFileSystem(SFTPFileSystem):  # type: ignore[misc]
         else:
             self.client.load_system_host_keys()
         self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        self.client.connect(self.host, **self.ssh_kwargs)
-        self.ftp = self.client.open_sftp()
+        try:
+            self.client.connect(self.host, **self.ssh_kwargs)
+            self.ftp = self.client.open_sftp()
+        except BaseException:
+            self.end_connection()
+            raise
         channel = self.ftp.get_channel()
         if channel:
             channel.settimeout(self._silence)
+
+    def end_connection(self) -> None:
+        """Close the connection; paramiko keeps its thread and its socket until then."""
+        self.client.close()

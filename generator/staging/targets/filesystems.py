@@ -46,8 +46,7 @@ class FileSystemTarget:
     def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
         """Upload a file; on other stores than object stores, under a temporary name first."""
         address = f"{self.top}/{relative}"
-        system, path = self.store.find(address)
-        with translate_filesystem_errors(address):
+        with self.store.opened(address) as (system, path), translate_filesystem_errors(address):
             whole = urls.scheme(address) in ("gs", "gcs", "abfs", "abfss", "az", "memory")
             place = path if whole else f"{path}.part"
             if not whole:
