@@ -23,6 +23,8 @@ from generator.runner.kernels.messages import ExecuteRequest, Message
 from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.session import Session
 from generator.runner.kernels.specs import find_kernels
+from generator.runner.packaged.request import PackagedRun
+from generator.runner.packaged.run import run
 from generator.runner.results.result import RunRecord
 from generator.shared.failures import InterruptedRunError, ProcessFailedError, RunTimeLimitError
 
@@ -49,12 +51,12 @@ def test_a_limit_does_not_interrupt_the_first_connection_to_a_kernel() -> None:
             time.sleep(0.3)
             imported.append("zmq")
 
-    def run() -> None:
+    def connect_and_wait() -> None:
         connect(Kernel())
         threading.Event().wait(60)
 
     with pytest.raises(RunTimeLimitError), signals_as_failures(0.1):
-        run()
+        connect_and_wait()
 
     assert imported == ["zmq"]
 
@@ -131,6 +133,32 @@ def test_a_failed_run_ends_even_if_its_results_cannot_be_read_in_time(
         raise ProcessFailedError("an error of the notebook")
 
     assert json.loads((tmp_path / "result.json").read_text())["error"] == "an error of the notebook"
+
+
+def test_the_time_limit_ends_a_run_whose_results_are_listed_in_a_catalog(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "_LEAST_FOR_DIGESTS", 0.3)
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository" / "process.sh").write_text("truncate -s 8G huge\n")
+    output = tmp_path / "output"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+
+    with pytest.raises(RunTimeLimitError):
+        run(
+            PackagedRun(
+                process="process.sh",
+                output=output,
+                repository=str(tmp_path / "repository"),
+                catalog="results",
+                time_limit=0.5,
+                say=lambda _: None,
+            )
+        )
+
+    assert _result(output) == ("failed", [{"path": "huge", "size": 8 << 30}])
+    assert not (output / "catalog.json").exists()
 
 
 @pytest.mark.usefixtures("quick")

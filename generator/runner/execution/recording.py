@@ -29,12 +29,14 @@ def recorded_run(
     *,
     time_limit: float | None,
     outputs: Callable[[Path], Iterable[Path]],
+    describe: Callable[[], None] = lambda: None,
     spent: float = 0.0,
 ) -> Iterator[None]:
     """Run the block under signals and a time limit (seconds), then write ``result.json``, even after a failure.
 
-    Without ``folder`` the file is not written. ``outputs`` lists the files of the run for a folder. ``spent`` seconds
-    of the limit are over already.
+    Without ``folder`` the file is not written. ``outputs`` lists the files of the run for a folder. ``describe`` is
+    called after a successful block, and reads the results like the digests. ``spent`` seconds of the limit are over
+    already.
 
     Raises:
         RunFailedError: the block failed, was interrupted, exceeded the limit, or glued a failing status code; or the
@@ -45,9 +47,10 @@ def recorded_run(
     try:
         with signals_as_failures(time_limit, spent=spent), disk_full_as_error(), usage_errors_as_bad_inputs():
             yield
+        with disk_full_as_error(), _limited_digests(time_limit, began):
+            describe()
             check_status(record)
-        if folder is not None:
-            with disk_full_as_error(), _limited_digests(time_limit, began):
+            if folder is not None:
                 record.list_outputs(outputs(folder), folder)
     except BaseException as error:
         if folder is not None:

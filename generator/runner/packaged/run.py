@@ -53,7 +53,13 @@ def run(request: PackagedRun) -> None:
     request.output.mkdir(parents=True, exist_ok=True)
     output = request.output.resolve()
     record = RunRecord(process=process, scraps=Scraps(output))
-    with recorded_run(record, output, time_limit=request.time_limit, outputs=_written, spent=request.spent):
+
+    def describe() -> None:
+        if request.catalog:
+            write_result_catalog(output, name=request.catalog, time=record.started, say=request.say)
+
+    limit, spent = request.time_limit, request.spent
+    with recorded_run(record, output, time_limit=limit, outputs=_written, describe=describe, spent=spent):
         _run(request, inputs, place, output, record)
 
 
@@ -95,8 +101,6 @@ def _run(
                     workspace.leave_to(kept)
         for warning in check_outputs(found, dict(request.expected), output):
             request.say(f"warning: {warning}")
-        if request.catalog:
-            write_result_catalog(output, name=request.catalog, time=record.started, say=request.say)
 
 
 def discard_results(run: ProcessRun) -> None:
