@@ -9,6 +9,7 @@ import getpass
 import hashlib
 import hmac
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
+from typing import BinaryIO
 
 import paramiko
 import pytest
@@ -35,6 +37,7 @@ from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
 from generator.staging.stores.filesystems import FileSystemStore
+from generator.staging.targets import part_name
 from generator.staging.targets.filesystems import open_target
 from generator.staging.targets.local import LocalTarget
 from generator.staging.transfer.locks import part_lock
@@ -88,6 +91,12 @@ def sftp(tmp_path: Path) -> Iterator[Store]:
         (config / "known_hosts").write_text(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
         (tmp_path / "files").mkdir()
         yield Store(url=f"sftp://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/files", config=config)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Store:
+    (tmp_path / "config").mkdir()
+    return Store(url=str(tmp_path / "delivered"), config=tmp_path / "config")
 
 
 _AZURE = pytest.param("azure", marks=pytest.mark.group("azurite"))
@@ -213,6 +222,24 @@ def test_a_second_run_takes_it_from_the_cache(
 
     assert "1 of them from the cache" in result.err
     assert result.content("0_a.txt") == b"a"
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp", "local"])
+def test_results_may_be_named_like_unfinished_files(
+    kind: str, request: pytest.FixtureRequest, runner: Runner, tmp_path: Path
+) -> None:
+    store: Store = request.getfixturevalue(kind)
+    names = [".a.txt.part", "a.txt", "a.txt.part"]
+    (tmp_path / "output").mkdir()
+    for name in names:
+        (tmp_path / "output" / name).write_text(name)
+
+    order = ("--include", "*.part", "--include", "*", "--parallel", "1")
+    out = runner("stage-out", tmp_path / "output", f"{store.url}/run", "--config", store.config, *order)
+    back = runner("stage-in", f"{store.url}/run/", "--config", store.config)
+
+    assert (out.code, back.code) == (0, 0), out.err + back.err
+    assert sorted(back.content(name).decode() for name in back.names) == names
 
 
 @pytest.mark.parametrize("kind", ["ftp", "sftp"])
@@ -365,14 +392,14 @@ class TestLocal:
         """Each copy would wait for the other one in its middle."""
         both = threading.Barrier(2)
 
-        def copy(source: Path, part: Path) -> None:
-            with part.open("wb") as file:
-                file.write(source.read_bytes()[:2])
-                with suppress(threading.BrokenBarrierError):
-                    both.wait(0.5)
-                file.write(source.read_bytes()[2:])
+        def copy(source: BinaryIO, part: BinaryIO, _block: int) -> None:
+            content = source.read()
+            part.write(content[:2])
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.5)
+            part.write(content[2:])
 
-        monkeypatch.setattr(shutil, "copyfile", copy)
+        monkeypatch.setattr(shutil, "copyfileobj", copy)
         contents = {b"first", b"the second"}
         for content in contents:
             (tmp_path / content.decode()).write_bytes(content)
@@ -390,7 +417,7 @@ class TestLocal:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Another one can begin as soon as the file has its name."""
-        part, sync = tmp_path / ".a.part", durable_files.sync
+        part, sync = tmp_path / part_name("a"), durable_files.sync
         (tmp_path / "result").write_text("of one")
 
         def sync_and_begin(path: Path) -> None:
@@ -425,6 +452,21 @@ class TestLocal:
                 part.rename(tmp_path / "a")
 
             assert other.result(60)
+
+    def test_a_delivery_overwrites_no_file_to_which_a_link_in_the_folder_leads(self, tmp_path: Path) -> None:
+        (tmp_path / "own").write_text("own")
+        (tmp_path / "result").write_text("a result")
+        part = tmp_path / part_name("a")
+        part.symlink_to(tmp_path / "own")
+
+        with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+            LocalTarget(folder=tmp_path).put(tmp_path / "result", "a", lambda _: None)
+
+        assert (tmp_path / "own").read_text() == "own"
+        part.unlink()
+        part.write_text("the part of a delivery that was interrupted")
+        LocalTarget(folder=tmp_path).put(tmp_path / "result", "a", lambda _: None)
+        assert (tmp_path / "a").read_text() == "a result"
 
     def test_a_person_may_name_any_folder(self, runner: Runner, results: Path, tmp_path: Path) -> None:
         result = runner("stage-out", results, tmp_path / "elsewhere", "--include", "*.txt")

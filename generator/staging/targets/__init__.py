@@ -6,6 +6,7 @@ its kinds of location, and test it in ``tests/staging`` against a real server.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -45,6 +46,14 @@ class TargetModule(Protocol):
     ) -> Target:
         """Return the target of a location, with the credentials of its record."""
         ...
+
+
+def part_name(name: str) -> str:
+    """Return the name of a result while it is written: the same for each attempt, and no usual name of another one.
+
+    A result that is named like another one with an ending, such as ``a.part``, keeps its own place.
+    """
+    return f".{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.part"
 
 
 def open_target(

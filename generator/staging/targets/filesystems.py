@@ -14,6 +14,7 @@ from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
 from generator.staging.stores import TransientError
 from generator.staging.stores.filesystems import FileSystemStore, translate_filesystem_errors
+from generator.staging.targets import part_name
 
 
 def open_target(
@@ -48,9 +49,10 @@ class FileSystemTarget:
         address = f"{self.top}/{relative}"
         with self.store.opened(address) as (system, path), translate_filesystem_errors(address):
             whole = urls.scheme(address) in ("gs", "gcs", "abfs", "abfss", "az", "memory")
-            place = path if whole else f"{path}.part"
+            folder, _, name = path.rpartition("/")
+            place = path if whole else f"{folder}/{part_name(name)}"
             if not whole:
-                _make_folder(system, path.rpartition("/")[0])
+                _make_folder(system, folder)
             system.put_file(str(file), place)
             if not whole:
                 if system.exists(path):

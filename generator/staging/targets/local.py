@@ -6,13 +6,17 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from generator.shared import durable_files
 from generator.shared.failures import BadInputsError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
+from generator.staging.targets import part_name
 from generator.staging.transfer.locks import has_name, part_lock
+
+_BLOCK = 1024**2
 
 
 def open_target(
@@ -63,13 +67,16 @@ class LocalTarget:
         return str(self.folder)
 
     def put(self, file: Path, relative: str, on_bytes: Callable[[int], None]) -> str:
-        """Copy a file under a temporary name, then rename it, both on the disk as well."""
+        """Copy a file under a temporary name, then rename it, both on the disk as well.
+
+        Others who may write to the folder can put a link in place of the file with this name: it is not followed.
+        """
         final = self.folder / relative
         durable_files.make_folder(final.parent)
-        part = final.with_name(f".{final.name}.part")
+        part = final.with_name(part_name(final.name))
         with part_lock(part) as own:  # two stage-outs may deliver a file of one name
             try:
-                shutil.copyfile(file, part)
+                _copy(file, own)
                 durable_files.replace(part, final)
             except BaseException:
                 if has_name(own.fileno(), part):  # after the rename, a file of that name is another stage-out's
@@ -77,3 +84,10 @@ class LocalTarget:
                 raise
         on_bytes(file.stat().st_size)
         return str(final)
+
+
+def _copy(file: Path, target: BinaryIO) -> None:
+    target.truncate(0)  # an interrupted delivery left a part
+    with file.open("rb") as source:
+        shutil.copyfileobj(source, target, _BLOCK)
+    target.flush()

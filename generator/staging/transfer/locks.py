@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from generator.shared.failures import StagingError
+from generator.staging.transfer.transfer import without_links
 
 _MOST_ATTEMPTS = 1000
 """More are needed only if a file system gives one file another number at each look."""
@@ -54,10 +55,10 @@ def part_lock(part: Path) -> Iterator[BinaryIO]:
     The block renames or removes the file. Processes that waited for it then lock a new one.
 
     Raises:
-        OSError: the file cannot be created.
+        OSError: the file cannot be created, or its name is a link.
     """
     for attempt in range(_MOST_ATTEMPTS):
-        with part.open("ab") as file:
+        with open(part, "ab", opener=without_links) as file:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)
             if has_name(file.fileno(), part) or attempt == _MOST_ATTEMPTS - 1:
