@@ -154,10 +154,17 @@ def _engine_path(address: Any) -> Path | None:
 
 
 def _list_secondary_files(address: Any) -> Iterator[LocalSource]:
+    """List the secondary files of a CWL File, and theirs.
+
+    Raises:
+        BadInputsError: one of them is a folder, or has no path.
+    """
     for one in (address.get("secondaryFiles") or ()) if isinstance(address, dict) else ():
         path = _engine_path(one)
-        if path and path.is_file():
-            yield LocalSource(path=path, name=str(_read_basename(one) or path.name))
+        if path is None or not path.is_file():
+            raise BadInputsError(f"{path or one}: secondaryFiles can only have files; stage in other data by itself")
+        yield LocalSource(path=path, name=str(_read_basename(one) or path.name))
+        yield from _list_secondary_files(one)
 
 
 def _read_basename(address: Any) -> str | None:

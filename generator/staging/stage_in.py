@@ -196,8 +196,10 @@ def _name_files(folder: Path, files: Sequence[SourceFile], fetched: Sequence[Fet
         file: dict[str, Any] = {"class": "File", "path": str(folder / name), "basename": name, "size": one.size}
         if source_file.secondary:
             number = name.partition("_")[0]
+            _, *others = make_distinct([one.name, *(safe_name(two.name) for two in source_file.secondary)])
             file["secondaryFiles"] = [
-                _copy_secondary_file(folder, f"{number}_{safe_name(two.name)}", two) for two in source_file.secondary
+                _copy_secondary_file(folder, f"{number}_{other}", two)
+                for other, two in zip(others, source_file.secondary, strict=True)
             ]
         objects.append({**file, **_source_field(one)})
     return objects
@@ -222,17 +224,23 @@ def _arrange_directory(
     stacs: Sequence[tuple[StacReader, list[AssetFile]]],
 ) -> dict[str, Any]:
     """Arrange the files in a folder with a ``catalog.json`` (OGC 20-089, stage-in)."""
-    paths = make_distinct([_relative_path(file, one) for file, one in zip(files, fetched, strict=True)])
+    secondary = [two for file in files for two in file.secondary]
+    names = [_relative_path(file, one) for file, one in zip(files, fetched, strict=True)]
+    paths = make_distinct([*names, *(safe_name(two.name) for two in secondary)])
+    paths, others = paths[: len(files)], paths[len(files) :]
     for one, path in zip(fetched, paths, strict=True):
         move_to_final_name(one, request.folder / path)
+    for two, path in zip(secondary, others, strict=True):
+        _copy_secondary_file(request.folder, path, two)
     assets = [asset for _, found in stacs for asset in found]
     if len(assets) == len(files):
         write_items(request.folder, list(zip(assets, paths, strict=True)), name=request.name)
-    elif contract.catalog_file not in paths:
+    elif contract.catalog_file not in (*paths, *others):
         members = [
             CatalogFile(path=path, source=_source_field(one).get("url", ""))
             for path, one in zip(paths, fetched, strict=True)
         ]
+        members += [CatalogFile(path=path) for path in others]
         write_catalog(
             request.folder,
             members,

@@ -14,13 +14,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import paramiko
 import pytest
@@ -387,6 +387,47 @@ class TestLocal:
 
         assert result.code == 2
         assert "such as {folder: delivered}" in result.err
+
+    @pytest.mark.parametrize("kind", ["File[]", "Directory"])
+    def test_secondary_files_are_staged_in_next_to_their_file(
+        self, step: Runner, outputs: Callable[[], dict[str, Any]], tmp_path: Path, kind: str
+    ) -> None:
+        """Safe names of files can be the same."""
+        for name in ("甲.txt", "乙.txt", "丙.txt"):
+            (tmp_path / name).write_text(name)
+        third = {"class": "File", "path": str(tmp_path / "丙.txt")}
+        second = {"class": "File", "path": str(tmp_path / "乙.txt"), "secondaryFiles": [third]}
+        first = {"class": "File", "path": str(tmp_path / "甲.txt"), "secondaryFiles": [second]}
+
+        result = step("stage-in", {"input_path": {"path": [first]}, "as_type": kind})
+
+        assert result.code == 0, result.err
+        if kind == "Directory":
+            folder = tmp_path / outputs()["output_directory"]["path"]
+            files = [path for path in folder.iterdir() if path.suffix == ".txt"]
+        else:
+            (file,) = outputs()["output_files"]
+            files = [tmp_path / one["path"] for one in (file, *file["secondaryFiles"])]
+            assert files[0].read_text() == "甲.txt"
+        assert sorted(file.read_text() for file in files) == sorted(["甲.txt", "乙.txt", "丙.txt"])
+
+    def test_a_folder_as_a_secondary_file_is_refused(self, step: Runner, tmp_path: Path) -> None:
+        (tmp_path / "a.txt").touch()
+        folder = {"class": "Directory", "path": str(tmp_path)}
+        file = {"class": "File", "path": str(tmp_path / "a.txt"), "secondaryFiles": [folder]}
+
+        result = step("stage-in", {"input_path": {"path": [file]}})
+
+        assert (result.code, "secondaryFiles can only have files" in result.err) == (2, True), result.err
+
+    @pytest.mark.parametrize("text", ['{"features": 12}', "[{}]"])
+    def test_a_json_file_that_is_no_stac_is_a_file_of_a_folder(self, step: Runner, tmp_path: Path, text: str) -> None:
+        (tmp_path / "a.json").write_text(text)
+
+        result = step("stage-in", {"input_path": str(tmp_path / "a.json"), "as_type": "Directory"})
+
+        assert result.code == 0, result.err
+        assert result.content("a.json").decode() == text
 
     def test_two_deliveries_of_one_name_take_turns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each copy would wait for the other one in its middle."""

@@ -183,10 +183,11 @@ def _check_reach(base: str, href: str) -> None:
 
 def looks_like_stac(document: Any) -> bool:
     """Return whether a JSON document is STAC."""
-    return isinstance(document, dict) and (
-        "stac_version" in document
-        or any(isinstance(one, dict) and "stac_version" in one for one in document.get("features", ()) or ())
-    )
+    if not isinstance(document, dict):
+        return False
+    features = document.get("features")
+    found = [document, *(features if isinstance(features, list) else ())]
+    return any(isinstance(one, dict) and "stac_version" in one for one in found)
 
 
 def _find_links(document: Mapping[str, Any], url: str, relations: tuple[str, ...]) -> list[str]:
