@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -62,8 +64,9 @@ def run_package(
     ``provenance`` is a folder for the crate of the run (`generator.package.run_crate`), also of one that fails.
 
     Raises:
-        UsageError: the values do not fit the interface, or ``verification`` is to continue a run, or to start another
-            image than it checks; nothing was started.
+        UsageError: the values do not fit the interface, ``outdir`` cannot be created, ``resume`` is for a run with
+            other values, or ``verification`` is to continue a run, or to start another image than it checks; nothing
+            was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         SignatureError: an image has no valid signature; nothing was started.
         RunError: the run failed.
@@ -99,9 +102,12 @@ def run_package(
     if engine == toil.name:
         refuse_address_keys(job_values)
         digest = run_digest(document, job_values)
-        options = cluster.options(outdir.absolute() / _TOIL_FOLDER, options, resume=resume, digest=digest)
+        with _failures_named(outdir):
+            options = cluster.options(outdir.absolute() / _TOIL_FOLDER, options, resume=resume, digest=digest)
     if document.name != "process.cwl":
         require_staging_image(folder, options)
+    with _failures_named(outdir):
+        outdir.mkdir(parents=True, exist_ok=True)
     log = PlainLog()
 
     def show(line: str) -> None:
@@ -130,6 +136,17 @@ def run_package(
         return run()
     secrets = frozenset(name for name, hint in hints.items() if hint.secret)
     return recorded(run, Given(document=document, job=job_values, secrets=secrets, outdir=outdir), provenance)
+
+
+@contextmanager
+def _failures_named(outdir: Path) -> Iterator[None]:
+    """Raise the errors of the file system as a UsageError that names the folder; a full disk as it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UsageError(f"{outdir}: cannot be written: {error.strerror or error}; choose another --outdir") from None
 
 
 def _check_what_starts(engine: str, options: tuple[str, ...], *, resume: bool) -> None:

@@ -599,6 +599,17 @@ def test_toil_continues_no_run_that_began_with_other_values(package: Path, tmp_p
         )
 
 
+@pytest.mark.parametrize("options", [{"engine": "cwltool"}, {"engine": "toil", "resume": True}], ids=str)
+@pytest.mark.parametrize("name", ["file", "file/results"])
+def test_a_file_is_no_folder_for_outputs(options: dict[str, Any], name: str, package: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    values = (f"tiles={package}/package.json", f"table={package}/package.json")
+
+    with pytest.raises(UsageError, match=r"file(/results)?: cannot be written: .*; choose another --outdir"):
+        run_package(package, job=None, values=values, outdir=tmp_path / name, options=(), trust=True, **options)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_an_input_s_name_is_no_key_of_the_loader(package: Path) -> None:
     document = json.loads((package / "package.json").read_text())
     document["interface"]["inputs"][0]["name"] = "http://commonwl.org/cwltool#overrides"
