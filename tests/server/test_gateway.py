@@ -643,6 +643,25 @@ def test_a_kernel_without_the_state_of_all_cells_answers_nobody(
     assert answer.body == "answered\n"
 
 
+def test_a_kernel_outlives_neither_its_thread_nor_a_killed_gateway(tmp_path: Path) -> None:
+    """Linux tells a process of the end of the thread that started it; a killed server's threads end, too."""
+    kernel = python_kernel(tmp_path)
+    pids = []
+
+    def serve() -> None:
+        kernel.start()
+        pids.append(int(kernel.call(call_of("import os\nprint(os.getpid())"), CallLimits(at_once=1)).body))
+
+    try:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        thread.join()
+
+        wait_until(lambda: has_ended(pids[0]), message="the kernel ended")
+    finally:
+        kernel.end()
+
+
 def test_a_response_of_a_kernel_has_a_limit(tmp_path: Path) -> None:
     """It is collected in the memory of the server."""
     limits = CallLimits(at_once=1, response=100)

@@ -67,7 +67,12 @@ class _Kernel:
         try:
             connection = new_connection(kernel, self._folder)
             process = KernelProcess(
-                kernel, connection=connection, runtime=self._folder, cwd=self._place.directory, log=None
+                kernel,
+                connection=connection,
+                runtime=self._folder,
+                cwd=self._place.directory,
+                log=None,
+                ends_with_parent=True,  # this thread is the kernel's own, and ends after it
             )
             self._session = Session(process)
             traits = find_traits(self._session.wait_until_ready(_START_TIMEOUT))
