@@ -10,17 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import Any
 
 from generator.notebook.interface import cwl_id
 from generator.repository.process_folders import without_carried
-from generator.service.http_errors import HttpError, raise_not_found
+from generator.service.http_errors import raise_not_found
 from generator.shared.damaged_archives import archive_errors
 
 longest_text = 8 << 20
 _LONGEST_ADDRESS, _LONGEST_RECORD = 1000, 1 << 20
 _MOST_PACKAGES = 50
+_MOST_RECORDS, _LONGEST_RECORDS = 500, 8 << 20
+"""Packages of a job whose ``package.json`` are read at once, and the bytes of all of these files."""
 _LARGEST_DIRECTORY, _LARGEST_OPENED = 8 << 20, 32 << 20
 """Limits in bytes on an archive's central directory: to list its files (some 80,000 names), and to read one of them."""
 _END, _LARGE_END, _LONGEST_END = b"PK\5\6", b"PK\6\6", (1 << 16) + 128
@@ -77,14 +80,16 @@ class Archive:
             return list(names)
         return list(found.values())
 
-    def packages(self) -> list[str]:
+    def packages(self) -> Sequence[str]:
         """Return the folders with a package, see `without_carried`.
 
         They are only below ``packages/``, since a run may write anything elsewhere.
         """
-        names = self.sizes()
-        tops = [posixpath.dirname(name) for name in names if posixpath.basename(name) == "package.json"]
-        return without_carried(top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names)
+        try:
+            found = self.file.stat()
+            return _folders(self.file, found.st_mtime_ns, found.st_size)
+        except archive_errors:
+            return ()
 
     def package(self, folder: str) -> Mapping[str, Any]:
         """Return the ``package.json`` of a package.
@@ -94,25 +99,54 @@ class Archive:
         """
         if folder not in self.packages():
             raise_not_found()
-        try:
-            found = json.loads(self.read(f"{folder}/package.json"))
-        except (ValueError, RecursionError):
-            raise_not_found()
-        parts = ("repository", "commit", "process", "image", "interface")
-        if not isinstance(found, dict) or not all(isinstance(found.get(part), dict) for part in parts):
+        found = _parse_record(self.read(f"{folder}/package.json"))
+        if found is None:
             raise_not_found()
         return found
 
-    def secret_inputs(self) -> frozenset[str]:
-        """Return the names of its packages' secret inputs, as declared and as CWL identifiers."""
-        found = set[str]()
-        for folder in self.packages()[:_MOST_PACKAGES]:
-            with suppress(HttpError):
-                inputs = self.package(folder)["interface"].get("inputs")
-                listed = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
-                names = [str(one.get("name", "")) for one in listed if one.get("secret")]
-                found.update(names, map(cwl_id, names))
+    def records(self) -> tuple[tuple[str, Mapping[str, Any]], ...] | None:
+        """Return each package with its ``package.json``, without invalid ones; None if it cannot read all of them."""
+        folders, sizes = self.packages(), self.sizes()
+        size = sum(sizes.get(f"{folder}/package.json", 0) for folder in folders)
+        if not self.is_listed() or len(folders) > _MOST_RECORDS or size > _LONGEST_RECORDS:
+            return None
+        try:
+            return tuple((folder, record) for folder, record in _read_records(self.file, folders) if record is not None)
+        except archive_errors:
+            return None
+
+    def secret_inputs(self) -> frozenset[str] | None:
+        """Return the names of its packages' secret inputs, as declared and as CWL identifiers; None if unknown."""
+        records, found = self.records(), set[str]()
+        if records is None:
+            return None
+        for _, record in records:
+            inputs = record["interface"].get("inputs")
+            listed = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
+            names = [str(one.get("name", "")) for one in listed if one.get("secret")]
+            found.update(names, map(cwl_id, names))
         return frozenset(found)
+
+
+def _read_records(file: Path, folders: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
+    """Yield packages with their ``package.json``, None for an invalid one; to open an archive takes longest."""
+    if not folders:
+        return
+    with open_archive(file) as packed:
+        for folder in folders:
+            record = None
+            with suppress(*archive_errors):
+                record = _parse_record(packed.read(f"{folder}/package.json"))
+            yield folder, record
+
+
+def _parse_record(text: bytes) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    parts = ("repository", "commit", "process", "image", "interface")
+    return found if isinstance(found, dict) and all(isinstance(found.get(part), dict) for part in parts) else None
 
 
 class _UnreadableError(Exception):
@@ -145,20 +179,20 @@ def list_packages(file: Path) -> tuple[PackageEntry, ...]:
 @lru_cache(maxsize=1024)
 def _packages(file: Path) -> tuple[PackageEntry, ...]:
     archive = Archive(file)
-    sizes, left = archive.sizes(), _LONGEST_RECORD
+    sizes, folders = archive.sizes(), archive.packages()[:_MOST_PACKAGES]
     if not sizes:
         raise _UnreadableError
-    found = []
-    for folder in archive.packages()[:_MOST_PACKAGES]:
-        left -= sizes[f"{folder}/package.json"]
-        found.append(_entry(archive, folder) if left >= 0 else PackageEntry(folder=folder))
-    return tuple(found)
-
-
-def _entry(archive: Archive, folder: str) -> PackageEntry:
+    lengths = accumulate(sizes[f"{folder}/package.json"] for folder in folders)
+    read = sum(1 for _ in takewhile(lambda length: length <= _LONGEST_RECORD, lengths))
     try:
-        record = archive.package(folder)
-    except HttpError:
+        found = [_entry(folder, record) for folder, record in _read_records(file, folders[:read])]
+    except archive_errors:
+        raise _UnreadableError from None
+    return (*found, *(PackageEntry(folder=folder) for folder in folders[read:]))
+
+
+def _entry(folder: str, record: Mapping[str, Any] | None) -> PackageEntry:
+    if record is None:
         return PackageEntry(folder=folder)
     return PackageEntry(
         folder=folder,
@@ -197,6 +231,15 @@ def _directory_size(file: Path) -> int:
     end, large = tail.rfind(_END), tail.rfind(_LARGE_END)
     size = tail[large + 40 : large + 48] if large >= 0 else tail[end + 12 : end + 16] if end >= 0 else b""
     return int.from_bytes(size, "little")
+
+
+@lru_cache(maxsize=32)
+def _folders(file: Path, changed: int, length: int) -> Sequence[str]:
+    names = _sizes(file, changed, length)
+    tops = [posixpath.dirname(name) for name in names if posixpath.basename(name) == "package.json"]
+    return tuple(
+        without_carried(top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names)
+    )
 
 
 @lru_cache(maxsize=32)

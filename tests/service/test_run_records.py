@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from generator.service import archives
 from generator.service.archives import Archive
 from generator.service.pages.value_texts import value_text
 from generator.service.runs.comparison import Withheld, compare_files, compare_values, number_change
 from generator.service.runs.recording import run_record, split_values
 from generator.service.runs.results import read_result
 from generator.service.store.job_folders import DataFolder
+from generator.service.store.masking import secret_texts
 from generator.shared.size_text import size_text
 
 _INTERFACE = {
@@ -80,6 +82,57 @@ def test_the_package_of_a_run_is_the_one_that_its_job_chooses(
     found = run_record(data, [{"key": key, "value": value} for key, value in variables.items()])
 
     assert (found.folder if found else "") == folder
+
+
+def _leave_packages(file: Path, count: int) -> Archive:
+    """Leave packages of which only the last has a secret input, word."""
+    with zipfile.ZipFile(file, "w") as packed:
+        for number in range(count):
+            about: dict[str, Any] = {part: {} for part in ("repository", "commit", "image", "process")}
+            about["interface"] = {"inputs": [{"name": "word", "secret": number == count - 1}]}
+            packed.writestr(f"packages/ada/trees/main/{number:03d}/package.json", json.dumps(about))
+            packed.writestr(f"packages/ada/trees/main/{number:03d}/process.cwl", "")
+    return Archive(file)
+
+
+def test_of_many_packages_all_records_are_read_with_the_archive_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To open it for each takes time with the square of their number, whenever a run starts."""
+    data, opened = DataFolder(tmp_path), list[Path]()
+    data.job(7).path.mkdir(parents=True)
+    assert len(_leave_packages(data.job(7).artifacts, 120).packages()) == 120
+    plain = archives.open_archive
+    monkeypatch.setattr(archives, "open_archive", lambda file, **more: opened.append(file) or plain(file, **more))
+
+    given = {"package": "7", "package_process": "119", "inputs": "{word: hidden}"}
+    found = run_record(data, [{"key": key, "value": value} for key, value in given.items()])
+
+    assert found
+    assert (found.folder, found.withheld) == ("packages/ada/trees/main/119", ("word",))
+    assert opened == [data.job(7).artifacts]
+    assert len(archives.list_packages(data.job(7).artifacts)) == 50
+    assert len(opened) == 2
+
+
+def test_secret_inputs_of_every_package_of_a_job_are_known(tmp_path: Path) -> None:
+    assert _leave_packages(tmp_path / "a.zip", 120).secret_inputs() == {"word"}
+    assert Archive(tmp_path / "missing.zip").secret_inputs() == frozenset()
+
+
+@pytest.mark.parametrize("limit", ["_MOST_RECORDS", "_LONGEST_RECORDS", "_LARGEST_DIRECTORY"])
+def test_of_too_many_packages_every_value_is_secret(
+    limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, limit, 2)
+    data = DataFolder(tmp_path)
+    data.job(7).path.mkdir(parents=True)
+    _leave_packages(data.job(7).artifacts, 3)
+
+    assert run_record(data, [{"key": "package", "value": "7"}]) is None
+    assert secret_texts("{word: hidden, list: [open]}", Archive(data.job(7).artifacts).secret_inputs()) == [
+        "open", "hidden",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

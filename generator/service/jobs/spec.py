@@ -108,8 +108,8 @@ def _rows(database: Database, number: int) -> tuple[Row, Row, list[Row]]:
     return job, pipeline, sorted(earlier, key=lambda one: (one["stage_index"], one["id"]))
 
 
-def _secret_inputs(data: DataFolder, values: Mapping[str, str]) -> frozenset[str]:
-    """Return the secret inputs of the package that a job runs."""
+def _secret_inputs(data: DataFolder, values: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the secret inputs of the package that a job runs; None if its job has too many packages to read."""
     number = values.get("package", "")
     if not number.isdecimal() or len(number) > 9:
         return frozenset()

@@ -18,8 +18,7 @@ from generator.notebook.interface import cwl_id
 from generator.notebook.literals import MisfitError
 from generator.package.job_file import read_yaml
 from generator.service.archives import Archive
-from generator.service.http_errors import HttpError
-from generator.service.store.database import Database, pipelines, rows
+from generator.service.store.database import Database, Row, pipelines, rows
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import is_secret
 from generator.service.store.run_tables import runs
@@ -59,22 +58,29 @@ def record_earlier(database: Database, data: DataFolder) -> None:
     """Store records of the runs that an earlier version started, with the values that are still stored."""
     likely = sa.cast(pipelines.c.variables, sa.Text).like('%"package"%')
     missing = pipelines.c.id.not_in(sa.select(runs.c.pipeline_id))
+    with database.connection() as connection:
+        found = rows(connection, sa.select(pipelines.c.id, pipelines.c.variables).where(likely, missing))
+    records = [(row["id"], run_record(data, _stored_variables(data, row))) for row in found]  # which reads archives
     with database.transaction() as connection:
-        for row in rows(connection, sa.select(pipelines.c.id, pipelines.c.variables).where(likely, missing)):
-            try:
-                variables = data.hidden.restore(row["id"], row["variables"])
-            except UsageError:
-                variables = [one for one in row["variables"] if not one.get("hidden")]
-            if record := run_record(data, variables):
-                add_run(connection, row["id"], record)
+        for number, record in records:
+            if record:
+                add_run(connection, number, record)
+
+
+def _stored_variables(data: DataFolder, row: Row) -> Sequence[Mapping[str, Any]]:
+    """Return the variables of a pipeline, without values that are no longer stored."""
+    try:
+        return data.hidden.restore(row["id"], row["variables"])
+    except UsageError:
+        return [one for one in row["variables"] if not one.get("hidden")]
 
 
 def _choose(archive: Archive, process: str) -> tuple[str, Mapping[str, Any]]:
-    """Return the folder and the record of the package that the stage ``run`` chooses; an empty folder if none."""
-    found = []
-    for folder in archive.packages():
-        with suppress(HttpError):
-            found.append((folder, archive.package(folder)))
+    """Return the folder and the record of the package that the stage ``run`` chooses; an empty folder if none.
+
+    Of an archive with too many packages it is unknown.
+    """
+    found = list(archive.records() or ())
     named = [one for one in found if process and one[1]["process"].get("path") == process]
     chosen = named or [one for one in found if PurePosixPath(one[0]).name == process] or found
     return chosen[0] if len(chosen) == 1 or (chosen and not process) else ("", {})

@@ -35,9 +35,10 @@ def mask_value(name: str, value: str) -> str:
     return redacted(value)
 
 
-def secret_texts(document: str, names: Collection[str]) -> list[str]:
+def secret_texts(document: str, names: Collection[str] | None) -> list[str]:
     """Return the secrets in a job's inputs (YAML or JSON): values of inputs in ``names`` and of secret-sounding keys.
 
+    Every value is secret if ``names`` is None: which inputs are secret is unknown.
     Every line of a document that cannot be parsed, or that exceeds the limits of YAML, is secret.
     """
     if len(document) > _LONGEST:
@@ -50,9 +51,9 @@ def secret_texts(document: str, names: Collection[str]) -> list[str]:
     return maskable_forms(found)
 
 
-def _secret_scalars(top: yaml.Node | None, names: Collection[str]) -> Iterator[str]:
+def _secret_scalars(top: yaml.Node | None, names: Collection[str] | None) -> Iterator[str]:
     """Yield the scalars below secret keys; visit aliased nodes once, so that aliases cannot multiply the work."""
-    waiting, seen = [(top, False)], set[tuple[int, bool]]()
+    waiting, seen = [(top, names is None)], set[tuple[int, bool]]()
     while waiting:
         node, secret = waiting.pop()
         if (id(node), secret) in seen:
@@ -61,7 +62,7 @@ def _secret_scalars(top: yaml.Node | None, names: Collection[str]) -> Iterator[s
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 name = key.value if isinstance(key, yaml.ScalarNode) else ""
-                waiting.append((value, secret or name in names or is_secret(name)))
+                waiting.append((value, secret or name in (names or ()) or is_secret(name)))
         elif isinstance(node, yaml.SequenceNode):
             waiting += [(one, secret) for one in node.value]
         elif isinstance(node, yaml.ScalarNode) and secret:
