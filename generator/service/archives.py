@@ -237,9 +237,7 @@ def _directory_size(file: Path) -> int:
 def _folders(file: Path, changed: int, length: int) -> Sequence[str]:
     names = _sizes(file, changed, length)
     tops = [posixpath.dirname(name) for name in names if posixpath.basename(name) == "package.json"]
-    return tuple(
-        without_carried(top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names)
-    )
+    return tuple(without_carried(top for top in tops if top.startswith("packages/") and f"{top}/process.cwl" in names))
 
 
 @lru_cache(maxsize=32)

@@ -134,7 +134,7 @@ def rule_variables(
 
 
 def secrets_to_mask(values: Mapping[str, str], token: str, *, secret_inputs: Collection[str] | None) -> list[str]:
-    """Return the texts to mask in the log of a job with this environment; all inputs if ``secret_inputs`` are unknown."""
+    """Return the texts to mask in the log of a job; all of its inputs if ``secret_inputs`` are unknown."""
     in_urls = (password for value in values.values() for password in re.findall(r"://[^\s/:@]*:([^\s/@]+)@", value))
     named = masking.maskable_forms(value for name, value in values.items() if masking.is_secret(name))
     of_run = masking.secret_texts(values.get("inputs", ""), secret_inputs)
