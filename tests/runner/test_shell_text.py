@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import subprocess
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from generator.runner.kernels.forked import Channel, ForkedProcess
-from generator.runner.kernels.shell import _Written
+from generator.runner.kernels.messages import ExecuteRequest, Message
+from generator.runner.kernels.shell import ShellSession, _Written
 
 
 @pytest.fixture
@@ -101,3 +105,35 @@ def test_a_message_that_cannot_be_read_does_not_keep_a_child_from_its_end(text: 
 
     assert process.channel.report == {"modules": ["a"], "local": []}
     process.channel.theirs.close()
+
+
+_VALID: dict[str, Any] = {"kind": "status", "parent": "0", "time": "", "content": {}, "written": [0, 0]}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {},
+        *({name: value for name, value in _VALID.items() if name != field} for field in _VALID if field != "kind"),
+        *({**_VALID, field: 5} for field in _VALID),
+        {**_VALID, "written": [0]},
+        {**_VALID, "written": ["0", None]},
+    ],
+    ids=json.dumps,
+)
+def test_a_message_without_its_fields_is_left_out(message: dict[str, Any]) -> None:
+    """A notebook can write to the socket of its process."""
+    process: Any = SimpleNamespace(channel=Channel())
+    session = ShellSession(process)
+    taken: list[Message] = []
+    reply = {**_VALID, "kind": "execute_reply", "content": {"status": "ok"}}
+    for one in (message, _VALID, reply, {**_VALID, "content": {"execution_state": "idle"}}):
+        data = json.dumps(one).encode()
+        process.channel.theirs.sendall(struct.pack(">I", len(data)) + data)
+
+    answer = session.execute(ExecuteRequest(code="", take=taken.append, limit=10))
+
+    assert answer.content == {"status": "ok"}
+    assert "an output was left out" in taken[0].content["text"]
+    for end in (process.channel.socket, process.channel.theirs, *session._written):
+        end.close()

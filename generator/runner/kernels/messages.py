@@ -24,7 +24,7 @@ def left_out(parent: str, time: str, error: RecursionError | ValueError) -> Mess
     """Return what takes the place of a published message that `read_json` refuses."""
     reason = f"its JSON has more than {deepest} lists and objects in each other"
     if isinstance(error, ValueError):
-        reason = "it is not JSON, or has a whole number of too many digits"
+        reason = "it is not JSON, has a whole number of too many digits, or lacks fields of a message"
     text = f"packmill: an output was left out: {reason}\n"
     return Message("stream", parent, time, {"name": "stderr", "text": text})
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+_MOST_DIGITS = 19
+"""Of a number: a kernel counts in 64 bits, and Python reads no number of thousands of digits."""
+
 
 class MessageNumbers:
     """The numbers in the ids of one kernel's messages (``<session>_<process>_<number>``).
@@ -21,6 +24,8 @@ class MessageNumbers:
         """Note a message that arrived; counting starts with the first ``published`` one, after which all arrive."""
         series, _, text = identity.rpartition("_")
         if not (series and text.isascii() and text.isdigit()) or (self._series or series) != series:
+            return
+        if len(text) > _MOST_DIGITS:
             return
         number = int(text)
         if not self._series:

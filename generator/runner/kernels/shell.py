@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from generator.runner.kernels.endings import CellTooLongError, KernelGoneError
-from generator.runner.kernels.forked import ForkedProcess, RunPlace
+from generator.runner.kernels.forked import ForkedProcess, InvalidMessageError, RunPlace
 from generator.runner.kernels.messages import ExecuteRequest, Message, Take, ignore, left_out
 
 _TICK = 0.2
@@ -104,7 +104,7 @@ class ShellSession:
             else:
                 take(message)
             tick()
-            if reply and message.kind == "status" and message.content["execution_state"] == "idle":
+            if reply and message.kind == "status" and message.content.get("execution_state") == "idle":
                 return reply
 
     def _next(self, take: Take, tick: Callable[[], None], deadline: float | None) -> Message:
@@ -116,7 +116,8 @@ class ShellSession:
                 raise CellTooLongError
             try:
                 parts = channel.receive(left)
-            except (RecursionError, ValueError) as error:
+                _check(parts)
+            except (RecursionError, InvalidMessageError) as error:
                 self._take_text(take)
                 return left_out(self.current_request, datetime.now(timezone.utc).isoformat(), error)
             self._take_text(take, parts["written"] if parts else None)
@@ -175,3 +176,21 @@ class ShellSession:
         self.process.end()
         for one in self._written:
             one.close()
+
+
+def _check(parts: Mapping[str, Any] | None) -> None:
+    """Check the fields of a message, if present: a notebook can write to its own socket.
+
+    Raises:
+        InvalidMessageError: one is missing, or of another type.
+    """
+    if parts is None:
+        return
+    written = parts.get("written")
+    if not isinstance(written, list) or list(map(type, written)) != [int, int]:
+        raise InvalidMessageError("a message has no sizes of the texts before it")
+    if "kind" in parts and not (
+        all(isinstance(parts.get(name), str) for name in ("kind", "parent", "time"))
+        and isinstance(parts.get("content"), dict)
+    ):
+        raise InvalidMessageError("a message lacks a field")
