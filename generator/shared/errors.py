@@ -82,9 +82,13 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
+        return f"line {self.line}: {self.shown.strip()}\n    {self.message}"
+
+    @property
+    def shown(self) -> str:
+        """The beginning of the line, which may have thousands of mistakes; a short one is whole, as it is written."""
         text = self.text.strip()
-        shown = text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
-        return f"line {self.line}: {shown}\n    {self.message}"
+        return self.text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
 
 
 class ParametersError(PackmillError):
@@ -111,7 +115,7 @@ class ParametersError(PackmillError):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the failure with every mistake, as ``--json`` prints it."""
-        mistakes = [{"line": one.line, "text": one.text, "message": one.message} for one in self.mistakes]
+        mistakes = [{"line": one.line, "text": one.shown, "message": one.message} for one in self.mistakes]
         return {**PackmillError.to_dict(self), "where": self.where, "mistakes": mistakes}
 
 

@@ -27,8 +27,10 @@ from generator.shared.errors import Mistake
 _TOOL_COMMENT = re.compile(
     r"#\s*(noqa|type\s*:\s*ignore|pylint|pragma|fmt|mypy|ruff|isort|pyright|nosec)\b", re.IGNORECASE
 )
+_MOST_NAMES = 20
+"""Names of an assignment: each is an input with a copy of the value, the type and the description."""
 _SHOWN, _LONGEST_NAME = 5, 60
-"""Names in a remark, and characters of each: a value may have thousands of targets, with a remark each."""
+"""Names in a remark, and characters of each: each target of a value has a remark."""
 _PYTHON_CELL_MAGICS = {"time", "timeit", "capture", "prun"}
 
 
@@ -89,8 +91,7 @@ class _Cell:
             case ast.Assign(value=ast.Lambda()):
                 self.passed_over[statement.lineno] = "lambda"
             case ast.Assign():
-                for target in statement.targets:
-                    self.assign(target, statement.value, statement)
+                self.assign_all(statement)
             case ast.AnnAssign(target=ast.Name() as target):
                 self.assign_annotated(target.id, statement)
             case ast.AnnAssign():
@@ -117,6 +118,18 @@ class _Cell:
                 pass
             case _:
                 self.passed_over[statement.lineno] = kind_of(statement)
+
+    def assign_all(self, statement: ast.Assign) -> None:
+        for target in () if self.has_too_many_names(statement) else statement.targets:
+            self.assign(target, statement.value, statement)
+
+    def has_too_many_names(self, statement: ast.stmt) -> bool:
+        """Return whether an assignment has so many names that its value and its comment would multiply; report it."""
+        count = len(names_in(targets_of(statement)))
+        if count > _MOST_NAMES:
+            message = f"{count} names are assigned at once; at most {_MOST_NAMES} are read: use several lines"
+            self.mistakes.append(Mistake(line=statement.lineno, text=self.text(statement), message=message))
+        return count > _MOST_NAMES
 
     def assign(self, target: ast.expr, value: ast.expr, statement: ast.stmt) -> None:
         match target:
@@ -228,7 +241,8 @@ class _Cell:
 
     def block(self, statement: ast.stmt) -> None:
         """Add the names that a compound statement assigns; their default is known only when the cell runs."""
-        assigned = [(name, inner) for inner in assignments_in(statement) for name in names_in(targets_of(inner))]
+        read = [inner for inner in assignments_in(statement) if not self.has_too_many_names(inner)]
+        assigned = [(name, inner) for inner in read for name in names_in(targets_of(inner))]
         for name, inner in assigned:
             self.mark_changed(name, inner, f"is assigned under {kind_of(statement)!r} (line {statement.lineno})")
         if not assigned:
