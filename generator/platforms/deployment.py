@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote, unquote, urlsplit
 
 from generator.platforms.answer import Answer
@@ -194,7 +194,12 @@ def _address(connection: Connection, answer: Answer) -> str:
     found = answer.json
     summary = found.get("processSummary", found) if isinstance(found, dict) else None
     identifier = summary.get("id") if isinstance(summary, dict) else None
-    return platform.process(identifier) if isinstance(identifier, str) and 0 < len(identifier) <= _LONGEST else ""
+    return platform.process(identifier) if _is_identifier(identifier) else ""
+
+
+def _is_identifier(value: object) -> TypeGuard[str]:
+    """Return whether a value is a text for an address: half a surrogate pair, which JSON may contain, is not."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST and not re.search("[\ud800-\udfff]", value)
 
 
 def _repository_of(description: Mapping[str, Any]) -> str:

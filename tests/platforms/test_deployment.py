@@ -225,6 +225,20 @@ def test_the_address_is_one_of_the_platform(
     assert deploy_trees(connection).address == expected.format(address=platform.address)
 
 
+@pytest.mark.parametrize(
+    "body", [rb'{"id": "\ud800"}', rb'{"processSummary": {"id": "a\udfff"}}', b'{"id": ""}', b"[]"]
+)
+def test_a_response_without_an_identifier_names_the_process_that_was_sent(
+    body: bytes, platform: Platform, connection: Connection
+) -> None:
+    classes = read_classes(connection)
+    platform.answers.append((201, {}, body))
+
+    done = deploy(connection, _TREES, classes, replace=False)
+
+    assert done == Deployed(address=f"{platform.address}/processes/ada.trees.main")
+
+
 def test_an_immutable_process_is_not_replaced(platform: Platform, connection: Connection) -> None:
     deploy_trees(connection)
     platform.immutable = True
