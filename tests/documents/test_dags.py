@@ -262,11 +262,15 @@ def dag(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def _defined_by(kind: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    text = (cases / "packages" / "airflow" / "expected" / "airflow" / f"ada_trees_main_{kind}.py").read_text()
+    return _defined(text, monkeypatch)
+
+
+def _defined(text: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name in ("airflow.providers.docker.operators.docker", "airflow.sdk", "airflow.sdk.exceptions", "docker.types"):
         module = MagicMock()
         module.DockerOperator, module.Variable.get.return_value = _Operator, None
         monkeypatch.setitem(sys.modules, name, module)
-    text = (cases / "packages" / "airflow" / "expected" / "airflow" / f"ada_trees_main_{kind}.py").read_text()
     defined: dict[str, Any] = {"__name__": "dag"}
     exec(compile(text, "dag.py", "exec"), defined)
     return defined
@@ -462,7 +466,7 @@ def test_a_folder_of_a_notebook_in_place_has_only_files_of_its_run(
     (tiles / "nowhere.tif").symlink_to("2027.tif")
     (tiles / "empty").mkdir()
 
-    assert dag["collect_outputs"](tmp_path / "source", run, started) == {"tiles": str(run / "tiles")}
+    assert dag["collect_outputs"]([tmp_path / "source"], run, started) == {"tiles": str(run / "tiles")}
 
     new = ["2026.tif", "archived.tif", "both/new.tif", "changed.tif", "latest.tif"]
     assert _files(str(run / "tiles")) == new
@@ -500,6 +504,38 @@ def test_a_repeated_task_does_not_return_files_of_its_earlier_try(
         names.append(name)
         outputs = task("folder", {})["outputs"]
         assert {one: _files(path) for one, path in outputs.items()} == {"tiles": [name], "deposit": [name]}
+
+
+@pytest.mark.parametrize("written", ["analysis/out/x.csv", "out/x.csv"])
+def test_a_notebook_in_place_may_write_above_its_folder(
+    written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pattern of ``../out/x.csv`` begins at the repository's top, others in the notebook's folder."""
+    context = context_of("table = 'out/x.csv'  # type: stage-out")
+    nested = replace(context, process=replace(context.process, path="analysis/a.ipynb"))
+    text = next(text for name, text in airflow.emit(nested).items() if name.endswith("_notebook.py"))
+    dag = _defined(text, monkeypatch)
+    clone, run = tmp_path / "clone", tmp_path / "run"
+    for folder in (clone / "analysis" / "out", clone / "out", run):
+        folder.mkdir(parents=True)
+    (clone / "analysis" / "out" / "x.csv").write_text("of an earlier run")
+    dag.update(run_folder=lambda _: run, notebook_path=lambda: clone / "analysis" / "a.ipynb")
+    dag["get_current_context"].return_value = {"params": {}, "dag_run": MagicMock(conf={})}
+
+    def execute(*_: object, **__: object) -> None:
+        _tick(tmp_path)
+        (clone / written).write_text("new")
+        (run / "result.json").write_text('{"duration": 1}')
+        (run / "scraps.json").write_text("{}")
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+
+    assert dag["task"].call_args.args[0]("folder", {})["outputs"] == {"table": str(run / "out" / "x.csv")}
+    assert (run / "out" / "x.csv").read_text() == "new"
+    file = tmp_path / "dag.py"
+    file.write_text(text)
+    words = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--no-cache", str(file)]
+    assert subprocess.run(words, check=False).returncode == 0
 
 
 def test_a_link_in_place_of_the_results_is_not_listed(run: Path, dag: dict[str, Any]) -> None:

@@ -78,6 +78,7 @@ def _dag(context: DocumentContext, kind: str, name: str) -> str:
         clone=posixpath.join(context.source.owner, context.source.name),
         has_output_object=process.is_notebook or bool(interface.outputs),
         notebook=process.is_notebook and posixpath.join(context.source.owner, context.source.name, process.path),
+        levels=process.path.count("/"),
         executed=executed_name(process.path),
         kernel=None if process.kernel else process.language,
         parameters_cell=process.parameters_cell,

@@ -325,12 +325,12 @@ def remove_outputs(folder: Path) -> None:
                     remove_folder(path)
 
 
-def collect_outputs(source: Path, folder: Path, started: float) -> dict:
+def collect_outputs(sources: list[Path], folder: Path, started: float) -> dict:
     """Copy the outputs of a run to its folder; return their paths by name."""
     outputs = {}
     for name, output in OUTPUTS.items():
-        place = folder if "place" in output else source
-        found = find_files(place, output["patterns"], started)
+        places = [folder] if "place" in output else sources
+        place, found = find_files(places, output["patterns"], started)
         if not (found or output["many"] or output["optional"]):
             raise AirflowFailException(f"{name}: not written by the notebook")
         copies = [
@@ -340,12 +340,20 @@ def collect_outputs(source: Path, folder: Path, started: float) -> dict:
     return outputs
 
 
-def find_files(place: Path, patterns: list[str], started: float) -> list[Path]:
-    """Return the files and folders of the first pattern that a run wrote one of."""
-    for pattern in patterns:
-        if found := [path for path in place.glob(pattern) if is_new(path, started)]:
-            return sorted(found)
-    return []
+def find_files(
+    places: list[Path], patterns: list[str], started: float
+) -> tuple[Path, list[Path]]:
+    """Return the files and folders of the first pattern that a run wrote one of, and their place.
+
+    Files that the notebook writes above its folder, with `../`, are below the last place.
+    """
+    for place in places:
+        for pattern in patterns:
+            if "**" in pattern and place != places[0]:
+                continue  # it would find the files of all folders
+            if found := [path for path in place.glob(pattern) if is_new(path, started)]:
+                return place, sorted(found)
+    return places[0], []
 
 
 def below(folder: Path) -> list[Path]:
@@ -471,7 +479,8 @@ def run_notebook(folder: str, templates: dict[str, str]) -> dict:
     scraps = place / "scraps.json"
     if scraps.stat().st_size <= 64 * 1024:  # larger ones stay in the file
         results["scraps"] = json.loads(scraps.read_text(encoding="utf-8"))
-    results["outputs"] = collect_outputs(notebook.parent, place, started)
+    sources = [notebook.parent]
+    results["outputs"] = collect_outputs(sources, place, started)
     return for_tasks(results)
 
 
