@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from xml.etree import ElementTree
 
 from generator.service.pages.picture import draw, graph_of, interface_graph
@@ -58,6 +59,20 @@ def test_a_workflow_that_goes_in_circles_is_drawn_all_the_same() -> None:
     steps = {"a": {"in": {"x": "b/y"}, "out": ["y"]}, "b": {"in": {"x": "a/y"}, "out": ["y"]}}
 
     ElementTree.fromstring(draw(graph_of({"class": "Workflow", "inputs": {}, "outputs": {}, "steps": steps}, title="")))
+
+
+def test_a_picture_of_very_many_steps_and_connections_is_drawn_in_time() -> None:
+    """The steps are in the worst order: each pass over their connections moves only one of them."""
+    count = 600
+    names = [f"s{number}" for number in reversed(range(count))]
+    steps = {name: {"in": [{"source": f"{one}/y"} for one in names[at + 1 : at + 11]]} for at, name in enumerate(names)}
+    graph = graph_of({"class": "Workflow", "inputs": {}, "outputs": {}, "steps": steps}, title="")
+    assert len(graph.edges) > 5000
+
+    start = time.process_time()
+    draw(graph)
+
+    assert time.process_time() - start < 2
 
 
 def test_a_narrow_picture_has_one_column_in_the_same_order() -> None:

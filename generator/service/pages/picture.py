@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+_MOST_VISITS = 100_000
+"""Steps times their connections that are followed to arrange the steps; anyone may have written the document."""
 _WIDTH, _HEIGHT, _ACROSS, _DOWN, _MARGIN = 190, 40, 90, 16, 12
 
 
@@ -147,16 +149,22 @@ def _svg(
 def _columns(graph: Graph) -> list[list[str]]:
     """Arrange boxes in columns by their distance from the inputs, with all outputs at the right."""
     depth = {name: 0 for name, node in graph.nodes.items() if node.kind == "input"}
-    steps = [name for name, node in graph.nodes.items() if node.kind == "step"]
+    steps = {name for name, node in graph.nodes.items() if node.kind == "step"}
     depth.update(dict.fromkeys(steps, 1))
-    for _ in steps:  # a longest path has no more edges than there are steps
-        for before, after in graph.edges:
-            if after in depth and before in steps and graph.nodes[after].kind == "step":
-                depth[after] = max(depth[after], min(depth[before] + 1, len(steps)))
+    between = [edge for edge in graph.edges if steps.issuperset(edge)]
+    most = min(len(steps), _MOST_VISITS // max(1, len(between)))
+    for _ in range(most):  # a longest path has no more edges than there are steps
+        before = dict(depth)
+        for first, second in between:
+            depth[second] = max(depth[second], min(depth[first] + 1, len(steps)))
+        if depth == before:
+            break
     last = max(depth.values(), default=0) + 1
     depth.update({name: last for name, node in graph.nodes.items() if node.kind == "output"})
-    found = [[name for name in graph.nodes if depth[name] == number] for number in range(last + 1)]
-    return [column for column in found if column]
+    found: dict[int, list[str]] = {}
+    for name in graph.nodes:
+        found.setdefault(depth[name], []).append(name)
+    return [found[number] for number in sorted(found)]
 
 
 def _draw_line(start: tuple[int, int], end: tuple[int, int]) -> str:
