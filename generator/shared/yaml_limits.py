@@ -18,7 +18,8 @@ from generator.shared.regular_files import open_regular_file
 largest_text = 16 * 1024**2
 """Characters of a document."""
 most_values = 1_000_000
-"""Values of a document, each counted as often as aliases repeat it."""
+"""Values of a document, each counted as often as aliases repeat it, and a long text as several then."""
+_CHARACTERS_OF_A_VALUE = 16
 deepest = 100
 """Lists and mappings inside one another."""
 _LONGEST_NUMBER = 3_500
@@ -81,7 +82,7 @@ def check_events(events: Iterable[Any]) -> None:
                 finished[node.anchor] = node
         elif kind == "ScalarEvent":
             _check_number(event)
-            leaf = _Node(anchor=event.anchor, height=0)
+            leaf = _Node(anchor=event.anchor, size=1 + len(event.value) // _CHARACTERS_OF_A_VALUE, height=0)
             _add(stack[-1], leaf)
             if event.anchor:
                 finished[event.anchor] = leaf

@@ -265,6 +265,16 @@ def test_what_a_run_does_not_do_is_named() -> None:
     ]
 
 
+@pytest.mark.parametrize("option", ["tags: [*b, parameters, *s, *s]", "eval: *b", "eval: *s"])
+def test_aliases_in_the_options_of_a_chunk_are_not_written_out(option: str) -> None:
+    """A document may have thousands of chunks, each with aliases of its own."""
+    header = f"#| s: &s {'x' * 300}\n#| b: &b [*s, *s, *s, *s]\n#| {option}\n"
+    document = json.loads(as_notebook(f"```{{python}}\n{header}1\n```\n".encode(), "a.qmd"))
+
+    assert document["cells"][0]["metadata"].get("tags") in (None, ["parameters", "x" * 300])
+    assert len(json.dumps(document["metadata"])) < 250
+
+
 def test_packages_name_the_executed_notebook(tmp_path: Path, packmill: Callable[..., Any]) -> None:
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "maps.qmd").write_text("```{python}\n#| tags: [parameters]\nn = 3\n```\n")

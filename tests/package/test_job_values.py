@@ -487,6 +487,14 @@ class TestLimits:
         with pytest.raises(MisfitError, match="more than 58 values"):
             read_yaml(self.tree)
 
+    def test_a_long_text_counts_as_several_values_where_it_is_repeated(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(yaml_limits, "most_values", 58)
+        long = "x" * 16 * 58
+        read_yaml(f"[{long}, {long}, {long}]")
+
+        with pytest.raises(MisfitError, match="more than 58 values"):
+            read_yaml(f"[&a {long}, *a]")
+
     @pytest.mark.parametrize("text", ["[[[[1]]]]", '{"a": {"b": [[1]]}}', "- - - - 1", "a: &a [[1]]\nb: [*a, *a]"])
     def test_depth_has_a_limit(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(yaml_limits, "deepest", 4)

@@ -26,6 +26,9 @@ _CELL_MAGICS = frozenset(("bash", "sh", "perl", "ruby"))
 _ELSEWHERE = ("child", "file", "code", "ref.label")
 """Options of knitr that take the code from somewhere else."""
 
+_LONGEST_OPTION = 60
+"""Characters of an option that a remark repeats."""
+
 
 def convert(text: str, name: str) -> dict[str, Any]:
     """Return the document as a dictionary of nbformat 4.
@@ -123,7 +126,8 @@ def _cell(chunk: Chunk, language: str, defaults: Mapping[str, Any], remarks: lis
     if runs is False or (chunk.language != language and not magic) or _is_setup(chunk):
         return _markdown(chunk.as_text())
     if runs is not True:
-        message = f"the chunk's option eval is computed ({runs}), so the chunk runs"
+        written = "a list" if isinstance(runs, list | dict) else str(runs)[:_LONGEST_OPTION]
+        message = f"the chunk's option eval is computed ({written}), so the chunk runs"
         remarks.append({"line": chunk.line, "message": message})
     for option in _ELSEWHERE:
         if option in chunk.options:

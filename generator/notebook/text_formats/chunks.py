@@ -42,9 +42,10 @@ class Chunk:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags of the cell."""
-        tags = self.options.get("tags", ())
-        return tuple(map(str, tags)) if isinstance(tags, list) else (str(tags),) if tags else ()
+        """The tags of the cell, without lists and mappings, which aliases can repeat in every chunk."""
+        tags = self.options.get("tags")
+        listed = tags if isinstance(tags, list) else [tags] if tags else []
+        return tuple(dict.fromkeys(str(tag) for tag in listed if not isinstance(tag, list | dict)))
 
     def as_text(self) -> str:
         """Return the chunk as a code block of Markdown."""
