@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -16,6 +20,7 @@ from support import write_notebook
 from tiny_arrays import write_raster
 
 from generator.runner.server.pages.description import describe
+from generator.runner.server.pages.executed import NotShownError, executed_page
 from generator.runner.server.pages.negotiation import accepts_page
 
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -465,6 +470,21 @@ def test_a_page_of_a_large_notebook_is_not_rendered(server: NotebookServer, tmp_
     answer = server.ask("GET", f"/runs/{run}/notebook", headers=_HTML)
 
     assert "too large to be shown" in answer.text
+
+
+def test_a_page_that_cannot_be_written_leaves_no_part_of_it(tmp_path: Path) -> None:
+    """As on a full disk, which each reload of the page would fill further; a limit on the size of files stands in."""
+    written = write_notebook(tmp_path / "run.ipynb", "1", tags=())
+    folder: Any = SimpleNamespace(path=tmp_path, notebook=lambda: written)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 17, before[1]))
+    try:
+        with pytest.raises(NotShownError, match="cannot be rendered"):
+            asyncio.run(executed_page(folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert list(tmp_path.iterdir()) == [written]
 
 
 def test_runs_are_listed_by_state_and_page(server: NotebookServer) -> None:

@@ -1,6 +1,7 @@
 """The executed notebook as a page: rendered by a process of its own, since notebooks may be hostile.
 
-``python -m generator.runner.server.pages.executed NOTEBOOK PAGE`` is that process.
+``python -m generator.runner.server.pages.executed NOTEBOOK NEW PAGE`` is that process; it renames
+NEW to PAGE when it is complete.
 """
 
 from __future__ import annotations
@@ -57,10 +58,26 @@ async def _render_in_turn(notebook: Path, page: Path) -> None:
 
 
 async def _render(notebook: Path, page: Path) -> None:
-    command = (sys.executable, *(("-I",) if sys.flags.isolated else ()), "-m", __name__, str(notebook), str(page))
+    new = page.with_name(f".{os.urandom(6).hex()}.html")
+    try:
+        code = await _run(notebook, new, page)
+    finally:  # a process that a limit ends leaves a part, and each reload of the page would add one
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+    if code != 0:
+        raise NotShownError("This notebook cannot be rendered. Download it instead.")
+
+
+async def _run(*paths: Path) -> int:
+    """Run the process with limits, and return its exit code; it has ended afterwards.
+
+    Raises:
+        NotShownError: it takes too long.
+    """
+    command = (sys.executable, *(("-I",) if sys.flags.isolated else ()), "-m", __name__, *map(str, paths))
     process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
     try:
-        code = await asyncio.wait_for(process.wait(), _SECONDS)
+        return await asyncio.wait_for(process.wait(), _SECONDS)
     except asyncio.TimeoutError:
         raise NotShownError("Rendering this notebook takes too long. Download it instead.") from None
     finally:
@@ -68,24 +85,21 @@ async def _render(notebook: Path, page: Path) -> None:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    if code != 0:
-        raise NotShownError("This notebook cannot be rendered. Download it instead.")
 
 
-def render(notebook: Path, page: Path) -> None:
-    """Write the page of a notebook."""
+def render(notebook: Path, new: Path, page: Path) -> None:
+    """Write the page of a notebook, which gets its name when it is complete."""
     from generator.runner.document.document import read_document
     from generator.runner.execution.html import html_page
     from generator.runner.execution.page_outputs import PageOutputs
 
     document = read_document(notebook.read_bytes(), notebook.name)
     text = html_page(document, PageOutputs(None), report_mode=False, say=lambda _: None)
-    temporary = page.with_name(f".{os.urandom(6).hex()}.html")
-    temporary.write_bytes(text)
-    durable_files.replace(temporary, page)
+    new.write_bytes(text)
+    durable_files.replace(new, page)
 
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    render(Path(sys.argv[1]), Path(sys.argv[2]))
+    render(*map(Path, sys.argv[1:]))
