@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from generator.runner.server.hub.schedule_memory import ScheduleMemory
 from generator.runner.server.hub.user_command import ServerSettings
 from generator.runner.server.hub.user_server import UserServer
 from generator.runner.server.hub.user_servers import UserServers
+from generator.runner.server.problems import ProblemError
 
 Start = Callable[[UserServer], Coroutine[None, None, None]]
 
@@ -144,6 +146,49 @@ def test_a_server_that_ends_by_itself_is_started_again_for_schedules(
 
     asyncio.run(end_by_itself())
     assert started == ["ada", "bob", "ada"]
+
+
+def test_a_server_that_did_not_start_is_tried_again_for_schedules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when memory is short, or homes are not mounted yet."""
+    tried: list[str] = []
+
+    async def start(server: UserServer) -> None:
+        tried.append(server.account.username)
+        if len(tried) < 3:
+            raise ProblemError(503, "the home does not exist")
+
+    async def fail_twice() -> None:
+        servers = _servers(tmp_path, monkeypatch, start)
+        monkeypatch.setattr(user_servers, "_PAUSE", 0.0)
+        monkeypatch.setattr(user_servers, "_LONGEST_LOOK", 0.02)
+        monkeypatch.setattr(UserServer, "is_alive", True)
+        servers._memory.note("ada", has_schedules=True)
+        await _look_for_idle(servers)
+
+    asyncio.run(fail_twice())
+    assert tried == ["ada"] * 3
+
+
+def test_the_pause_before_a_server_is_tried_again_grows_up_to_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start(_: UserServer) -> None:
+        raise ProblemError(503, "the home does not exist")
+
+    async def fail(times: int) -> list[float]:
+        servers = _servers(tmp_path, monkeypatch, start)
+        servers._memory.note("ada", has_schedules=True)
+        pauses = []
+        for _ in range(times):
+            await servers._keep_running("ada")
+            again_at, pause = servers._retries["ada"]
+            pauses.append(round(again_at - time.monotonic()))
+            servers._retries["ada"] = (0.0, pause)
+        return pauses
+
+    assert asyncio.run(fail(8)) == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
 def test_of_two_answers_about_schedules_the_later_one_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ _STARTS_AT_ONCE, _LONGEST_TURN = 2, 5.0
 """Starts at once, each of which takes a processor for about two seconds; one that takes longer than a turn goes on."""
 _LONGEST_LOOK = 60.0
 """Seconds between two looks for idle servers, at most."""
+_LONGEST_PAUSE = 3600.0
+"""Seconds before a server that has to run schedules and did not start is tried again, at most."""
 
 
 class UserServers:
@@ -45,6 +47,8 @@ class UserServers:
         self._base_url, self._idle_timeout = base_url, idle_timeout
         self._servers: dict[str, UserServer] = {}
         self._failed: dict[str, tuple[float, ProblemError]] = {}
+        self._retries: dict[str, tuple[float, float]] = {}
+        """The times at which servers that did not start are tried again for schedules, and the pauses after that."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._looks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._turns = asyncio.Semaphore(max(_STARTS_AT_ONCE, os.cpu_count() or 1))
@@ -94,26 +98,37 @@ class UserServers:
         except OSError as error:  # the schedules are in the home, and this process knows the user
             log("cannot store who has schedules", level=logging.ERROR, user=username, reason=error)
 
-    async def start_scheduled(self, username: str) -> None:
-        """Start the server of a user with schedules, unless it runs."""
+    async def start_scheduled(self, username: str) -> bool:
+        """Start the server of a user with schedules, unless it runs; return whether it runs now."""
         try:
             async with self.use(username):
-                pass
+                return True
         except ProblemError as problem:
             log("schedules cannot run", user=username, reason=problem.detail)
+            return False
 
     async def stop_idle(self) -> None:
         """Stop servers that have had no work for a while, as long as the service runs.
 
-        A server that has ended by itself is started again if its user has schedules.
+        A server that has ended by itself, or did not start, is started again if its user has schedules.
         """
         while True:
             await asyncio.sleep(min(self._idle_timeout / 4, _LONGEST_LOOK))
             for username, server in [*self._servers.items()]:
                 if await self._is_idle(server):
                     await self._stop(username, unless_used=True)
-                if username in self._memory and not server.is_alive:
-                    await self.start_scheduled(username)
+            for username in self._memory.names:
+                await self._keep_running(username)
+
+    async def _keep_running(self, username: str) -> None:
+        server = self._servers.get(username)
+        again_at, pause = self._retries.get(username, (0.0, _LONGEST_LOOK))
+        if username not in self._memory or (server is not None and server.is_alive) or time.monotonic() < again_at:
+            return
+        if await self.start_scheduled(username):
+            self._retries.pop(username, None)
+        else:
+            self._retries[username] = (time.monotonic() + pause, min(2 * pause, _LONGEST_PAUSE))
 
     async def stop_all(self, hurry: asyncio.Event) -> None:
         """Start no server any more, and stop all of them together; ``hurry`` interrupts their runs."""
@@ -132,6 +147,7 @@ class UserServers:
     async def stop(self, username: str) -> None:
         """Stop the server of a user, and forget the user's schedules: the hub does not have the user any more."""
         await self._remember(username, has_schedules=False)
+        self._retries.pop(username, None)
         await self._stop(username)
 
     async def _running(self, account: Account) -> UserServer:
