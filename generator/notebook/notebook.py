@@ -95,7 +95,7 @@ def read_notebook(data: bytes, name: str) -> Notebook:
     if version > 4:
         raise NotebookError(f"{name}: nbformat {version} is not supported; save it as nbformat 4")
     metadata = _mapping(document.get("metadata"))
-    raw_cells = document.get("cells") if version == 4 else _worksheet_cells(document)
+    raw_cells = document.get("cells") if version == 4 else [*map(_with_source, worksheet_cells(document))]
     if not isinstance(raw_cells, list):
         raise NotebookError(f"{name}: not a notebook of nbformat {version}: 'cells' is missing or not a list")
     kernelspec = _mapping(metadata.get("kernelspec"))
@@ -177,16 +177,19 @@ def _json_cause(text: str, error: json.JSONDecodeError) -> str:
     return f"not valid JSON: {error.msg}"
 
 
-def _worksheet_cells(document: dict[str, Any]) -> list[Any]:
-    """Return the cells of nbformat 2 and 3, which are in worksheets and have their code under ``input``."""
+def worksheet_cells(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the cells of nbformat 2 and 3, which are in worksheets; an empty one in place of another value."""
     sheets = document.get("worksheets")
     cells: list[Any] = []
     for sheet in sheets if isinstance(sheets, list) else []:
         raw_cells = _mapping(sheet).get("cells")
-        for raw in raw_cells if isinstance(raw_cells, list) else []:
-            cell = _mapping(raw)
-            cells.append({**cell, "source": cell.get("source", cell.get("input", ""))})
-    return cells
+        cells += raw_cells if isinstance(raw_cells, list) else []
+    return [_mapping(cell) for cell in cells]
+
+
+def _with_source(cell: dict[str, Any]) -> dict[str, Any]:
+    """Return a cell of nbformat 2 or 3, whose code is under ``input``, with its source."""
+    return {**cell, "source": cell.get("source", cell.get("input", ""))}
 
 
 def _cell(number: int, raw: Any, name: str) -> Cell:

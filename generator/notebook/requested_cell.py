@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from generator.notebook.notebook import decode_notebook, read_notebook
+from generator.notebook.notebook import decode_notebook, read_notebook, worksheet_cells
 from generator.shared.errors import NotebookError
 
 _TAG = "parameters"
@@ -34,9 +34,7 @@ def tag_parameters_cell(data: bytes, number: int | None, name: str) -> bytes:
 
 
 def _raw_cells(document: dict[str, Any]) -> list[dict[str, Any]]:
-    if document["nbformat"] == 4:
-        return list(document["cells"])
-    return [cell for sheet in document["worksheets"] for cell in sheet["cells"]]
+    return list(document["cells"]) if document["nbformat"] == 4 else worksheet_cells(document)
 
 
 def _set_tag(cell: dict[str, Any], *, tagged: bool) -> None:

@@ -30,9 +30,11 @@ def test_without_a_request_nothing_changes() -> None:
     assert tag_parameters_cell(b"no notebook", None, "a.ipynb") == b"no notebook"
 
 
-def test_the_first_cell_of_an_older_notebook_is_found() -> None:
+@pytest.mark.parametrize("others", [[], [{}], ["text", {"cells": None}, {"cells": ["text"]}]])
+def test_the_first_cell_of_an_older_notebook_is_found(others: list[object]) -> None:
     cells = [{"cell_type": "code", "input": "n = 1", "language": "python", "metadata": {}}]
-    data = json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}]}).encode()
+    sheets = [{"cells": cells}, *others]
+    data = json.dumps({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": sheets}).encode()
 
     assert tagged(tag_parameters_cell(data, 1, "a.ipynb")) == [1]
 
