@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ports import free_port
-from staging_servers import S3, HttpServer, Runner, wait_for
+from staging_servers import S3, HttpServer, Runner, http_server, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -251,24 +251,36 @@ class TestStageOut:
         assert step("stage-out", self.given(results, record, include=["summary.txt"])).code == 0
         assert "ltak/summary.txt" in s3.objects("results")
 
-    def test_the_role_of_the_machine(self, s3: S3, web: HttpServer, step: Runner, results: Path) -> None:
-        """The instance's metadata service, here another server, hands out the keys."""
-        found = {"AccessKeyId": s3.key, "SecretAccessKey": s3.secret, "Token": "", "Code": "Success"}
-        role = "/latest/meta-data/iam/security-credentials/"
-        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
-        web.put(role, b"worker")
-        web.put(role + "worker", json.dumps({**found, "Expiration": when}).encode())
-        record = {"s3_url": "s3://results/iam", "endpoint_url": s3.url}
+    @pytest.mark.parametrize(
+        ("variable", "path"),
+        [("AWS_EC2_METADATA_SERVICE_ENDPOINT", ""), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "/keys")],
+    )
+    def test_the_role_of_the_machine(self, s3: S3, step: Runner, results: Path, variable: str, path: str) -> None:
+        """A service that the guard does not allow, here another server, hands out the keys.
 
-        result = step(
-            "stage-out",
-            self.given(results, record, include=["summary.txt"]),
-            AWS_EC2_METADATA_SERVICE_ENDPOINT=web.url,
-            AWS_CONFIG_FILE="/dev/null",
-        )
+        A container's keys of ten minutes are renewed at each request; botocore extends those of an instance.
+        """
+        found = {"AccessKeyId": s3.key, "SecretAccessKey": s3.secret, "Token": "", "Code": "Success"}
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600))
+        keys = json.dumps({**found, "Expiration": when}).encode()
+        role = "/latest/meta-data/iam/security-credentials/"
+        record = {"s3_url": f"s3://results/{variable}", "endpoint_url": s3.url}
+        with http_server("127.0.0.2") as service:
+            service.put(role, b"worker")
+            service.put(role + "worker", keys)
+            service.put("/keys", keys, headers={"Connection": "close"})
+
+            result = step(
+                "stage-out",
+                self.given(results, record, include=["summary.txt"]),
+                **{variable: service.url + path},
+                AWS_CONFIG_FILE="/dev/null",
+                PACKMILL_STAGE_GUARD="1",
+                PACKMILL_STAGE_ALLOW="127.0.0.1",
+            )
 
         assert result.code == 0, result.err
-        assert "iam/summary.txt" in s3.objects("results")
+        assert f"{variable}/summary.txt" in s3.objects("results")
 
     @pytest.mark.parametrize(
         ("change", "code", "said"),

@@ -67,11 +67,12 @@ class Guard:
     @contextmanager
     def suspend(self) -> Iterator[None]:
         """Let this thread connect to any address, such as the platform's own role service."""
+        before = getattr(self._lifted, "now", False)
         self._lifted.now = True
         try:
             yield
         finally:
-            self._lifted.now = False
+            self._lifted.now = before
 
     def install(self) -> None:
         """Check every connection from now on, until the process ends."""

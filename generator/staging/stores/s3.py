@@ -13,7 +13,7 @@ from generator.shared.failures import BadInputsError
 from generator.staging import checksums, urls
 from generator.staging.checksums import Checksum
 from generator.staging.network.credentials import Credentials
-from generator.staging.network.guard import NoGuard
+from generator.staging.network.guard import Guard, NoGuard
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
 from generator.staging.stores import (
@@ -138,8 +138,11 @@ class S3Store:
         """Load the session's credentials; lift the guard for the address of the machine's own role."""
         if self._credentials.folder or self._access.profile:
             return session.get_credentials()
-        with self._network.guard.suspend():
-            return session.get_credentials()
+        guard = self._network.guard
+        with guard.suspend():
+            found = session.get_credentials()
+        _refresh_without(guard, found)
+        return found
 
     def _describe_credentials_owner(self) -> str:
         if self._access.profile:
@@ -188,6 +191,21 @@ class S3Store:
         )
         taken = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
         session._credentials = taken  # noqa: SLF001 - botocore offers no other way to set refreshable credentials
+
+
+def _refresh_without(guard: Guard, credentials: Any) -> None:
+    """Lift the guard when keys of the machine's role are renewed, in the thread of a request, before they expire."""
+    from botocore.credentials import RefreshableCredentials
+
+    if type(credentials) is not RefreshableCredentials:  # others, such as of an assumed role, come from a public server
+        return
+    refresh = credentials._refresh_using  # noqa: SLF001 - botocore offers no other way
+
+    def refresh_without_guard() -> Any:
+        with guard.suspend():
+            return refresh()
+
+    credentials._refresh_using = refresh_without_guard  # noqa: SLF001
 
 
 @dataclass(frozen=True, kw_only=True)
