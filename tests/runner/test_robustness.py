@@ -9,12 +9,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import nbformat
 import pytest
 from support import Folder, notebook
 
+from generator.runner.document.document import read_document
+from generator.runner.execution.cells import Stop
+from generator.runner.execution.progress import Progress, explain
 from generator.runner.kernels.channels import Channels
 from generator.runner.kernels.process import Connection
 
@@ -55,6 +58,15 @@ def test_a_secret_is_masked_in_every_form_that_programs_print(cell: str, secret:
     ]
     assert [form for form in tokens if form in written] == []
     assert "********" in written
+
+
+def test_a_number_of_more_digits_than_python_reads_is_no_line_of_a_cell() -> None:
+    traceback = ("-> " + "9" * 5000 + " x", "----> 1 fail()")
+    stop = Stop(0, at_once=True, failed=True, name="ValueError", value="x", traceback=traceback)
+    document = read_document(json.dumps(notebook("fail()")).encode(), "in.ipynb")
+    progress = SimpleNamespace(number=lambda index: index + 1, task=SimpleNamespace(document=document))
+
+    assert explain(stop, cast("Progress", progress)) == "cell 1 failed: ValueError: x\n  line 1: fail()"
 
 
 @pytest.mark.parametrize("secret", ["text", "code", "name", "data", "stream", "2026", "source"])
@@ -149,7 +161,13 @@ for _ in range(7):
 """
 _RAW_MESSAGES = """
 kernel = get_ipython().kernel
-for kind, content in (('display_data', {'data': {'text/plain': 'x'}}), ('stream', {'name': 'stdout', 'text': None})):
+messages = [('stream', {'name': 'stdout', 'text': None})]
+for data, metadata in (({'text/plain': 'x'}, None), ('x', {}), (None, {}), ({}, ['x'])):
+    messages.append(('display_data', {'data': data, 'metadata': metadata}))
+    messages.append(('execute_result', {'data': data, 'metadata': metadata, 'execution_count': 'x'}))
+    messages.append(('display_data', {'data': {}, 'transient': {'display_id': 'd'}}))
+    messages.append(('update_display_data', {'data': data, 'metadata': metadata, 'transient': {'display_id': 'd'}}))
+for kind, content in messages:
     get_ipython().display_pub.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent(), ident=b'x')
 """
 

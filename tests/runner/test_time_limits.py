@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import notebook
 
+from generator.runner.document.document import read_document
 from generator.runner.execution import recording
 from generator.runner.execution.execution import connect
+from generator.runner.execution.outputs import Outputs
 from generator.runner.execution.recording import recorded_run
 from generator.runner.execution.watching import ignore_signals, signals_as_failures
+from generator.runner.execution.widgets import MOST_UPDATES
 from generator.runner.kernels.endings import CellTooLongError
 from generator.runner.kernels.messages import ExecuteRequest, Message
 from generator.runner.kernels.process import KernelProcess, new_connection
@@ -82,6 +86,31 @@ def test_a_kernel_that_prints_without_a_pause_is_ended_by_its_limit(tmp_path: Pa
         session.end()
 
     assert len(handled) < 1_000
+
+
+def test_a_busy_kernel_gets_few_updates_of_a_widget_and_at_its_end_the_last_one() -> None:
+    """More than two thousand fill the queues of ZeroMQ: the next would wait for the kernel, without a limit of time."""
+    document = read_document(json.dumps(notebook("out")).encode(), "x.ipynb")
+    replies: list[dict[str, Any]] = []
+    outputs = Outputs(document, reply=lambda _kind, content, **_: replies.append(content))
+    outputs.expect("cell", 0)
+
+    def publish(kind: str, content: dict[str, Any]) -> None:
+        outputs.take(Message(kind, "cell", "", content))
+
+    widget = {"_model_module": "@jupyter-widgets/output", "_model_name": "OutputModel"}
+    publish("comm_open", {"comm_id": "out", "data": {"state": widget}})
+    publish("comm_msg", {"comm_id": "out", "data": {"state": {"msg_id": "cell"}}})
+    for number in range(1, 1_001):
+        publish("display_data", {"data": {"text/plain": str(number)}})
+        if number == 10:
+            assert len(replies) == 10
+    assert len(replies) == MOST_UPDATES
+
+    publish("status", {"execution_state": "idle"})
+
+    assert len(replies) == MOST_UPDATES + 1
+    assert len(replies[-1]["data"]["state"]["outputs"]) == 1_000
 
 
 _HUGE = 1 << 40

@@ -59,6 +59,8 @@ class Outputs:
             cell["execution_count"] = content["execution_count"]
         if message.kind in ("status", "execute_input"):
             note_time(cell, message)
+            if self._widgets and content.get("execution_state") == "idle":
+                self._widgets.resume()
         if message.kind.startswith("comm_"):
             self._widget_message(message)
             return None
@@ -88,7 +90,7 @@ class Outputs:
         """Update all outputs of a display id, in every cell."""
         for index, position in self._displays.get(display, ()):
             output = self._cells.cell(index)["outputs"][position]
-            output["data"], output["metadata"] = content["data"], content.get("metadata") or {}
+            output.update(_bundle(content))
             self.updated.add(index)
 
     def _empty(self, index: int, cell: Cell) -> None:
@@ -118,19 +120,31 @@ class Outputs:
 
 
 def to_output(message: Message) -> dict[str, Any] | None:
-    """Convert a message to an output; None for other messages."""
+    """Convert a message to an output; None for other messages.
+
+    Raises:
+        KeyError, TypeError: a part of the output is missing, or not of its type in nbformat.
+    """
     content = message.content
     if message.kind == "stream":
         return {"output_type": "stream", "name": content["name"], "text": Text(str(content["text"]))}
     if message.kind == "display_data":
-        return {"output_type": "display_data", "data": content["data"], "metadata": content.get("metadata") or {}}
+        return {"output_type": "display_data", **_bundle(content)}
     if message.kind == "execute_result":
         count = content.get("execution_count")
-        data = {"data": content["data"], "metadata": content.get("metadata") or {}}
-        return {"output_type": "execute_result", "execution_count": count, **data}
+        return {"output_type": "execute_result", "execution_count": count, **_bundle(content)}
     if message.kind == "error":
         return {"output_type": "error", **{key: content.get(key) for key in ("ename", "evalue", "traceback")}}
     return None
+
+
+def _bundle(content: dict[str, Any]) -> dict[str, Any]:
+    """Return data and metadata of a display; of other types, they would end each save."""
+    found = {"data": content["data"], "metadata": content.get("metadata") or {}}
+    for name, value in found.items():
+        if not isinstance(value, dict):
+            raise TypeError(f"its {name} is not an object")
+    return found
 
 
 def note_time(cell: Cell, message: Message) -> None:

@@ -149,7 +149,7 @@ def _failing_line(stop: Stop, source: str) -> tuple[int, str] | None:
     """Find the line at which the cell failed, from the arrow in IPython's traceback."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(stop.traceback))
     lines = source.splitlines()
-    for arrow in re.finditer(r"^-+> (\d+) (.*)$", plain, re.MULTILINE):
+    for arrow in re.finditer(r"^-+> (\d{1,9}) (.*)$", plain, re.MULTILINE):
         line = int(arrow[1])
         if 1 <= line <= len(lines) and lines[line - 1].strip() == arrow[2].strip():
             return line, arrow[2].strip()

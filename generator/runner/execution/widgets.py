@@ -13,6 +13,8 @@ from typing import Any
 from generator.runner.document.streams import Text, append_stream
 from generator.runner.kernels.messages import Message
 
+MOST_UPDATES = 400
+"""Updates of widgets that a kernel gets while it runs a cell, and as many at its end."""
 _STATE_KIND = "application/vnd.jupyter.widget-state+json"
 
 
@@ -20,7 +22,7 @@ class Widgets:
     """All widgets of one run, by comm id."""
 
     def __init__(self, reply: Callable[..., Any]) -> None:
-        self._reply = reply
+        self._updates = _Updates(reply)
         self._states: dict[str, dict[str, Any]] = {}
         self._buffers: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = defaultdict(dict)
         self._collectors: dict[str, _Collector] = {}
@@ -38,7 +40,7 @@ class Widgets:
             self._buffers[comm][tuple(path)] = {"data": encoded, "encoding": "base64", "path": path}
         kind = (data["state"].get("_model_module"), data["state"].get("_model_name"))
         if message.kind == "comm_open" and kind == ("@jupyter-widgets/output", "OutputModel"):
-            self._collectors[comm] = _Collector(comm, self._states[comm], self._reply)
+            self._collectors[comm] = _Collector(comm, self._states[comm], self._updates)
         elif comm in self._collectors and "msg_id" in data["state"]:
             self._follow(self._collectors[comm], data["state"]["msg_id"])
 
@@ -64,6 +66,10 @@ class Widgets:
             stack[-1].clear(wait=bool(message.content.get("wait")), parent=message.parent)
         return bool(stack)
 
+    def resume(self) -> None:
+        """Send the updates that waited for the kernel, which is idle now."""
+        self._updates.resume()
+
     def state(self) -> dict[str, Any]:
         """Return the notebook's ``metadata.widgets``."""
         models = {comm: self._model(comm, state) for comm, state in self._states.items() if "_model_name" in state}
@@ -80,10 +86,10 @@ class Widgets:
 class _Collector:
     """An output widget: outputs in its ``with`` block become its state, here and in the kernel."""
 
-    def __init__(self, comm: str, state: dict[str, Any], reply: Callable[..., Any]) -> None:
+    def __init__(self, comm: str, state: dict[str, Any], updates: _Updates) -> None:
         self._comm = comm
         self._state = state
-        self._reply = reply
+        self._updates = updates
         self._to_clear = False
         self.request = ""
 
@@ -105,5 +111,31 @@ class _Collector:
 
     def _publish(self, outputs: list[dict[str, Any]], parent: str) -> None:
         self._state["outputs"] = outputs
+        self._updates.send(self._comm, outputs, parent)
+
+
+class _Updates:
+    """Updates of widgets, which a kernel may not read before its cell ends.
+
+    Beyond a number, the newest update of each widget waits for that: sending would wait at the limit of ZeroMQ's queue,
+    1,000 messages, and the time limit of the cell with it.
+    """
+
+    def __init__(self, reply: Callable[..., Any]) -> None:
+        self._reply = reply
+        self._sent = 0
+        self._waiting: dict[str, tuple[list[dict[str, Any]], str]] = {}
+
+    def send(self, comm: str, outputs: list[dict[str, Any]], parent: str) -> None:
+        if self._sent >= MOST_UPDATES:
+            self._waiting[comm] = outputs, parent
+            return
+        self._waiting.pop(comm, None)
+        self._sent += 1
         data = {"method": "update", "state": {"outputs": outputs}, "buffer_paths": []}
-        self._reply("comm_msg", {"comm_id": self._comm, "data": data}, parent=parent)
+        self._reply("comm_msg", {"comm_id": comm, "data": data}, parent=parent)
+
+    def resume(self) -> None:
+        waiting, self._waiting, self._sent = self._waiting, {}, 0
+        for comm, (outputs, parent) in waiting.items():
+            self.send(comm, outputs, parent)
