@@ -58,7 +58,9 @@ def test_a_branch_comes_before_a_tag_of_the_same_name(folder: Path) -> None:
     assert project.resolve("v1") is None
 
 
-@pytest.mark.parametrize("ref", ["", "-x", "HEAD", "main..x", "main^{tree}", "$(id)", "a b", "x\n", "@{-1}"])
+@pytest.mark.parametrize(
+    "ref", ["", "-x", "HEAD", "main..x", "main^{tree}", "$(id)", "a b", "x\n", "@{-1}", "a" * 200_000]
+)
 def test_what_is_no_branch_or_tag_is_not_found(folder: Path, ref: str) -> None:
     assert _project(folder).resolve(ref) is None
 

@@ -13,6 +13,8 @@ from generator.shared.errors import UsageError
 from generator.subprocesses.commands import run
 
 _MOST_KNOWN = 1000
+_LONGEST_REF = 255
+"""Characters of a ref: git hosts take no more, and a program takes no argument of 128 KiB (execve(2))."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +78,7 @@ class Project:
 
     def resolve(self, ref: str) -> Revision | None:
         """Return the branch or tag with a name, None if it does not exist."""
-        if not ref or ref.startswith("-") or not re.fullmatch(r"[\w./+@#-]+", ref) or ".." in ref:
+        if len(ref) > _LONGEST_REF or not re.fullmatch(r"(?!-)[\w./+@#-]+", ref) or ".." in ref:
             return None
         short = re.sub(r"^refs/(heads|tags)/", "", ref)
         stamp = self._ref_state(short)
