@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
 import sqlalchemy as sa
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
@@ -93,6 +93,8 @@ _STATIC = (
 """Packages, and their folders with scripts and styles of pages."""
 _LONGEST_PATH = 8000
 """Characters of a request's path: artifacts have up to 3,500, after a ref and names of the service's own."""
+_UNREADABLE_NUMBER = re.compile(r"/\d{256}")
+"""Digits that may be more than Python reads as a number; no file has such a name (NAME_MAX, limits.h)."""
 _POLICY_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
 """The policy of answers that are not pages, as of GitLab's API."""
 
@@ -114,7 +116,7 @@ def application(parts: Context) -> FastAPI:
         parts.dispatcher.stop()
         parts.scheduler.stop()
 
-    app = FastAPI(openapi_url=None, lifespan=lifespan)
+    app = FastAPI(openapi_url=None, lifespan=lifespan, dependencies=[Depends(_refuse_large_numbers)])
     app.state.context = parts
     for router in (*_api, signing_in.router, api_pages.router, shared_runs.public):
         app.include_router(router)
@@ -148,9 +150,15 @@ def _refusal(request: Request) -> Response | None:
     if "\n" in path or len(path) > _LONGEST_PATH:  # routes with two paths would try every way to divide it
         return JSONResponse({"error": "404 Not Found"}, status_code=404)
     address = f"{request.url.path}?{unquote(request.url.query)}"
-    if "\0" in address or re.search(r"/\d{19,}(/|$|\?)", address):
+    if "\0" in address or _UNREADABLE_NUMBER.search(path):
         return JSONResponse({"error": "404 Not Found"}, status_code=404)
     return None
+
+
+async def _refuse_large_numbers(request: Request) -> None:
+    """Refuse numbers that no row can have, where a route has a number; names of files may be of digits alone."""
+    if any(isinstance(value, int) and value >= 1 << 63 for value in request.path_params.values()):
+        raise HttpError(404, {"error": "404 Not Found"})
 
 
 def _with_headers(request: Request, response: Response) -> Response:

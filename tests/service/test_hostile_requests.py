@@ -215,11 +215,14 @@ def test_a_path_with_a_line_break_or_without_end_reaches_no_route(service: Servi
 def test_odd_addresses_are_not_found(service: Service) -> None:
     for path in (
         f"/pipelines/{'9' * 5000}",
+        f"/jobs/{'9' * 300}/artifacts/a",
         "/pipelines?ref=%00",
         "/pipelines/latest?ref=%00",
         "/jobs/artifacts/%00/download?job=x",
     ):
         assert service.ask("GET", path).status_code in (400, 404), path
+    for number, status in ((1, 401), (1 << 63, 404)):  # which no database takes: it reaches no route
+        assert requests.delete(f"{service.root}/pipelines/{number}", timeout=60).status_code == status
     deep = "&".join(["variables" + "[a]" * 3000 + "=1", f"token={TRIGGER}", "ref=main"])
     answer = requests.post(
         f"{service.root}/trigger/pipeline",
@@ -228,6 +231,15 @@ def test_odd_addresses_are_not_found(service: Service) -> None:
         timeout=60,
     )
     assert answer.status_code == 400
+
+
+def test_a_result_with_a_long_name_of_digits_is_sent(service: Service) -> None:
+    """Only where a route has a number does a longer one than rows have name nothing."""
+    number = service.trigger(script="mkdir -p out/20261130171840123456; echo x > out/20261130171840123456/plot.txt")
+    service.wait(number)
+    job = service.jobs(number)["one"]["id"]
+
+    assert service.ask("GET", f"/jobs/{job}/artifacts/out/20261130171840123456/plot.txt").text == "x\n"
 
 
 @pytest.mark.parametrize(
