@@ -49,8 +49,8 @@ class FileSystemTarget:
         address = f"{self.top}/{relative}"
         with self.store.opened(address) as (system, path), translate_filesystem_errors(address):
             whole = urls.scheme(address) in ("gs", "gcs", "abfs", "abfss", "az", "memory")
-            folder, _, name = path.rpartition("/")
-            place = path if whole else f"{folder}/{part_name(name)}"
+            folder, slash, name = path.rpartition("/")
+            place = path if whole else f"{folder}{slash}{part_name(name)}"
             if not whole:
                 _make_folder(system, folder)
             system.put_file(str(file), place)
