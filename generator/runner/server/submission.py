@@ -239,7 +239,7 @@ async def dismiss(context: Context, run_id: str) -> Run:
         context.events.publish_end(run_id)
         if not before.state.final:
             report_end(context, run)
-        remove_inputs_of_unstarted(context.folder(run_id), run)
+        await run_in_threadpool(remove_inputs_of_unstarted, context.folder(run_id), run)
     elif context.workers is not None:
         context.workers.dismiss(run_id)
     return run
@@ -248,7 +248,7 @@ async def dismiss(context: Context, run_id: str) -> Run:
 async def delete(context: Context, run: Run) -> None:
     """Remove a run that has ended, and its files."""
     await context.stored(context.store.delete, [run.id])
-    context.folder(run.id).remove()
+    await run_in_threadpool(context.folder(run.id).remove)
 
 
 def remove_inputs_of_unstarted(folder: RunFolder, run: Run) -> None:

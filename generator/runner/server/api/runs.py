@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
@@ -97,8 +97,12 @@ async def _start(request: Request, submission: Submission, seconds: float) -> Re
     await context.save(run)
     headers = {"Location": context.address(f"/runs/{run.id}")}
     if run.state.final:
-        return JsonResponse(await run_in_threadpool(result_entity, context, run), headers=headers)
+        return await run_in_threadpool(_result_response, context, run, headers)
     return JsonResponse(run_entity(context, run), 202, headers)
+
+
+def _result_response(context: Context, run: Run, headers: Mapping[str, str] | None = None) -> Response:
+    return JsonResponse(result_entity(context, run), headers=headers)
 
 
 @router.get("/runs", responses={200: {"model": RunList}})
@@ -143,7 +147,7 @@ async def dismiss_run(request: Request, run_id: str) -> Response:
 async def show_result(request: Request, run_id: str) -> Response:
     """Return the result of a run that has ended."""
     context, run = await _find(request, run_id, ended=True)
-    return JsonResponse(await run_in_threadpool(result_entity, context, run))
+    return await run_in_threadpool(_result_response, context, run)
 
 
 @router.get("/runs/{run_id}/notebook", responses={200: document("application/x-ipynb+json")})

@@ -64,4 +64,4 @@ async def _run(
     if wait != 0:
         run = await wait_for_run(request, run, wait)
     await context.save(run)
-    return respond(context, run, notebook, asked.values)
+    return await run_in_threadpool(respond, context, run, notebook, asked.values)

@@ -40,7 +40,7 @@ async def list_jobs(request: Request, query: Annotated[JobQuery, Query()]) -> Re
     """List jobs, newest first; the link ``next`` has the following ones."""
     context = context_of(request)
     owner = context.access.require(request, "read").owner
-    found = await context.stored(_find_jobs, context, query, owner)
+    found = await run_in_threadpool(_find_jobs, context, query, owner)  # which may look at all runs for a few
     to = Addresses(request)
     links = self_links(to.jobs, request.url.query.replace("&f=html", ""))
     shown = found[: query.limit]
@@ -98,12 +98,16 @@ async def show_results(request: Request, identifier: str) -> Response:
 async def show_result(request: Request, identifier: str, output: str) -> Response:
     """Return one result as its own bytes; a folder is an archive, several files are parts."""
     context, run = await _find(request, identifier)
+    return await run_in_threadpool(_result_response, request, context, run, output)
+
+
+def _result_response(request: Request, context: Context, run: Run, output: str) -> Response:
     _require_success(run)
     results = find_results(context.folder(run.id), {output: "value"})
     if not results or not results[0].files:
         raise ProblemError(404, f"job {run.id!r}: it has no output {output!r}")
     if len(results[0].files) == 1:
-        return await run_in_threadpool(file_response, results[0].files[0])
+        return file_response(results[0].files[0])
     return raw_response(run.id, results, Addresses(request))
 
 
@@ -119,6 +123,10 @@ async def results_response(request: Request, context: Context, run: Run) -> Resp
     Raises:
         ProblemError: 404 (result-not-ready) before its end, or why it has no results.
     """
+    return await run_in_threadpool(_results_response, request, context, run)  # there may be very many files
+
+
+def _results_response(request: Request, context: Context, run: Run) -> Response:
     _require_success(run)
     folder = context.folder(run.id)
     wanted = read_request(folder)
@@ -129,7 +137,7 @@ async def results_response(request: Request, context: Context, run: Run) -> Resp
         return respond(request, links, title=f"Results of job {run.id}")
     if _is_raw(wanted, request):
         return raw_response(run.id, results, to)
-    return await run_in_threadpool(lambda: json_response(results_document(run.id, results, to)))
+    return json_response(results_document(run.id, results, to))
 
 
 def _is_raw(wanted: ResultsRequest, request: Request) -> bool:

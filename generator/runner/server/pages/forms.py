@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from generator.notebook.interface import Interface
@@ -75,7 +76,7 @@ async def repeat(request: Request, run_id: str) -> Response:
     identity = context.access.require(request, "read")
     run = await context.find_run(identity, run_id)
     notebook = context.catalogue.get(run.process)
-    values = _values_of_run(context, run, notebook.interface)
+    values = await run_in_threadpool(_values_of_run, context, run, notebook.interface)
     return _form_page(request, identity, notebook, _texts_of_values(values, notebook.interface), again=run.id)
 
 

@@ -16,10 +16,13 @@ from generator.runner.server.runs.failures import status_of_failure
 from generator.runner.server.runs.model import Run, RunState
 from generator.shared import contract
 from generator.shared.json_text import json_text
+from generator.shared.regular_files import open_regular_file
 
 _WITHOUT_BODY = (204, 205, 304)
 _FILE = {"class", "path", "basename", "format"}
 _TABLE = "application/vnd.apache.parquet"
+_LARGEST_NOTEBOOK = 256 << 20
+"""Bytes that are in memory twice, as they are read and in the answer."""
 _SCRAPS = f"{contract.scraps_folder}/"
 
 
@@ -27,7 +30,7 @@ def respond(context: Context, run: Run, *, return_notebook: bool) -> Response:
     """Return the response for a run.
 
     Raises:
-        ProblemError: the run failed.
+        ProblemError: the run failed, or its executed notebook is too large.
     """
     address = context.address(f"/runs/{run.id}")
     headers = {"Link": f'<{address}>; rel="monitor"'}
@@ -69,9 +72,23 @@ def _is_file(value: Any) -> bool:
 
 
 def _body(context: Context, run: Run, *, return_notebook: bool) -> bytes:
-    """Return the scraps as JSON, and the executed notebook, which is JSON in its file."""
+    """Return the scraps as JSON, and the executed notebook, which is JSON in its file.
+
+    Raises:
+        ProblemError: 422, the notebook is too large for an answer; the run has succeeded, and has its files.
+    """
+    address = context.address(f"/runs/{run.id}")
     result = json_text(_data_scraps(context, run))
     notebook = context.folder(run.id).notebook() if return_notebook else None
     if notebook is None:
         return b'{"result": %b}\n' % result
-    return b'{"result": %b, "notebook": %b}\n' % (result, notebook.read_bytes())
+    with open_regular_file(notebook, follow_links=False) as file:
+        data = file.read(_LARGEST_NOTEBOOK + 1)
+    if len(data) > _LARGEST_NOTEBOOK:
+        raise ProblemError(
+            422,
+            f"the executed notebook has more than {_LARGEST_NOTEBOOK} bytes; fetch it from 'notebook'",
+            members={"run": address, "notebook": f"{address}/notebook"},
+            headers={"Link": f'<{address}>; rel="monitor"'},
+        )
+    return b'{"result": %b, "notebook": %b}\n' % (result, data)

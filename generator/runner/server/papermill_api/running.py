@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 
 from generator.notebook.interface import Interface
 from generator.runner.server.access import Identity
@@ -88,7 +89,7 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
     if wait != 0:
         run = await wait_for_run(request, run, wait)
     await context.save(run)
-    return respond(context, run, return_notebook=asked.return_notebook)
+    return await run_in_threadpool(respond, context, run, return_notebook=asked.return_notebook)
 
 
 def _values(asked: RunRequest, interface: Interface) -> dict[str, Any]:
