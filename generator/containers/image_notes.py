@@ -28,12 +28,13 @@ def recall(image_id: str, question: str) -> Any:
 
 
 def note(image_id: str, question: str, answer: Any) -> None:
-    """Store an answer, if the folder is writable."""
+    """Store an answer, if the folder is writable; one that is nested too deeply to be written is not cached."""
     path = _path(image_id, question)
-    with suppress(OSError):
+    with suppress(OSError, RecursionError):
+        text = json.dumps(answer)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with NamedTemporaryFile("w", dir=path.parent, suffix=".new", delete=False, encoding="utf-8") as file:
-            json.dump(answer, file)
+            file.write(text)
         Path(file.name).replace(path)
         notes = sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)
         for old in notes[: max(0, len(notes) - _KEPT)]:

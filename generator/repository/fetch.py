@@ -14,12 +14,13 @@ import stat
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from generator.network.address_policy import AddressPolicy, any_repository
 from generator.repository.address import Repository, check_checkout
 from generator.repository.checkout import is_file
+from generator.repository.commits import read_commit
 from generator.repository.connection import connect
 from generator.repository.fetch_limits import FetchLimits, usual_limits, within_limits
 from generator.repository.git_environment import git_environment, identity, leave_hook
@@ -106,7 +107,7 @@ def fetch(
             connection = connect(repo, part.repository, token, policy, stack=stack)
             name, revision = resolve_checkout(connection.refs, part.repository, checkout)
             commit = check_out(repo, fetch_commit(repo, commit or revision))
-            head, place = repo.commit(commit), part.folder(folder, commit)
+            head, place = read_commit(repo, commit), part.folder(folder, commit)
             version, warning = describe_version(repo, connection.refs) if any(packaging_texts(place)) else ("", "")
         except (git.GitError, ValueError) as error:
             raise RepositoryError(explain_git_error(repository, error, top.secret)) from None
@@ -125,25 +126,14 @@ def fetch(
             repository=repository,
             name=name,
             commit=commit,
-            message=_text(head.message).strip(),
-            parents=len(head.parents),
-            time=_time(head.committed_date),
+            message=head.message,
+            parents=head.parents,
+            time=head.time,
             folder=place,
             version=version,
             left_out=tuple(left_out),
             warnings=tuple(warnings),
         )
-
-
-def _time(seconds: int) -> datetime:
-    try:
-        return datetime.fromtimestamp(seconds, tz=timezone.utc)
-    except (ValueError, OverflowError, OSError):  # a commit may claim any date
-        return datetime.fromtimestamp(0, tz=timezone.utc)
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def resolve_checkout(refs: Mapping[str, str], repository: Repository, checkout: str | None) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -52,6 +53,29 @@ def test_a_stage_that_is_ended_by_a_time_limit_has_a_report(tmp_path: Path, monk
         raise KeyboardInterrupt
 
     assert "time limit" in str(_failure().get("message"))
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "kind"),
+    [
+        (
+            AssertionError("https://me:secret@example.org"),
+            "unexpected error, see the log: AssertionError",
+            "exit code 1",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device", "x"), "x: No space left", "exit code 23: disk is full"),
+    ],
+)
+def test_a_stage_that_ends_with_another_error_is_no_success(
+    error: Exception, message: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(type(error)), reported("build", {}):
+        raise error
+
+    assert str(_failure().get("message")).startswith(message)
+    assert _failure().get("type") == kind
+    assert "secret" not in report_file.read_text()
 
 
 def test_the_last_line_of_a_job_is_the_reason_with_the_exit_code(

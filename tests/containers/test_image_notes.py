@@ -49,3 +49,18 @@ def test_a_folder_that_another_user_may_have_made_is_not_used(kind: str, shared:
 
     assert folder.parent == shared
     assert folder.name not in (theirs.name, "elsewhere")
+
+
+def test_an_answer_that_is_nested_too_deeply_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image gives it, and its JSON is read with another limit than it is written."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    answer: list[object] = []
+    for _ in range(100_000):
+        answer = [answer]
+
+    image_notes.note("sha256:0", "check", answer)
+    image_notes.note("sha256:1", "check", {"kernel": "python3"})
+
+    assert image_notes.recall("sha256:0", "check") is None
+    assert image_notes.recall("sha256:1", "check") == {"kernel": "python3"}
+    assert len(list(image_notes.notes_folder().rglob("*.*"))) == 1
