@@ -96,3 +96,22 @@ def test_an_image_that_prints_without_end_is_ended_with_its_container(
     assert (code, out, err) == (137, "", "docker: printed more than 16 MiB")
     assert "--log-driver=none" in begun.split()
     assert removed.split() == ["rm", "--force", "--", name.removeprefix("--name=")]
+
+
+def test_an_image_that_does_not_end_is_ended_with_an_interrupted_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its container keeps the processors and the memory of the machine."""
+    docker = tmp_path / "docker"
+    docker.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/log\n[ "$1" = rm ] && exit\nkill -INT {os.getpid()}\nexec sleep 60\n'
+    )
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in("ada/trees", ("packmill-runner", "check"))
+
+    begun, removed = (tmp_path / "log").read_text().splitlines()
+    name = next(word for word in begun.split() if word.startswith("--name="))
+    assert removed.split() == ["rm", "--force", "--", name.removeprefix("--name=")]

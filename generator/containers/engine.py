@@ -216,20 +216,24 @@ def run_in(
 
     The container has an arbitrary uid, a read-only root, no network, and the limits of a run. ``hidden`` is a folder of
     the image that is empty for the command. After five minutes the command is stopped, with code 124, and with code 137
-    once it has printed more than 16 MiB.
+    once it has printed more than 16 MiB. The container is removed, also if packmill is interrupted.
     """
     limits = container_limits(read_settings(os.environ)).options(ram=0, cores=0)
     name = f"packmill-{secrets.token_hex(8)}"
     variables = [word for key, value in (environment or {}).items() for word in ("--env", f"{key}={value}")]
     program = (f"--entrypoint={entrypoint}",) if entrypoint is not None else ()
     emptied = (f"--tmpfs={hidden}:mode=0755",) if hidden else ()
-    done = run_within(
-        ("docker", "run", "--rm", f"--name={name}", "--read-only", "--network=none", f"--user={user}", *limits,
-         "--log-driver=none", "--tmpfs=/tmp:mode=1777,exec", *emptied, "--workdir=/tmp", "--env=HOME=/tmp",
-         *variables, *program, "--", image, *command),
-        timeout=_RUN_LIMIT,
-        most=_MOST_OUTPUT,
-    )  # fmt: skip
-    if done.code in (124, 137):  # maybe only the docker command was stopped, not the container
-        run(("docker", "rm", "--force", "--", name), timeout=60)
+    has_ended = False
+    try:
+        done = run_within(
+            ("docker", "run", "--rm", f"--name={name}", "--read-only", "--network=none", f"--user={user}", *limits,
+             "--log-driver=none", "--tmpfs=/tmp:mode=1777,exec", *emptied, "--workdir=/tmp", "--env=HOME=/tmp",
+             *variables, *program, "--", image, *command),
+            timeout=_RUN_LIMIT,
+            most=_MOST_OUTPUT,
+        )  # fmt: skip
+        has_ended = done.code not in (124, 137)
+    finally:
+        if not has_ended:  # maybe only the docker command was stopped, not the container; also by Ctrl-C or SIGTERM
+            run(("docker", "rm", "--force", "--", name), timeout=60)
     return done.code, done.stdout, done.stderr
