@@ -13,6 +13,7 @@ import requests
 import sqlalchemy as sa
 from ci_service import ACCESS, PIPELINE_FILE, Service, make_project
 
+from generator.service.jobs.environment import secrets_to_mask
 from generator.service.store import masking
 from generator.service.store.database import Database, pipelines, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
@@ -177,6 +178,20 @@ def test_secrets_are_found_in_the_values_of_a_run(document: str, masked: list[st
     assert sorted(masking.secret_texts(document, frozenset({"pin"}))) == sorted(
         {form for text in masked for form in (text, json.dumps(text)[1:-1])} if '"' not in document else masked
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "masked"),
+    [
+        ("values", "pin=1234567\nplace=somewhere", {"1234567"}),
+        ("values", "my_token=abcdef", {"abcdef"}),
+        ("values", "pin={a: word1}", {"{a: word1}", "word1"}),
+        ("product", "pin=first1,second\nyear=2019..2023", {"first1,second", "first1", "second"}),
+        ("values", "place somewhere", set()),
+    ],
+)
+def test_secrets_are_found_in_the_values_of_a_map(name: str, text: str, masked: set[str]) -> None:
+    assert set(secrets_to_mask({name: text}, "job-token", secret_inputs=frozenset({"pin"}))) == {"job-token", *masked}
 
 
 @pytest.mark.parametrize(

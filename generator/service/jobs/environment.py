@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import chain
 from pathlib import Path
 
 from generator.containers.machine_memory import ordinary_memory
@@ -138,8 +139,10 @@ def secrets_to_mask(values: Mapping[str, str], token: str, *, secret_inputs: Col
     in_urls = (password for value in values.values() for password in re.findall(r"://[^\s/:@]*:([^\s/@]+)@", value))
     named = masking.maskable_forms(value for name, value in values.items() if masking.is_secret(name))
     of_run = masking.secret_texts(values.get("inputs", ""), secret_inputs)
+    of_map = (masking.secrets_of_assignments(values.get(name, ""), secret_inputs) for name in ("values", "product"))
     of_queries = masking.query_texts(values.values())
-    return [token, *(values[name] for name in _HOSTS if values.get(name)), *in_urls, *of_queries, *named, *of_run]
+    of_operator = (values[name] for name in _HOSTS if values.get(name))
+    return [token, *of_operator, *in_urls, *of_queries, *named, *of_run, *chain(*of_map)]
 
 
 def _predefined_variables(

@@ -51,6 +51,16 @@ def secret_texts(document: str, names: Collection[str] | None) -> list[str]:
     return maskable_forms(found)
 
 
+def secrets_of_assignments(text: str, names: Collection[str] | None) -> list[str]:
+    """Return the secrets in the values of a map, a line ``NAME=VALUE`` for each, as `secret_texts` does."""
+    found = dict[str, None]()
+    for line in text.splitlines():
+        name, _, value = (part.strip() for part in line.partition("="))
+        if names is None or name in names or is_secret(name):
+            found |= dict.fromkeys((*maskable_forms([value, *value.split(",")]), *secret_texts(value, None)))
+    return list(found)
+
+
 def _secret_scalars(top: yaml.Node | None, names: Collection[str] | None) -> Iterator[str]:
     """Yield the scalars below secret keys; visit aliased nodes once, so that aliases cannot multiply the work."""
     waiting, seen = [(top, names is None)], set[tuple[int, bool]]()
