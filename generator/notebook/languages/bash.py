@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,13 @@ from generator.notebook.languages.scanner import hint_and_doc
 from generator.notebook.parameters import Literal, Missing, Parameter, Reading, Remark
 from generator.shared.errors import Mistake
 
-_PIECE = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\S\n]+|\n|;|[()]|#|[^'"\\\s;()#]+|.""", re.DOTALL)
+_PIECE = re.compile(
+    r"""'[^']*'|\$'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\\.|[^\S\n]+|\n|;|[()]|#|(?:[^'"\\\s;()#$]|\$(?!'))+|.""",
+    re.DOTALL,
+)
+_HERE_DOCUMENT = re.compile(
+    r"(?<!<)<<(?!<)(?P<tab>-?)[^\S\n]*(?:\\?(?P<word>[\w.-]+)|(?P<quote>['\"])(?P<quoted>[^'\"\n]+)(?P=quote))"
+)
 _ASSIGNMENT = re.compile(
     r"(?:(?:export|readonly|declare|typeset)\s+(?:-\w+\s+)*)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL
 )
@@ -103,19 +110,24 @@ def _word(text: str) -> Literal | Missing:
 
 
 def _statements(source: str) -> Iterator[_Statement]:
-    """Split a cell at newlines and semicolons outside of quotes and brackets."""
-    text, is_blank, comments, depth, line, first = "", True, [], 0, 1, 1
+    """Split a cell at newlines and semicolons outside of quotes, brackets and here-documents."""
+    text, is_blank, comments, depth, line, first, last = "", True, [], 0, 1, 1, ""
     whole = source + "\n"
+    documents = _HereDocuments(whole)
     pieces = _PIECE.finditer(whole)
     while match := next(pieces, None):
-        piece = match[0]
+        piece, end = match[0], match.end()
         if is_blank:
             first = line
-        if piece == "#" and (not text or text[-1].isspace()):
+        if piece == "#" and (not text or text[-1].isspace() or last == "("):
             comment = source[match.start() : whole.index("\n", match.start())]
             comments.append((line, comment))
+            documents.note_comment(match.start())
             pieces = _PIECE.finditer(whole, match.start() + len(comment))  # its quotes are text
             continue
+        if piece == "\n":
+            end = documents.end_of_those_after(match.start())
+            pieces = _PIECE.finditer(whole, end) if end > match.end() else pieces
         if piece in ("\n", ";") and depth == 0:
             if not is_blank:
                 yield _Statement(first, text.strip(), tuple(comments))
@@ -126,9 +138,46 @@ def _statements(source: str) -> Iterator[_Statement]:
             depth += (piece == "(") - (piece == ")" and depth > 0)
             text += piece
             is_blank = is_blank and piece.isspace()
-        line += piece.count("\n")
+        line += whole.count("\n", match.start(), end)
+        last = piece
         if piece in "'\"" and piece:  # a quote that no piece closes
             yield _Statement(first, text.strip(), (), open=True)
             return
     if text.strip():
         yield _Statement(first, text.strip(), tuple(comments), open=True)
+
+
+class _HereDocuments:
+    """The here-documents of a cell (bash, "Here Documents"), whose lines are the input of a command."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._comment = 0
+        self._starts: dict[str, list[int]] = {}
+        """Positions of each line that may end one, with a tab in front for those after ``<<-``."""
+
+    def note_comment(self, start: int) -> None:
+        """Note where the comment of a line begins."""
+        self._comment = start
+
+    def end_of_those_after(self, newline: int) -> int:
+        """Return the end of the here-documents that a line begins; without one, that of the line.
+
+        What looks like one in a quote has no line that ends it.
+        """
+        end, start = newline + 1, self._source.rfind("\n", 0, newline) + 1
+        code = self._source[start : self._comment if self._comment >= start else newline]
+        for match in _HERE_DOCUMENT.finditer(code):
+            end = self._find_end(match["tab"].replace("-", "\t") + (match["word"] or match["quoted"]), end)
+        return end
+
+    def _find_end(self, word: str, start: int) -> int:
+        if not self._starts:
+            position = 0
+            for line in self._source.split("\n"):
+                for key in (line, "\t" + line.lstrip("\t")):
+                    self._starts.setdefault(key, []).append(position)
+                position += len(line) + 1
+        starts = self._starts.get(word, [])
+        first = bisect_left(starts, start)
+        return self._source.index("\n", starts[first]) + 1 if first < len(starts) else start
