@@ -27,8 +27,8 @@ from generator.shared.errors import Mistake
 _TOOL_COMMENT = re.compile(
     r"#\s*(noqa|type\s*:\s*ignore|pylint|pragma|fmt|mypy|ruff|isort|pyright|nosec)\b", re.IGNORECASE
 )
-_MOST_NAMES = 20
-"""Names of an assignment: each is an input with a copy of the value, the type and the description."""
+_MOST_REPEATED = 1_000_000
+"""Names of an assignment times its characters: each is an input with a copy of value, type and description."""
 _SHOWN, _LONGEST_NAME = 5, 60
 """Names in a remark, and characters of each: each target of a value has a remark."""
 _PYTHON_CELL_MAGICS = {"time", "timeit", "capture", "prun"}
@@ -126,10 +126,12 @@ class _Cell:
     def has_too_many_names(self, statement: ast.stmt) -> bool:
         """Return whether an assignment has so many names that its value and its comment would multiply; report it."""
         count = len(names_in(targets_of(statement)))
-        if count > _MOST_NAMES:
-            message = f"{count} names are assigned at once; at most {_MOST_NAMES} are read: use several lines"
+        size = sum(map(len, self.lines[statement.lineno - 1 : statement.end_lineno]))
+        is_refused = count > 1 and count * size > _MOST_REPEATED
+        if is_refused:
+            message = f"{count} names are assigned at once in {size} characters, too many: use several lines"
             self.mistakes.append(Mistake(line=statement.lineno, text=self.text(statement), message=message))
-        return count > _MOST_NAMES
+        return is_refused
 
     def assign(self, target: ast.expr, value: ast.expr, statement: ast.stmt) -> None:
         match target:
