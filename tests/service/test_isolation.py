@@ -198,8 +198,32 @@ def test_a_local_destination_is_writable_if_it_is_a_repository(folder: str, is_w
     if folder != "plain":
         (place / "HEAD").write_text("ref: refs/heads/main\n")
 
-    found = isolation.local_destination(f"file://{place}", DataFolder(data))
+    found = isolation.local_destination(f"file://{place}", [data])
     assert found == ((place,) if is_writable else ())
+
+
+@pytest.mark.parametrize("secret", ["repository/token", "."])
+def test_no_folder_with_a_secret_of_the_service_is_writable(secret: str, tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository/HEAD").write_text("ref: refs/heads/main\n")
+    (tmp_path / "link").symlink_to(tmp_path / secret)
+    chosen = isolation.Isolation(confined=True, secrets=(tmp_path / "link",))
+
+    private = chosen.private(DataFolder(tmp_path / "repository-data"))
+    assert isolation.local_destination(str(tmp_path / "repository"), private) == ()
+    with pytest.raises(UsageError, match=f"{tmp_path} would be writable" if secret == "." else "token would be"):
+        _choose(tmp_path / "data", writable=(tmp_path / "repository",), secrets=chosen.secrets)
+
+
+def test_a_secret_that_a_pipe_has_brought_hides_no_processes(tmp_path: Path) -> None:
+    """``PACKMILL_CI_ACCESS_TOKEN_FILE=<(pass show token)``, of which bash makes ``/dev/fd/63``."""
+    reading, writing = os.pipe()
+    chosen = isolation.Isolation(confined=True, secrets=(Path(f"/dev/fd/{reading}"),))
+    try:
+        assert chosen.private(DataFolder(tmp_path)) == [tmp_path]
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 @pytest.fixture

@@ -61,13 +61,21 @@ class Isolation:
         own = (data.work(number), data.temporary(number), data.cache / "packmill")
         return self.rules(data, writable=(*own, *shared, *self.writable), read=read)
 
+    def private(self, data: DataFolder) -> list[Path]:
+        """Return what no job may read: the service's data and the operator's secrets, now, as links change.
+
+        A pipe, such as that of a shell's ``<(pass show token)``, is empty after it has been read.
+        """
+        secrets = {place for path in self.secrets for place in (path, path.resolve())}
+        pipes = {path for path in secrets if path.resolve().is_relative_to("/proc") or path.is_relative_to("/dev")}
+        return [data.path, *sorted(secrets - pipes)]
+
     def rules(self, data: DataFolder, *, writable: Iterable[Path], read: Iterable[Path]) -> Any:
         """Return the ``files`` of a program that writes to no other folders; None for no limits."""
         if not self.confined:
             return None
         home = self.home.resolve() if self.home_hidden and self.home else None
-        secrets = {place for path in self.secrets for place in (path, path.resolve())}  # each job: links change
-        hidden = [data.path, *_ENGINE_STATE, *sorted(secrets), *([home] if home and len(home.parts) > 1 else [])]
+        hidden = [*self.private(data), *_ENGINE_STATE, *([home] if home and len(home.parts) > 1 else [])]
         settings = home_links(self.home) if self.home else {}
         readable = (Path(sys.prefix), Path(sys.base_prefix), *settings.values(), *read)
         return {
@@ -93,13 +101,14 @@ def choose_isolation(
             host does not support the required isolation.
     """
     _check_user(user)
-    for folder in writable:
-        if data.path.is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(data.path):
-            raise UsageError(f"--job-writes {folder}: the service's own data would be writable; name another folder")
     abi = landlock_abi()
     chosen = Isolation(
         confined=abi >= OLDEST_ABI, user=user, writable=writable, home_hidden=home_hidden, secrets=secrets
     )
+    for folder in writable:
+        if private := _overlap(folder.resolve(), chosen.private(data)):
+            what = "the service's own data" if private == data.path else str(private)
+            raise UsageError(f"--job-writes {folder}: {what} would be writable; name another folder")
     _make_folders(data, user)
     missing = _missing_feature(abi)
     problem = _find_problem(chosen, data) if chosen.confined or user else ""
@@ -203,10 +212,15 @@ def home_links(home: Path) -> dict[str, Path]:
     return {name: home / name for name in names if (home / name).exists()}
 
 
-def local_destination(text: str, data: DataFolder) -> tuple[Path, ...]:
-    """Return the local repository that a package is deposited in, if ``text`` names one."""
+def local_destination(text: str, private: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the local repository that a package is deposited in, if ``text`` names one without ``private`` paths."""
     path = Path(unquote(text.removeprefix("file://")))
     if not path.is_absolute() or not ((path / ".git").exists() or (path / "HEAD").is_file()):
         return ()
     real = path.resolve()
-    return () if data.path.is_relative_to(real) or real.is_relative_to(data.path) else (real,)
+    return () if _overlap(real, private) else (real,)
+
+
+def _overlap(folder: Path, private: Iterable[Path]) -> Path | None:
+    """Return the first of the paths that a job which writes to a folder would read, too."""
+    return next((path for path in private if path.is_relative_to(folder) or folder.is_relative_to(path)), None)

@@ -69,7 +69,7 @@ def job_spec(
     for name in left_out:
         data.job(number).note(f"WARNING: variable {name!r}: not declared in the pipeline file; ignored")
     ready = _own_virtual_environment(job_context.project, pipeline["sha"])
-    shared = _shared_folders(values, ready, job_context, data)
+    shared = _shared_folders(values, ready, job_context, data, isolation)
     values.setdefault("PYTHON", str(Path(sys.base_prefix) / "bin" / "python3"))  # one that a confined job can read
     values |= ready | _folder_variables(number, data, isolation)
     key = environment.signing_key_file(environment.without_signing_key(job_context.own, job["name"]))
@@ -148,13 +148,14 @@ def _folder_variables(number: int, data: DataFolder, isolation: Isolation) -> di
 
 
 def _shared_folders(
-    values: dict[str, str], ready: dict[str, str], job_context: JobContext, data: DataFolder
+    values: dict[str, str], ready: dict[str, str], job_context: JobContext, data: DataFolder, isolation: Isolation
 ) -> tuple[Path, ...]:
     """Return the folders that a job may write in addition to its own.
 
     Only jobs that create a virtual environment get the package caches: others could poison them.
     """
-    deposit = local_destination(values.get("destination", ""), data) if job_context.local_repositories else ()
+    named = values.get("destination", "") if job_context.local_repositories else ""
+    deposit = local_destination(named, isolation.private(data))
     caches = [values[name] for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR") if values.get(name)]
     return (*deposit, *(() if ready else (data.cache, *map(Path, caches))))
 
