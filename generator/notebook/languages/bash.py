@@ -19,6 +19,8 @@ _PIECE = re.compile(
 _HERE_DOCUMENT = re.compile(
     r"(?<!<)<<(?!<)(?P<tab>-?)[^\S\n]*(?:\\?(?P<word>[\w.-]+)|(?P<quote>['\"])(?P<quoted>[^'\"\n]+)(?P=quote))"
 )
+_LONGEST_WORD = 200
+"""Characters of a line that ends a here-document."""
 _ASSIGNMENT = re.compile(
     r"(?:(?:export|readonly|declare|typeset)\s+(?:-\w+\s+)*)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL
 )
@@ -122,11 +124,12 @@ def _statements(source: str) -> Iterator[_Statement]:
         if piece == "#" and (not text or text[-1].isspace() or last == "("):
             comment = source[match.start() : whole.index("\n", match.start())]
             comments.append((line, comment))
-            documents.note_comment(match.start())
             pieces = _PIECE.finditer(whole, match.start() + len(comment))  # its quotes are text
             continue
+        if "<<" in piece and not piece.startswith(("'", '"', "$'")):
+            documents.note(match.start(), end)
         if piece == "\n":
-            end = documents.end_of_those_after(match.start())
+            end = documents.end_of_those_noted(end)
             pieces = _PIECE.finditer(whole, end) if end > match.end() else pieces
         if piece in ("\n", ";") and depth == 0:
             if not is_blank:
@@ -152,23 +155,25 @@ class _HereDocuments:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._comment = 0
+        self._noted: list[str] = []
         self._starts: dict[str, list[int]] = {}
         """Positions of each line that may end one, with a tab in front for those after ``<<-``."""
 
-    def note_comment(self, start: int) -> None:
-        """Note where the comment of a line begins."""
-        self._comment = start
+    def note(self, start: int, end: int) -> None:
+        """Note the here-documents whose ``<<`` is in a part of the cell that is not quoted."""
+        for match in _HERE_DOCUMENT.finditer(self._source, start, end + _LONGEST_WORD):
+            if match.start() >= end:
+                return
+            self._noted.append(match["tab"].replace("-", "\t") + (match["word"] or match["quoted"]))
 
-    def end_of_those_after(self, newline: int) -> int:
-        """Return the end of the here-documents that a line begins; without one, that of the line.
+    def end_of_those_noted(self, end: int) -> int:
+        """Return the end of the here-documents of a line that ends at ``end``, which is the answer without any.
 
-        What looks like one in a quote has no line that ends it.
+        What only looks like one, such as a shift by ``<<``, usually has no line that ends it.
         """
-        end, start = newline + 1, self._source.rfind("\n", 0, newline) + 1
-        code = self._source[start : self._comment if self._comment >= start else newline]
-        for match in _HERE_DOCUMENT.finditer(code):
-            end = self._find_end(match["tab"].replace("-", "\t") + (match["word"] or match["quoted"]), end)
+        noted, self._noted = self._noted, []
+        for word in noted:
+            end = self._find_end(word, end)
         return end
 
     def _find_end(self, word: str, start: int) -> int:

@@ -1,5 +1,9 @@
+cat <<'it is a document' > notes.txt
+it's not a value: mode=fast
+it is a document
+usage="cat <<EOF"
 year=2020            # shifted by 1 << place
-cat > sites.csv <<EOF
+cat $options<<EOF > sites.csv
 it's not a value: kind=1
 EOF
 name=$'it\'s'
