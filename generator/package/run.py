@@ -20,8 +20,10 @@ from generator.package.image_presence import require_own_image
 from generator.package.image_signatures import Verification, refuse_unverified_runtimes
 from generator.package.inputs import check_job, refuse_remote_files
 from generator.package.job_file import read_job, refuse_address_keys
+from generator.package.output_folder import refuse_links
 from generator.package.record import read_record
 from generator.progress import Progress
+from generator.shared import contract
 from generator.shared.errors import DocumentError, UsageError
 from generator.shared.removal import remove_tree
 
@@ -64,9 +66,9 @@ def run_package(
     ``provenance`` is a folder for the crate of the run (`generator.package.run_crate`), also of one that fails.
 
     Raises:
-        UsageError: the values do not fit the interface, ``outdir`` cannot be created, ``resume`` is for a run with
-            other values, or ``verification`` is to continue a run, or to start another image than it checks; nothing
-            was started.
+        UsageError: the values do not fit the interface, ``outdir`` cannot be created, or has a link where results go,
+            ``resume`` is for a run with other values, or ``verification`` is to continue a run, or to start another
+            image than it checks; nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         SignatureError: an image has no valid signature; nothing was started.
         RunError: the run failed.
@@ -99,6 +101,7 @@ def run_package(
     if guarded:
         refuse_remote_files(job_values)
     options = engine_options(options, guarded=guarded, network=network)
+    refuse_links(outdir, contract.output_folder)  # before a run of hours
     if engine == toil.name:
         refuse_address_keys(job_values)
         digest = run_digest(document, job_values)

@@ -14,6 +14,7 @@ from support import Finished, commit_all, here, write_notebook
 from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType, Hint, Role
 from generator.package.assignments import typed_value, typed_values
+from generator.package.engines.cluster import Cluster
 from generator.package.file_objects import is_inside, local_path, refuse_local_files
 from generator.package.hints import read_hints
 from generator.package.inputs import check_job, refuse_remote_files
@@ -616,6 +617,29 @@ def test_a_file_is_no_folder_for_outputs(options: dict[str, Any], name: str, pac
     with pytest.raises(UsageError, match=r"file(/results)?: cannot be written: .*; choose another --outdir"):
         run_package(package, job=None, values=values, outdir=tmp_path / name, options=(), trust=True, **options)
     assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("link", "options"),
+    [
+        ("output", {"engine": "cwltool"}),
+        (".packmill-toil", {"engine": "toil", "resume": True}),
+        (".packmill-toil/run", {"engine": "toil", "cluster": Cluster(batch_system="slurm")}),
+    ],
+    ids=str,
+)
+def test_a_run_begins_in_no_folder_whose_own_files_are_links(
+    link: str, options: dict[str, Any], package: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").write_text("kept")
+    place = tmp_path / "out" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(tmp_path / "kept")
+    values = (f"tiles={package}/package.json", f"table={package}/package.json")
+
+    with pytest.raises(UsageError, match=f"{link}: is a link, and results do not go through links"):
+        run_package(package, job=None, values=values, outdir=tmp_path / "out", options=(), trust=True, **options)
+    assert (tmp_path / "kept").read_text() == "kept"
 
 
 def test_an_input_s_name_is_no_key_of_the_loader(package: Path) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from generator.package.engines import toil
+from generator.package.output_folder import refuse_links
 from generator.shared.errors import UsageError
 
+_JOB_STORE, _LOGS = "jobstore", "logs"
 _DIGEST = "run"
 """The file with the digest of the run whose job store is next to it."""
 
@@ -45,20 +47,22 @@ class Cluster:
         `run_digest`: a run that is continued has the document and the values with which it began.
 
         Raises:
-            UsageError: an interrupted run left its job store, and ``resume`` is not set, or is for another run.
+            UsageError: an interrupted run left its job store, and ``resume`` is not set, or is for another run; the
+                folder, or a file of its own in it, is a link.
         """
         container = (f"--{self.container}",) if self.container in ("podman", "singularity") else ()
         if self.batch_system is None and not resume:
             return (*container, *given)
         batch_system = ("--batchSystem", self.batch_system) if self.batch_system else ()
+        refuse_links(folder.parent, *(f"{folder.name}/{name}" for name in (_DIGEST, _LOGS, _JOB_STORE)))
         kept, job_store = toil.split_job_store(given)
-        place = job_store or str(folder / "jobstore")
+        place = job_store or str(folder / _JOB_STORE)
         can_continue = resume and (job_store is not None or Path(place).exists())
         if not resume and job_store is None and Path(place).exists():
             raise UsageError(
                 f"{place}: a run that ended early left it; --resume continues that run, or remove the folder"
             )
-        logs = folder / "logs"
+        logs = folder / _LOGS
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # secret values are in the job store
         logs.mkdir(exist_ok=True)
         if can_continue:

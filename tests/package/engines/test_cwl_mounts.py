@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cwltool.errors import WorkflowException
 from cwltool.pathmapper import MapperEnt
+from cwltool.process import relocateOutputs
+from cwltool.stdfsaccess import StdFsAccess
 
 from generator.package.engines.checked_cwltool.mounts import (
     CheckedPaths,
@@ -53,6 +56,61 @@ def test_nothing_moves_after_a_refusal(folder: Path, tmp_path: Path) -> None:
 
     with pytest.raises(WorkflowException, match=f"no results: {refused}"):
         moved(folder / "a.txt", tmp_path / "results")
+
+
+@pytest.mark.parametrize("place", ["output", "output/sub", "output/sub/b.txt"])
+def test_results_do_not_go_through_links_that_a_repository_shipped(place: str, tmp_path: Path) -> None:
+    left, kept, results = tmp_path / "left", tmp_path / "home", tmp_path / "results"
+    for folder in (left / "output/sub", kept / "sub", (results / place).parent):
+        folder.mkdir(parents=True)
+    (left / "output/sub/b.txt").write_text("of the run")
+    for file in (kept / "b.txt", kept / "sub/b.txt"):
+        file.write_text("of the user")
+    (results / place).symlink_to(kept / "b.txt" if place.endswith(".txt") else kept)
+    outputs = {"output_dir": {"class": "Directory", "location": (left / "output").as_uri(), "basename": "output"}}
+
+    with pytest.raises(WorkflowException, match=f"{results / place}: is a link; remove it"):
+        relocate(outputs, left, results)
+
+    assert (kept / "b.txt").read_text() == (kept / "sub/b.txt").read_text() == "of the user"
+    (results / place).unlink()
+    relocate(outputs, left, results)
+    assert (results / "output/sub/b.txt").read_text() == "of the run"
+
+
+def test_a_folder_of_results_that_is_a_link_is_the_user_s_choice(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "results").symlink_to(folder)
+
+    relocate({"a": {"class": "File", "location": (folder / "a.txt").as_uri(), "basename": "c.txt"}}, folder,
+             tmp_path / "results")  # fmt: skip
+
+    assert (folder / "c.txt").read_text() == "a"
+
+
+def test_two_results_of_one_name_do_not_go_through_a_link_either(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text("of the user")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/a.txt_2").symlink_to(tmp_path / "other.txt")
+    (folder / "b.txt").write_text("b")
+    uris = [(folder / name).as_uri() for name in ("a.txt", "b.txt")]
+    files = [{"class": "File", "location": uri, "basename": "a.txt"} for uri in uris]
+
+    with pytest.raises(WorkflowException, match=r"a\.txt_2: is a link"):
+        relocate({"files": files}, folder, tmp_path / "results")
+
+    assert (tmp_path / "other.txt").read_text() == "of the user"
+
+
+def test_a_file_does_not_go_into_a_folder_of_its_name(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "results/b.txt").mkdir(parents=True)
+
+    with pytest.raises(WorkflowException, match=r"b\.txt: is a folder"):
+        moved(folder / "a.txt", tmp_path / "results")
+
+
+def relocate(outputs: dict[str, Any], left: Path, results: Path) -> None:
+    """Move outputs as cwltool does at the end of a run."""
+    relocateOutputs(outputs, str(results), {str(left)}, "move", StdFsAccess(""), path_mapper=CheckedPaths)
 
 
 def entry(target: str, kind: str = "File", resolved: str = "/host/a") -> MapperEnt:

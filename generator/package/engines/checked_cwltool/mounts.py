@@ -19,24 +19,44 @@ from cwltool.errors import WorkflowException
 from cwltool.pathmapper import MapperEnt, PathMapper
 
 from generator.package.engines.checked_cwltool.outputs import OutputRefusedError
+from generator.package.output_folder import find_link
 
 _BUILDS = ("dockerFile", "dockerLoad", "dockerImport")
 
 
 class CheckedPaths(PathMapper):
-    """cwltool's map of files to places: every place is named plainly, and nothing moves after a refusal."""
+    """cwltool's map of files to places: every place is named plainly, and nothing moves after a refusal.
+
+    Results neither replace what a link leads to nor go through one: a repository may ship the folder of the results.
+    """
 
     def setup(self, referenced_files: Any, basedir: str) -> None:
         """Map files below the folder that they are meant for."""
         super().setup(referenced_files, basedir)
         for entry in self:
             _check_name(entry.target)
-        if not basedir:  # cwltool is about to move the results
+        self._moves = not basedir
+        if self._moves:  # cwltool is about to move the results
             if OutputRefusedError.refusals:
                 raise WorkflowException(f"no results: {OutputRefusedError.refusals[0]}")
             for entry in self:
-                if not _is_below(entry.target, self.stagedir):
-                    raise WorkflowException(f"{entry.target}: outside of the folder of the results")
+                self._check_place(entry)
+
+    def update(self, key: str, resolved: str, target: str, ctype: str | None, stage: bool | None) -> MapperEnt:  # noqa: FBT001 - cwltool's signature
+        """Give a file another place, such as ``a.txt_2`` for the second of two results of one name."""
+        entry: MapperEnt = super().update(key, resolved, target, ctype, stage)
+        if self._moves:
+            self._check_place(entry)
+        return entry
+
+    def _check_place(self, entry: MapperEnt) -> None:
+        """Check where a result goes; the files of a folder count, too: cwltool merges it into one of its name."""
+        if not _is_below(entry.target, self.stagedir):
+            raise WorkflowException(f"{entry.target}: outside of the folder of the results")
+        if link := find_link(self.stagedir, posixpath.relpath(entry.target, self.stagedir)):
+            raise WorkflowException(f"{link}: is a link; remove it, or choose another folder for the results")
+        if "Directory" not in str(entry.type) and Path(entry.target).is_dir():  # cwltool would put the file into that folder
+            raise WorkflowException(f"{entry.target}: is a folder; choose another folder for the results")
 
 
 def check_image(requirement: Mapping[str, Any], *, trust: bool) -> None:
