@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import sqlite3
 import stat
 import time
 from asyncio import run
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from notebook_server import NotebookServer, write_notebooks
 from waiting import wait_until
 
+from generator.runner.server import catalogue as catalogue_module
+from generator.runner.server import text_notebooks as text_notebooks_module
 from generator.runner.server.access import Access, Identity
 from generator.runner.server.catalogue import Catalogue
 from generator.runner.server.context import Context, Limits
@@ -201,6 +206,13 @@ def values_file(context: Context, schedule: Schedule) -> Path:
     return context.data / "schedules" / f"{schedule.id}.{schedule.values}.json"
 
 
+def failing_with(number: int) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
 def runs_of(context: Context, schedule: Schedule) -> tuple[Run, ...]:
     return context.store.list(RunFilter(schedule=schedule.id))
 
@@ -298,6 +310,38 @@ def test_a_full_queue_makes_a_run_late(context: Context, clock: Clock, limits: L
     assert [len(runs_of(context, one)) for one in schedules] == [1, 1, 1, 1]
     notes = [late.options.get("note") for one in schedules for late in runs_of(context, one)]
     assert "started late: due at 2026-05-04 12:00 UTC" in notes
+
+
+def test_a_full_disk_makes_a_run_late(context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule, scheduler = added(context), Scheduler(context, now=clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_inputs", failing_with(errno.ENOSPC))
+        run(scheduler.start_due_runs())
+    waiting = context.schedules.get(schedule.id)
+    assert (waiting.due, waiting.problem, runs_of(context, schedule)) == (NOON, None, ())
+
+    clock.advance(minutes=5)
+    run(scheduler.start_due_runs())
+
+    (late,) = runs_of(context, schedule)
+    assert late.options["note"] == "started late: due at 2026-05-04 12:00 UTC"
+
+
+@pytest.mark.parametrize("module", [catalogue_module, text_notebooks_module])
+def test_a_notebook_that_cannot_be_read_for_a_moment_makes_a_run_late(
+    context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    (context.catalogue.root / "text.py").write_text('# %% tags=["parameters"]\nx = 1\n')
+    schedule = added(context, notebook="text.py")
+    os.utime(context.catalogue.root / "text.py", (1, 1))  # so that it is read again
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "open_regular_file", failing_with(errno.EMFILE))
+        run(Scheduler(context, now=clock).start_due_runs())
+    assert runs_of(context, schedule) == ()
+
+    run(Scheduler(context, now=clock).start_due_runs())
+
+    assert len(runs_of(context, schedule)) == 1
 
 
 def test_a_run_that_cannot_start_is_a_problem_of_its_schedule(context: Context, clock: Clock) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -25,6 +26,7 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.text_notebooks import TextNotebooks
 from generator.shared.errors import PackmillError
 from generator.shared.file_names import is_portable
+from generator.shared.passing_errors import may_pass
 from generator.shared.regular_files import open_regular_file
 
 _MOST = 10_000
@@ -57,6 +59,8 @@ class ServedNotebook:
     version: str = ""
     """A digest of the file."""
     error: str | None = None
+    is_error_passing: bool = False
+    """Whether the machine was short of something, so that it may run later."""
 
     @property
     def title(self) -> str:
@@ -95,13 +99,14 @@ class Catalogue:
         """Return a notebook.
 
         Raises:
-            ProblemError: 404, the path is not a notebook below the folder, or a link leads out of it.
+            ProblemError: 404, the path is not a notebook below the folder, or a link leads out of it; 503, the machine
+                is too short of something to find out.
         """
         normal = posixpath.normpath(path)
         known = self._known.get(normal)
         if known and known[0] == _version(self.root / normal):  # the same file, which is below the folder
             return known[1]
-        file = self._file(normal)
+        file = self._file(normal, is_strict=True)
         if file is None:
             raise ProblemError(404, f"notebook {path!r}: not found; GET /notebooks lists what is served")
         return self._read(normal, file)
@@ -162,10 +167,16 @@ class Catalogue:
     def _may_list(self, entry: os.DirEntry[str]) -> bool:
         if not is_notebook_name(entry.name) or not _is_shown(entry.name):
             return False
-        return entry.name.endswith(NOTEBOOK) or self._texts.has(entry.path)
+        with suppress(OSError):
+            return entry.name.endswith(NOTEBOOK) or self._texts.has(entry.path)
+        return False
 
-    def _file(self, path: str) -> Path | None:
-        """Return the file of a notebook's normal path; None if it may not be served."""
+    def _file(self, path: str, *, is_strict: bool = False) -> Path | None:
+        """Return the file of a notebook's normal path; None if it may not be served.
+
+        Raises:
+            ProblemError: 503, with ``is_strict``: it cannot be looked at now, but perhaps later.
+        """
         parts = path.split("/")
         if path.startswith("/") or "\0" in path or not is_notebook_name(path) or not all(map(_is_shown, parts)):
             return None
@@ -173,9 +184,12 @@ class Catalogue:
             file = (self.root / path).resolve()
             served = file.is_relative_to(self.root) and file.is_file()
             served = served and not any(file.is_relative_to(folder) for folder in self.left_out)
-        except (OSError, ValueError, RuntimeError):
+            return file if served and (path.endswith(NOTEBOOK) or self._texts.has(str(file))) else None
+        except (OSError, ValueError, RuntimeError) as error:
+            if is_strict and may_pass(error):
+                detail = f"notebook {path!r}: cannot be read now: {error}; try again later"
+                raise ProblemError(503, detail, headers={"Retry-After": "5"}) from None
             return None
-        return file if served and (path.endswith(NOTEBOOK) or self._texts.has(str(file))) else None
 
     def _read(self, path: str, file: Path) -> ServedNotebook:
         version = _version(self.root / path)
@@ -186,12 +200,12 @@ class Catalogue:
         with self._guard:
             if len(self._known) > _MOST:
                 self._known.clear()
-            if version:
+            if version and not served.is_error_passing:
                 self._known[path] = (version, served)
         return served
 
     def _understand(self, path: str, file: Path) -> ServedNotebook:
-        notebook, version = None, ""
+        notebook, version, is_passing = None, "", False
         try:
             data = _read_file(file)
             version = sha256(data).hexdigest()[:12]
@@ -201,12 +215,19 @@ class Catalogue:
                 notebook, folder=folder, is_folder=folders_below(self.root, folder), sidecar=sidecar_of(self.root, path)
             )
         except (OSError, PackmillError) as error:
-            problem = str(error)
+            problem, is_passing = str(error), may_pass(error)
         except Exception as error:  # noqa: BLE001 - a mistake of ours in one notebook must not hide all others
             problem = unreadable(path, error)
         else:
             return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version)
-        return ServedNotebook(path=path, notebook=notebook, interface=Interface(), version=version, error=problem)
+        return ServedNotebook(
+            path=path,
+            notebook=notebook,
+            interface=Interface(),
+            version=version,
+            error=problem,
+            is_error_passing=is_passing,
+        )
 
 
 def unreadable(path: str, error: Exception) -> str:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from generator.notebook.text_formats import ending_of
+from generator.shared.passing_errors import may_pass
 from generator.shared.regular_files import open_regular_file
 
 _MOST = 20_000
@@ -19,7 +20,11 @@ class TextNotebooks:
         self._known: dict[str, tuple[tuple[int, ...], bool]] = {}
 
     def has(self, file: str) -> bool:
-        """Return whether a regular file is a text notebook."""
+        """Return whether a regular file is a text notebook.
+
+        Raises:
+            OSError: the machine is short of something now, and the file cannot be opened.
+        """
         try:
             status = os.stat(file)  # noqa: PTH116 - twice as quick
         except (OSError, ValueError):
@@ -29,16 +34,19 @@ class TextNotebooks:
         if known is None or known[0] != version:
             if len(self._known) > _MOST:
                 self._known.clear()
-            known = self._known[file] = (version, _is_notebook(Path(file)))
+            try:
+                known = (version, _is_notebook(Path(file)))
+            except OSError as error:
+                if may_pass(error):
+                    raise
+                known = (version, False)
+            self._known[file] = known
         return known[1]
 
 
 def _is_notebook(file: Path) -> bool:
     from generator.notebook.text_formats.recognition import HEAD, is_notebook_text
 
-    try:
-        with open_regular_file(file) as stream:
-            text = stream.read(HEAD).decode("utf-8-sig", "replace")
-    except OSError:
-        return False
+    with open_regular_file(file) as stream:
+        text = stream.read(HEAD).decode("utf-8-sig", "replace")
     return is_notebook_text(text.replace("\r\n", "\n"), ending_of(file.name))

@@ -94,6 +94,6 @@ def test_what_takes_the_place_of_a_notebook_is_not_waited_for(tmp_path: Path, mo
     pipe = tmp_path / "pipe.ipynb"
     os.mkfifo(pipe)
     catalogue = Catalogue(tmp_path)
-    monkeypatch.setattr(catalogue, "_file", lambda _: pipe)
+    monkeypatch.setattr(catalogue, "_file", lambda *_, **__: pipe)
 
     assert str(catalogue.get("pipe.ipynb").error).endswith("pipe.ipynb: not a regular file")

@@ -29,6 +29,7 @@ from generator.runner.server.submission import KEY_REUSED, Submission, submit
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.clock_watch import ClockWatch
 from generator.shared.cron_times import UNREADABLE_TIMES, latest_time, next_time, times_after
+from generator.shared.passing_errors import may_pass
 
 _LONGEST_SLEEP = 2.0
 """Seconds after which a new schedule of another server, or a changed clock, is noticed."""
@@ -114,6 +115,9 @@ class Scheduler:
                 problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {' '.join((error.detail, *error.issues))}"
         except (OSError, LookupError) as error:  # its time zone may be missing in a newer image
             if await self._has_other_values(schedule):
+                return
+            if may_pass(error):  # such as a full disk: the run is late, not lost
+                _log.warning("schedule %s cannot be started now: %s; another attempt follows", schedule.id, error)
                 return
             problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {error}"
         following = _following(schedule, now)

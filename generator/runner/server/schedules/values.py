@@ -32,7 +32,7 @@ def read_values(data: Path, schedule: Schedule) -> dict[str, Any]:
     """Return the values of a schedule.
 
     Raises:
-        OSError: they cannot be read.
+        OSError: they cannot be read; with EINVAL, they are damaged, which does not pass as an error of the disk may.
     """
     path = _path(data, schedule.id, schedule.values)
     try:
@@ -40,7 +40,7 @@ def read_values(data: Path, schedule: Schedule) -> dict[str, Any]:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise OSError(errno.EIO, "not the values of a schedule", str(path))
+        raise OSError(errno.EINVAL, "not the values of a schedule", str(path))
     return values
 
 
