@@ -55,7 +55,7 @@ class CheckedPaths(PathMapper):
             raise WorkflowException(f"{entry.target}: outside of the folder of the results")
         if link := find_link(self.stagedir, posixpath.relpath(entry.target, self.stagedir)):
             raise WorkflowException(f"{link}: is a link; remove it, or choose another folder for the results")
-        if "Directory" not in str(entry.type) and Path(entry.target).is_dir():  # cwltool would put the file into that folder
+        if "Directory" not in str(entry.type) and Path(entry.target).is_dir():  # cwltool would put it in there
             raise WorkflowException(f"{entry.target}: is a folder; choose another folder for the results")
 
 
