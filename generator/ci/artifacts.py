@@ -18,6 +18,7 @@ from urllib.parse import urljoin
 import requests
 
 from generator.package.folder import holder_of
+from generator.package.job_numbers import job_number
 from generator.repository.places import Holder
 from generator.repository.process_folders import without_carried
 from generator.shared.damaged_archives import archive_errors
@@ -41,9 +42,11 @@ def fetch_package(environment: Mapping[str, str], folder: Path) -> Path:
     Raises:
         UsageError: the variable is not a job number, this is not a CI job, or the job has no such package.
     """
-    number = environment.get("package", "").strip()
-    if not number.isdecimal():
-        raise UsageError(f"the variable 'package' is {number!r}; set it to the number of a job that built a package")
+    number = job_number(given := environment.get("package", ""))
+    if number is None:
+        raise UsageError(
+            f"the variable 'package' is {given.strip()!r}; set it to the number of a job that built a package"
+        )
     _unpack(environment, number, folder, "", _LIMIT)
     # Files elsewhere in the archive were written by a run, which is untrusted.
     names = (path.parent.relative_to(folder).as_posix() for path in (folder / "packages").rglob("package.json"))
@@ -60,9 +63,9 @@ def fetch_results(environment: Mapping[str, str], folder: Path) -> None:
     Raises:
         UsageError: the variable is not the number of a job with results.
     """
-    number = environment["resume"].strip()
-    if not number.isdecimal():
-        raise UsageError(f"the variable 'resume' is {number!r}; set it to the number of a job that ran a table")
+    number = job_number(given := environment["resume"])
+    if number is None:
+        raise UsageError(f"the variable 'resume' is {given.strip()!r}; set it to the number of a job that ran a table")
     _unpack(environment, number, folder, "results/", _LARGEST_RESULTS)
     if not (folder / "results" / ".packmill-map").is_dir():
         raise UsageError(f"job {number} has no results of a table; set 'resume' to the number of a job that ran one")
@@ -100,7 +103,7 @@ def _service(environment: Mapping[str, str]) -> tuple[str, str, str]:
     return api, project, token
 
 
-def _unpack(environment: Mapping[str, str], number: str, folder: Path, below: str, largest: int) -> None:
+def _unpack(environment: Mapping[str, str], number: int, folder: Path, below: str, largest: int) -> None:
     """Unpack the artifacts of a job whose names start with ``below``; ``largest`` in bytes."""
     api, project, token = _service(environment)
     folder.mkdir(parents=True, exist_ok=True)

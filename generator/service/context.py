@@ -19,7 +19,7 @@ from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
 from generator.service.project.project import Commit, Project
 from generator.service.retention.keeper import Keeper
-from generator.service.runs.recording import run_record
+from generator.service.runs.recording import may_have_secrets, run_record
 from generator.service.store import audit
 from generator.service.store.database import Within
 from generator.service.store.hooks import Hooks
@@ -102,7 +102,7 @@ class Context:
         if full := self.keeper.problem():
             raise HttpError(507, {"message": {"base": [full]}})
         record = run_record(self.data, variables)
-        if record and record.has_secrets:
+        if may_have_secrets(record, variables):
             variables = [{**one, "once": True} if one["key"] == "inputs" else one for one in variables]
 
         def add(connection: sa.Connection, number: int) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from generator.package.job_numbers import job_number
 from generator.service import archives
 from generator.service.archives import Archive
+from generator.service.jobs.environment import secrets_to_mask
+from generator.service.jobs.spec import secret_inputs
 from generator.service.pages.value_texts import value_text
 from generator.service.runs.comparison import Withheld, compare_files, compare_values, number_change
-from generator.service.runs.recording import run_record, split_values
+from generator.service.runs.recording import may_have_secrets, run_record, split_values
 from generator.service.runs.results import read_result
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import secret_texts
@@ -118,6 +121,31 @@ def test_of_many_packages_all_records_are_read_with_the_archive_opened_once(
 def test_secret_inputs_of_every_package_of_a_job_are_known(tmp_path: Path) -> None:
     assert _leave_packages(tmp_path / "a.zip", 120).secret_inputs() == {"word"}
     assert Archive(tmp_path / "missing.zip").secret_inputs() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("7", 7), (" 7\n", 7), ("007", 7), ("0" * 5000 + "7", 7), ("1" * 18, int("1" * 18))]
+    + [(text, None) for text in ("", " ", "x", "-7", "+7", "7.0", "7 7", "1_0", "٧", "²", "1" * 19, "9" * 5000)],
+)
+def test_a_number_of_a_job_has_one_meaning(text: str, number: int | None) -> None:
+    """Else the service would mask the secrets of another package than the job runs, or of none."""
+    assert job_number(text) == number
+
+
+@pytest.mark.parametrize("package", ["7", "7\n", " 7", "007", "x", "٧", "8"])
+def test_secrets_of_a_run_are_masked_and_removed_in_every_form_of_the_package(package: str, tmp_path: Path) -> None:
+    """Of a package that is not known, such as that of a job that has not ended yet, every value is a secret."""
+    data = DataFolder(tmp_path)
+    data.job(7).path.mkdir(parents=True)
+    _leave_packages(data.job(7).artifacts, 1)
+    given = {"package": package, "inputs": "{word: hidden}"}
+    variables = [{"key": key, "value": value} for key, value in given.items()]
+
+    secrets = secrets_to_mask(given, "job-token", secret_inputs=secret_inputs(data, given))
+
+    assert secrets == ["job-token", "hidden"]
+    assert may_have_secrets(run_record(data, variables), variables)
 
 
 @pytest.mark.parametrize("limit", ["_MOST_RECORDS", "_LONGEST_RECORDS", "_LARGEST_DIRECTORY"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from generator.package.job_numbers import job_number
 from generator.resources import checkout_folder, is_installed
 from generator.service.archives import Archive
 from generator.service.jobs import environment
@@ -91,7 +92,7 @@ def job_spec(
         "timeout": described.timeout,
         "trace_limit": limits.trace,
         "artifacts_limit": limits.artifacts,
-        "secrets": environment.secrets_to_mask(values, token, secret_inputs=_secret_inputs(data, values)),
+        "secrets": environment.secrets_to_mask(values, token, secret_inputs=secret_inputs(data, values)),
     }
 
 
@@ -108,12 +109,16 @@ def _rows(database: Database, number: int) -> tuple[Row, Row, list[Row]]:
     return job, pipeline, sorted(earlier, key=lambda one: (one["stage_index"], one["id"]))
 
 
-def _secret_inputs(data: DataFolder, values: Mapping[str, str]) -> frozenset[str] | None:
-    """Return the secret inputs of the package that a job runs; None if its job has too many packages to read."""
-    number = values.get("package", "")
-    if not number.isdecimal() or len(number) > 9:
+def secret_inputs(data: DataFolder, values: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the secret inputs of the package that a job runs; None if they are unknown.
+
+    The package may be stored before the job fetches it, or its job have too many packages to read.
+    """
+    if not (given := values.get("package", "").strip()):
         return frozenset()
-    return Archive(data.job(int(number)).artifacts).secret_inputs()
+    number = job_number(given)
+    archive = None if number is None else Archive(data.job(number).artifacts)
+    return archive.secret_inputs() if archive and archive.file.is_file() else None
 
 
 def _own_virtual_environment(project: Project, sha: str) -> dict[str, str]:

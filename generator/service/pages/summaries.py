@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from generator.package.job_numbers import job_number
 from generator.repository.places import repository_identity
 from generator.service.archives import PackageEntry, list_packages
 from generator.service.store.database import Row
@@ -41,8 +42,8 @@ def form_to_repeat(pipeline: Row, home: str, data: DataFolder) -> str:
     The form of a run is the package's own, with the values that may be read; it is empty without the package.
     """
     requested = requested_variables(pipeline)
-    number = requested.get("package", "")
-    if number:
+    if package := requested.get("package", ""):
+        number = job_number(package)
         folder = _package_of_run(requested, data).folder
         if not folder:
             return ""
@@ -88,10 +89,10 @@ def _package_of_build(jobs: Iterable[Mapping[str, Any]], data: DataFolder) -> Pa
 
 
 def _package_of_run(requested: Mapping[str, str], data: DataFolder) -> PackageEntry:
-    number, process = requested["package"], requested.get("package_process", "")
-    if not (number.isascii() and number.isdecimal() and len(number) < 10):
+    number, process = job_number(requested["package"]), requested.get("package_process", "").strip()
+    if number is None:
         return _UNKNOWN
-    file = data.job(int(number)).artifacts
+    file = data.job(number).artifacts
     entries = list_packages(file) if file.is_file() else ()
     chosen = (one for one in entries if process in (one.process, PurePosixPath(one.folder).name))
     return next(chosen, entries[0] if entries else _UNKNOWN)

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from generator.notebook.interface import cwl_id
 from generator.notebook.literals import MisfitError
 from generator.package.job_file import read_yaml
+from generator.package.job_numbers import job_number
 from generator.service.archives import Archive
 from generator.service.store.database import Database, Row, pipelines, rows
 from generator.service.store.job_folders import DataFolder
@@ -35,23 +36,32 @@ _Interface = Mapping[str, Any]
 def run_record(data: DataFolder, variables: Sequence[Mapping[str, Any]]) -> RunRecord | None:
     """Return the record of a pipeline with these variables, None if it runs no package that exists."""
     given = {one["key"]: str(one["value"]) for one in variables}
-    number = given.get("package", "").strip()
-    if any(given.get(name) for name in _OF_MAPS) or not (number.isascii() and number.isdecimal() and len(number) < 10):
+    number = job_number(given.get("package", ""))
+    if number is None or any(given.get(name) for name in _OF_MAPS):
         return None
-    archive = Archive(data.job(int(number)).artifacts)
+    archive = Archive(data.job(number).artifacts)
     folder, package = _choose(archive, given.get("package_process", "").strip())
     if not folder:
         return None
     values, withheld, has_secrets = split_values(given.get("inputs", ""), package["interface"])
     process = package["process"].get("path")
     return RunRecord(
-        job=int(number),
+        job=number,
         folder=folder,
         process=process if isinstance(process, str) and process.isprintable() else PurePosixPath(folder).name,
         values=values,
         withheld=withheld,
         has_secrets=has_secrets,
     )
+
+
+def may_have_secrets(record: RunRecord | None, variables: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a run has values of secret inputs; any value may be one if the package is unknown."""
+    if record:
+        return record.has_secrets
+    given = {one["key"]: str(one["value"]) for one in variables}
+    is_run = given.get("package", "").strip() and not any(given.get(name) for name in _OF_MAPS)
+    return bool(is_run and given.get("inputs", "").strip())
 
 
 def record_earlier(database: Database, data: DataFolder) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from generator.package.job_numbers import job_number
 from generator.service.project.project import Project
 from generator.shared.cron_times import check_expression, check_time_zone
 
 _LONGEST = 255
+_LARGEST = 2**31 - 1
+"""The largest number that the column of a schedule's package holds."""
 
 
 class FieldError(Exception):
@@ -56,5 +59,5 @@ def _time_zone(name: str) -> str:
 
 def package_job(variables: list[Any]) -> int | None:
     """Return the job whose package a schedule's pipelines run, None if they run none."""
-    text = next((str(one["value"]) for one in variables if one["key"] == "package"), "").strip()
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+    number = job_number(next((str(one["value"]) for one in variables if one["key"] == "package"), ""))
+    return number if number is not None and number <= _LARGEST else None
