@@ -21,16 +21,22 @@ from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
-from generator.service.project.project import Project
+from generator.service.project.pipeline_file import Artifacts, Job
+from generator.service.project.project import Project, Revision
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hook_tables import deliveries, hooks
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.outbox import JOB
 from generator.service.store.pipelines import Pipelines
+from generator.service.store.tokens import Identity
 from generator.subprocesses.detached import start_apart
 
 _ROW = {"sha": "a", "ref": "main", "tag": False, "source": "api", "user": "ada", "variables": [], "updated_at": 0.0}
 _JOB = {"name": "one", "stage": "first", "stage_index": 0, "lane": "", "when": "on_success", "allow_failure": False}
+_PLAIN = Job(
+    name="one", stage="first", script=(), rules=(), when="on_success", timeout=60.0, variables={}, allow_failure=False,
+    artifacts=Artifacts(),
+)  # fmt: skip
 _FAILURE = sa.exc.OperationalError("UPDATE jobs", {}, Exception("server closed the connection unexpectedly"))
 _MEETING = 0.5
 """Seconds that one thread waits for another one to be where the test wants it, if it can get there."""
@@ -50,6 +56,19 @@ class Waiting:
             common = {"id": 1, "status": "pending", "created_at": 0.0}
             connection.execute(sa.insert(pipelines).values(_ROW | common))
             connection.execute(sa.insert(jobs).values(_JOB | common | {"pipeline_id": 1}))
+
+    def add(self, *, token: int, **variables: str) -> int:
+        """Add a pipeline of a token; return the number of its job."""
+        number = self.rows.create(
+            Revision(ref="main", sha="a", tag=False),
+            [(_PLAIN, "on_success")],
+            stages=("first",),
+            source="trigger",
+            user=Identity(id=token, name="ada", scopes=frozenset()),
+            variables=[{"key": key, "value": value, "variable_type": "env_var"} for key, value in variables.items()],
+            name=None,
+        )
+        return int(self.rows.jobs_of(number)[0]["id"])
 
     def status(self) -> str:
         job = self.rows.job(1)
@@ -82,6 +101,27 @@ def waiting(tmp_path: Path, project: Path) -> Iterator[Waiting]:
         message="no thread waits for a job",
     )
     made.rows.database.close()
+
+
+def test_jobs_of_a_token_with_very_many_repositories_do_not_keep_those_of_others_waiting(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every pipeline may name another repository, and one that runs a package names none."""
+    started = list[int]()
+
+    def begin(number: int, _lane: str) -> None:
+        started.append(number)
+        waiting.rows.update_job(number, {"status": "success"})
+
+    monkeypatch.setattr(waiting.scheduler, "_begin", begin)
+    waiting.rows.cancel(1)
+    runs = [waiting.add(token=1) for _ in range(2)]
+    others = [waiting.add(token=2, repository=f"https://h/x{number}") for number in range(3)]
+
+    waiting.scheduler.start()
+
+    wait_until(lambda: len(started) == 5, seconds=10, message="all jobs have started")
+    assert started == [runs[0], others[0], runs[1], *others[1:]]
 
 
 def test_a_job_whose_pipeline_is_deleted_as_it_starts_is_ended_and_leaves_no_folder(

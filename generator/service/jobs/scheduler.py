@@ -15,7 +15,6 @@ import os
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from generator.service.jobs.conclusion import Conclusion
 from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits, job_spec
+from generator.service.jobs.turns import Turns
 from generator.service.store import tokens
 from generator.service.store.database import Database, Row, is_unavailable, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
@@ -62,8 +62,7 @@ class Scheduler:
         self._wake = threading.Event()
         self._stopping = self._is_unsure = False
         self._running: dict[int, str] = {}
-        self._served: dict[str, int] = {}
-        self._turn = 0
+        self._turns = Turns()
         self._guard, self._starting = threading.Lock(), threading.Lock()
         self._beginning = threading.Lock()
         self._thread = threading.Thread(target=self._run_queue, name="scheduler", daemon=True)
@@ -218,20 +217,15 @@ class Scheduler:
         with self._guard:
             if len(self._running) >= self._limits.concurrent:
                 return False
-            busy = Counter(self._running.values())
+            running = tuple(self._running.values())
+        first = sa.select(jobs.c.lane, sa.func.min(jobs.c.id).label("id")).where(jobs.c.status == "pending")
         with self._database.connection() as connection:
-            waiting = rows(
-                connection, sa.select(jobs.c.id, jobs.c.lane).where(jobs.c.status == "pending").order_by(jobs.c.id)
-            )
+            waiting = {row["lane"]: row["id"] for row in rows(connection, first.group_by(jobs.c.lane))}
         if not waiting:
             return False
-        chosen = min(waiting, key=lambda job: (busy[job["lane"]], self._served.get(job["lane"], 0), job["id"]))
-        self._turn += 1
-        self._served[chosen["lane"]] = self._turn
-        if len(self._served) > 10_000:
-            self._served.clear()
+        lane = self._turns.choose(waiting, running)
         with self._beginning:
-            self._begin(chosen["id"], chosen["lane"])
+            self._begin(waiting[lane], lane)
         return True
 
     def _begin(self, number: int, lane: str) -> None:

@@ -90,7 +90,9 @@ jobs = sa.Table(
     sa.Column("announced", sa.String(32), info={"fill": "status"}),
     sqlite_autoincrement=True,
 )
-"""``lane`` groups jobs for fair queueing; a ``retried`` job has a newer one of the same name.
+"""``lane`` groups jobs for fair queueing (`generator.service.store.lanes`).
+
+A ``retried`` job has a newer one of the same name.
 
 ``failure_reason`` is GitLab's word for a failure, ``reason`` a sentence about it.
 """

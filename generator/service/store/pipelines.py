@@ -14,10 +14,10 @@ from generator.service.store import states
 from generator.service.store.audit import Event, author_as, record
 from generator.service.store.database import Database, Row, Within, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues, has_secrets_of_one_run
+from generator.service.store.lanes import lane_of
 from generator.service.store.outbox import store_events
 from generator.service.store.run_tables import links, runs
 from generator.service.store.tokens import Identity
-from generator.shared.safe_text import redacted
 
 Variables = list[dict[str, Any]]
 _LARGEST = 2**31 - 1
@@ -54,7 +54,7 @@ class Pipelines:
         ``within`` adds to the transaction; an error that it raises leaves no pipeline.
         """
         now = time.time()
-        lane = redacted(next((one["value"] for one in variables if one["key"] == "repository"), ""))[:255]
+        lane = lane_of(user.id, next((one["value"] for one in variables if one["key"] == "repository"), ""))
         with self.database.transaction() as connection:
             values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "name": name}
             values |= {"user": user.name, "user_id": user.id, "schedule_id": schedule}
