@@ -276,6 +276,33 @@ def test_a_job_whose_process_was_killed_runs_again(ended: Ended, monkeypatch: py
     assert ended.conclude() == ("pending", None)
 
 
+def test_a_job_that_a_shutdown_of_the_machine_ends_runs_again(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shepherd gets SIGTERM, as for a cancel, but nobody has asked for one."""
+    (ended.folder.path / "result.json").write_text(json.dumps({**_RESULT, "reason": "canceled", "exit_code": None}))
+    monkeypatch.setattr(Cleaning, "end_orphans", lambda *_: None)
+
+    assert ended.conclude() == ("pending", None)
+
+
+def test_a_job_that_somebody_canceled_does_not_run_again(ended: Ended) -> None:
+    (ended.folder.path / "result.json").write_text(json.dumps({**_RESULT, "reason": "canceled", "exit_code": None}))
+    ended.rows.cancel_jobs([1])
+
+    assert ended.conclude() == ("canceled", None)
+
+
+def test_a_job_whose_git_is_ended_by_the_signal_to_the_job_itself_has_not_failed(
+    job: shepherd.Shepherd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_workspace: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise shepherd.SystemFailureError("git was killed")
+
+    monkeypatch.setattr(shepherd.Workspace, "prepare", end)
+
+    assert job.run_job()["reason"] == "canceled"
+
+
 def test_a_job_of_an_earlier_service_is_concluded_after_a_moment_in_which_no_thread_could_start(
     ended: Ended, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,11 +70,11 @@ class Conclusion:
             folder.remove()
             return
         result = folder.result()
-        if result is None:
+        canceled = job["status"] == "canceling"
+        if result is None or (result["reason"] == "canceled" and not canceled):  # a cancel is stored before its signal
             self._handle_killed_shepherd(job, folder)
             return
         reason = result["reason"]
-        canceled = reason == "canceled" or job["status"] == "canceling"
         expires = self._expire_in(job)
         values = {
             "status": "canceled" if canceled else "failed" if reason else "success",

@@ -9,7 +9,8 @@ only the standard library and modules that do the same. This docstring is its pr
 - **``trace``**: the log so far, with secrets masked. **``group``**: the ID of the script's process group.
 - **``artifacts.zip``**: files of the work folder. **``result.json``**: how the job ended, written last and atomically.
   A free lock without ``result.json`` means that this process was killed.
-- **SIGTERM** cancels the job: the script's process group gets SIGTERM, and SIGKILL ten seconds later.
+- **SIGTERM** cancels the job: the script's process group gets SIGTERM, and SIGKILL ten seconds later. A machine that
+  is shut down sends it, too: the service runs a job again that nobody has canceled.
 
 ``confinement.py`` starts the script, ``leftovers.py`` ends its containers. Both are located next to this file.
 """
@@ -69,7 +70,8 @@ class Shepherd:
             self._workspace.prepare()
             ended |= self._run()
         except Exception as error:  # noqa: BLE001 - after any error, the job needs a result
-            ended |= {"exit_code": None, "reason": "runner_system_failure", "message": str(error)}
+            reason = "canceled" if self._canceled else "runner_system_failure"  # the signal may have ended git, too
+            ended |= {"exit_code": None, "reason": reason, "message": str(error)}
         finally:
             self._end_group()
             self._end_all()
