@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,20 +28,34 @@ def sync(path: Path) -> None:
     _sync(path)
 
 
-def _sync(path: Path, flags: int = 0) -> None:
+def _sync(path: str | Path, flags: int = 0, folder: int | None = None) -> None:
+    with _opened(path, flags, folder) as descriptor:
+        if descriptor is not None:
+            _write(descriptor)
+
+
+@contextmanager
+def _opened(path: str | Path, flags: int, folder: int | None = None) -> Iterator[int | None]:
+    """Open a file or folder; yield None for one that needs nothing."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=folder)
     except OSError as error:
         if error.errno not in _NOT_OPENED:
             raise
+        yield None
         return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in _CANNOT_SYNC:
             raise
-    finally:
-        os.close(descriptor)
 
 
 def flush(file: BinaryIO) -> None:
@@ -50,19 +65,33 @@ def flush(file: BinaryIO) -> None:
 
 
 def sync_tree(top: Path) -> None:
-    """Write a folder with all that is in it to the disk, except for what links lead to; see `sync`."""
-    # Not os.walk, which calls itself for each level before Python 3.12.
-    waiting = [] if Path(top).is_symlink() else [Path(top)]
+    """Write a folder with all that is in it to the disk, except for what links lead to; see `sync`.
+
+    Programs that may write there can put links in the places of folders meanwhile.
+    """
+    real = Path(os.path.realpath(Path(top).parent), Path(top).name)
+    waiting = [Path(top)]  # not os.walk, which calls itself for each level before Python 3.12
     while waiting:
         folder, inside = waiting.pop(), list[os.DirEntry[str]]()
-        with suppress(OSError), os.scandir(folder) as entries:
-            inside = list(entries)
-        for entry in inside:
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(Path(entry.path))
-            else:
-                _sync(Path(entry.path), os.O_NOFOLLOW)
-        _sync(folder)
+        with _opened(folder, os.O_DIRECTORY | os.O_NOFOLLOW) as descriptor:
+            if descriptor is None or _is_elsewhere(descriptor, real):
+                continue
+            with suppress(OSError), os.scandir(descriptor) as entries:
+                inside = list(entries)
+            for entry in inside:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(folder / entry.name)
+                else:
+                    _sync(entry.name, os.O_NOFOLLOW, descriptor)
+            _write(descriptor)
+
+
+def _is_elsewhere(descriptor: int, top: Path) -> bool:
+    """Return whether the path of an opened folder led out of another one, through a link above it."""
+    try:
+        return not Path(os.readlink(f"/proc/self/fd/{descriptor}")).is_relative_to(top)
+    except OSError:  # not Linux, or a path that is too long to be shown
+        return False
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:

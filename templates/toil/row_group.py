@@ -108,9 +108,8 @@ class Group:
         if os.path.lexists(final):
             final.rename(self.folder / f"aside-{secrets.token_hex(4)}")
         place.rename(final)
-        # Before its answer is, which a power loss would leave alone. Nothing in it is opened: a notebook may have put a
-        # link in the place of the folder, and its container, which goes on, in the place of others at any time.
-        durable_files.sync_file_system(final.parent)
+        durable_files.sync_tree(final)  # before its answer is, which a power loss would leave alone
+        durable_files.sync(final.parent)
         return True
 
     def _store(self, answer: dict) -> None:

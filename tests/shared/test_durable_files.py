@@ -6,6 +6,7 @@ import errno
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from deep_folders import make_deep
@@ -61,6 +62,26 @@ def test_a_tree_is_synced_without_what_links_lead_to(synced: list[str], tmp_path
 
     assert {"tree", "a", "file"} <= set(synced)
     assert not {"outside", "elsewhere", "another"} & set(synced)
+
+
+def test_a_link_that_takes_the_place_of_a_folder_meanwhile_leads_nowhere(
+    synced: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for top in ("tree", "outside"):
+        (tmp_path / top / "a" / "b").mkdir(parents=True)
+    (tmp_path / "outside" / "a" / "b" / "file").write_text("x")
+    scandir = os.scandir
+
+    def swap(folder: int) -> Any:
+        monkeypatch.setattr(os, "scandir", scandir)
+        (tmp_path / "tree").rename(tmp_path / "moved")
+        (tmp_path / "tree").symlink_to("outside")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", swap)
+    durable_files.sync_tree(tmp_path / "tree")
+
+    assert synced == ["moved"]
 
 
 def test_a_tree_of_any_depth_is_written_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
