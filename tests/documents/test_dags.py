@@ -511,24 +511,12 @@ def test_a_notebook_in_place_may_write_above_its_folder(
     written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pattern of ``../out/x.csv`` begins at the repository's top, others in the notebook's folder."""
-    context = context_of("table = 'out/x.csv'  # type: stage-out")
-    nested = replace(context, process=replace(context.process, path="analysis/a.ipynb"))
-    text = next(text for name, text in airflow.emit(nested).items() if name.endswith("_notebook.py"))
-    dag = _defined(text, monkeypatch)
+    text, dag = _nested_dag("table = 'out/x.csv'  # type: stage-out", monkeypatch)
     clone, run = tmp_path / "clone", tmp_path / "run"
     for folder in (clone / "analysis" / "out", clone / "out", run):
         folder.mkdir(parents=True)
     (clone / "analysis" / "out" / "x.csv").write_text("of an earlier run")
-    dag.update(run_folder=lambda _: run, notebook_path=lambda: clone / "analysis" / "a.ipynb")
-    dag["get_current_context"].return_value = {"params": {}, "dag_run": MagicMock(conf={})}
-
-    def execute(*_: object, **__: object) -> None:
-        _tick(tmp_path)
-        (clone / written).write_text("new")
-        (run / "result.json").write_text('{"duration": 1}')
-        (run / "scraps.json").write_text("{}")
-
-    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    _run_in_place(dag, clone, run, lambda: (clone / written).write_text("new"), monkeypatch)
 
     assert dag["task"].call_args.args[0]("folder", {})["outputs"] == {"table": str(run / "out" / "x.csv")}
     assert (run / "out" / "x.csv").read_text() == "new"
@@ -536,6 +524,43 @@ def test_a_notebook_in_place_may_write_above_its_folder(
     file.write_text(text)
     words = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--no-cache", str(file)]
     assert subprocess.run(words, check=False).returncode == 0
+
+
+def test_an_empty_folder_of_the_same_name_hides_no_results_above_the_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, dag = _nested_dag("maps = 'out/'  # type: stage-out", monkeypatch)
+    clone, run = tmp_path / "clone", tmp_path / "run"
+    for folder in (clone / "analysis" / "out", clone / "out", run):
+        folder.mkdir(parents=True)
+    _run_in_place(dag, clone, run, lambda: (clone / "out" / "x.csv").write_text("new"), monkeypatch)
+
+    dag["task"].call_args.args[0]("folder", {})
+    assert (run / "out" / "x.csv").read_text() == "new"
+
+
+def _nested_dag(cell: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    """Return the text of a DAG whose notebook is in a folder of its repository, and what it defines."""
+    context = context_of(cell)
+    nested = replace(context, process=replace(context.process, path="analysis/a.ipynb"))
+    text = next(text for name, text in airflow.emit(nested).items() if name.endswith("_notebook.py"))
+    return text, _defined(text, monkeypatch)
+
+
+def _run_in_place(
+    dag: dict[str, Any], clone: Path, run: Path, write: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have the DAG's notebook write something."""
+    dag.update(run_folder=lambda _: run, notebook_path=lambda: clone / "analysis" / "a.ipynb")
+    dag["get_current_context"].return_value = {"params": {}, "dag_run": MagicMock(conf={})}
+
+    def execute(*_: object, **__: object) -> None:
+        _tick(run.parent)
+        write()
+        (run / "result.json").write_text('{"duration": 1}')
+        (run / "scraps.json").write_text("{}")
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
 
 
 def test_a_link_in_place_of_the_results_is_not_listed(run: Path, dag: dict[str, Any]) -> None:

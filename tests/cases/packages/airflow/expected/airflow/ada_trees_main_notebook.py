@@ -347,13 +347,16 @@ def find_files(
 
     Files that the notebook writes above its folder, with `../`, are below the last place.
     """
+    empty = []
     for place in places:
         for pattern in patterns:
-            if "**" in pattern and place != places[0]:
+            if pattern.startswith("**") and place != places[0]:
                 continue  # it would find the files of all folders
-            if found := [path for path in place.glob(pattern) if is_new(path, started)]:
+            found = [path for path in place.glob(pattern) if is_new(path, started)]
+            if any(not path.is_dir() or below(path) for path in found):
                 return place, sorted(found)
-    return places[0], []
+            empty += [(place, sorted(found))] if found else []
+    return empty[0] if empty else (places[0], [])
 
 
 def below(folder: Path) -> list[Path]:
