@@ -19,12 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from generator.package.map.rows import PlannedRow
+from generator.package.output_folder import refuse_links
 from generator.shared import durable_files
 from generator.shared.errors import UsageError
 
 hidden_folder = ".packmill-map"
 """The map's own files, in the output folder."""
 _FILE = "rows.sqlite"
+_WAVES = "toil/[0-9]*"
+"""Workflows of Toil that a map has not finished; another one would run the programs in these folders, and take their
+results. See `generator.package.map.toil.waves`."""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, digest TEXT, folder TEXT, ended TEXT)",
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER)",
@@ -142,9 +146,11 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
     """Open the journal of an output folder for one map at a time.
 
     Raises:
-        UsageError: another map writes to the folder, or it has results and ``resume`` was not asked for.
+        UsageError: another map writes to the folder, it has results of a map and ``resume`` was not asked for, or the
+            map's own files in it are links.
     """
     folder = outdir / hidden_folder
+    refuse_links(outdir, hidden_folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY)
@@ -155,9 +161,11 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError(f"{outdir}: another packmill map writes here; wait, or choose another --outdir") from None
+        for path in folder.iterdir():
+            refuse_links(folder, path.name)
         with closing(_connect(folder / _FILE)) as database:
             journal = Journal(database, outdir)
-            if _has_rows(journal, folder / _FILE) and not resume:
+            if (_has_rows(journal, folder / _FILE) or any(folder.glob(_WAVES))) and not resume:
                 raise UsageError(
                     f"{outdir}: has the results of a map; add --resume to run what is missing or failed, "
                     "or choose another --outdir"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from generator.package.map.toil.scheduler import ToilScheduler
 from generator.package.map.tool import Tool
 from generator.package.map.tuning import Proposal, propose
 from generator.package.map.tuning import retries as tuning_retries
+from generator.package.output_folder import refuse_links
 from generator.package.record import read_record
 from generator.package.run import engine_options
 from generator.progress import Progress
@@ -74,7 +76,8 @@ def map_package(
     ``counter`` makes what shows the progress, from the number of rows and of those that have results.
 
     Raises:
-        UsageError: rows do not fit the interface, or the output folder is in use; nothing was started.
+        UsageError: rows do not fit the interface, or the output folder is in use, or has links where the map writes;
+            nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         RunError: no container can be started.
     """
@@ -89,6 +92,7 @@ def map_package(
             progress.warn("rows that have results keep them, although the package has another image or other options")
         digits = journal.digits(digits_of(planned.rows))
         folders = row_folders(planned.rows, request.folder_template, digits=digits)
+        refuse_links(outdir, *{posixpath.dirname(f"{rows_folder}/{place}") for place in folders.values()})
         table = _Table(outdir, planned.rows, folders, journal)
         journal.forget(sorted(journal.numbers() - folders.keys()))
         own, load = limits or container_limits(), os.getloadavg()[0]

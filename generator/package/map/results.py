@@ -48,8 +48,10 @@ def write_results(
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield the path of a file that gets the name ``path`` when it is complete."""
+    """Yield the path of a new file that gets the name ``path`` when it is complete; a link is not followed."""
     temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)  # of a map that was killed, or a link that came with a repository
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         durable_files.replace(temporary, path)

@@ -19,7 +19,7 @@ from generator.package.map.planning import MapRequest
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, Scheduler, next_attempt
 from generator.shared import contract
-from generator.shared.errors import EngineMissingError
+from generator.shared.errors import EngineMissingError, UsageError
 from generator.shared.removal import remove_tree
 
 
@@ -60,6 +60,28 @@ def test_a_package_may_be_replaced_while_its_map_runs(
 
     assert [path.name for path in summary.written if path.is_file()][-1] == "report.html"
     assert (summary.missing, summary.process) == (1, "process.ipynb")
+
+
+@pytest.mark.parametrize(("template", "link"), [(None, "rows"), ("{{ n }}/{{ args.row }}", "rows/1")])
+def test_no_row_is_put_behind_a_link_that_a_repository_shipped(
+    template: str | None, link: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    write_notebook(repository / "process.ipynb", "n = 1")
+    commit_all(repository)
+    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
+    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
+    monkeypatch.setattr("generator.package.map.map.remove_containers", lambda *_: None)
+    monkeypatch.setattr(Scheduler, "run", lambda *_: pytest.fail("rows were started"))
+    place = tmp_path / "out" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(tmp_path)
+    request = MapRequest(
+        package=package, table=[{"n": 1}], folder=tmp_path, outdir=tmp_path / "out", folder_template=template
+    )
+
+    with pytest.raises(UsageError, match=f"{link}: is a link"):
+        map_package(request)
 
 
 @pytest.mark.parametrize(

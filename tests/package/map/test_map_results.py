@@ -271,6 +271,43 @@ def test_the_journal_knows_rows_by_their_values_and_folders(tmp_path: Path) -> N
     assert found == [ended, None, None]
 
 
+@pytest.mark.parametrize("link", [".packmill-map", ".packmill-map/rows.sqlite", ".packmill-map/toil"])
+def test_a_map_s_own_files_are_no_links_that_a_repository_shipped(link: str, tmp_path: Path) -> None:
+    kept, outdir = tmp_path / "kept", tmp_path / "results"
+    (kept / "work-of-the-user").mkdir(parents=True)
+    (outdir / link).parent.mkdir(parents=True)
+    (outdir / link).symlink_to(kept)
+
+    with pytest.raises(UsageError, match=f"{link}: is a link"), open_journal(outdir, resume=False):
+        pass
+
+    assert [path.name for path in kept.iterdir()] == ["work-of-the-user"]
+
+
+def test_only_a_continued_map_runs_what_an_earlier_one_left_for_toil(tmp_path: Path) -> None:
+    (tmp_path / ".packmill-map/toil/1").mkdir(parents=True)
+
+    with pytest.raises(UsageError, match="add --resume"), open_journal(tmp_path, resume=False):
+        pass
+
+    with open_journal(tmp_path, resume=True):
+        pass
+
+
+def test_a_table_of_results_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("of the user")
+    for link in (".results.csv.new", ".results.parquet.new", ".report.html.new", "results.csv", "report.html"):
+        (tmp_path / link).symlink_to("kept")
+    results = [(row(1), "1", Ended(state="succeeded"))]
+
+    tables = write_results(tmp_path, results)
+    report = write_report(tmp_path, results, package="main", tables=tables)
+
+    assert (tmp_path / "kept").read_text() == "of the user"
+    assert not [path for path in (*tables, report) if path.is_symlink()]
+    assert not list(tmp_path.glob(".*.new"))
+
+
 def test_rows_that_a_power_loss_may_have_taken_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that ended after the last sync, if the machine was started since."""
     ended = Ended(state="succeeded")
