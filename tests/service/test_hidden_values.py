@@ -192,6 +192,7 @@ def test_secrets_are_found_in_the_values_of_a_run(document: str, masked: list[st
 )
 def test_secrets_are_found_in_the_values_of_a_map(name: str, text: str, masked: set[str]) -> None:
     assert set(secrets_to_mask({name: text}, "job-token", secret_inputs=frozenset({"pin"}))) == {"job-token", *masked}
+    assert masking.mask_value(name, text) == f"••• ({len(text)} characters)"
 
 
 @pytest.mark.parametrize(

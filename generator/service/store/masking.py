@@ -14,7 +14,7 @@ from generator.shared.yaml_limits import check_events
 from generator.shared.yaml_problems import unfit_values
 
 _SECRET_NAME = re.compile(r"(token|passw(or)?d|passphrase|secret|key|credentials?)$", re.IGNORECASE)
-_OPAQUE = ("inputs", "values")
+_OPAQUE = ("inputs", "values", "product")
 """Variables whose values are documents that may hold secrets."""
 _SHORTEST, _LONGEST = 4, 1 << 18
 _SIGNATURE = 16
