@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,9 @@ from support import Finished, notebook, write_notebook
 from generator.notebook.languages import python
 from generator.notebook.parameters import Reading
 from generator.process.annotation import added_types, plan
-from generator.process.annotation.files import plan_file
+from generator.process.annotation.files import plan_file, write
 from generator.process.annotation.plan import plan_changes
-from generator.shared.errors import Mistake
+from generator.shared.errors import Mistake, ProcessError
 
 _CELL = 'n = 86  # number of tiles\nname = "é😀"'
 _TYPED = 'n = 86  # type: int number of tiles\nname = "é😀"  # type: string'
@@ -270,6 +271,22 @@ def test_a_notebook_of_another_tool_stays_as_it_is(repository: Path, packmill: C
     assert finished.code == 0
     assert "Colab" in finished.out
     assert "nothing to change" in finished.out
+
+
+def test_a_notebook_is_not_written_through_a_link_in_its_repository(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, file = tmp_path / "kept", repository / "process.ipynb"
+    kept.write_text("of the user")
+    file.write_text("before")
+    for mark in (os.getpid(), "00" * 6):
+        (repository / f".process.ipynb.{mark}.new").symlink_to(kept)
+    monkeypatch.setattr(os, "urandom", bytes)
+
+    with pytest.raises(ProcessError, match="File exists"):
+        write(file, b"after")
+
+    assert (kept.read_text(), file.read_text()) == ("of the user", "before")
 
 
 def test_a_disk_without_space_leaves_the_notebook_as_it_was(

@@ -41,8 +41,9 @@ def write(file: Path, data: bytes) -> None:
         ProcessError: the folder cannot be written to, or has no space.
     """
     target = file.resolve()
-    new = target.with_name(f".{target.name}.{os.getpid()}.new")
+    new = target.with_name(f".{target.name}.{os.urandom(6).hex()}.new")  # a repository cannot have a link of that name
     try:
+        new.touch(mode=0o600, exist_ok=False)
         new.write_bytes(data)
         shutil.copymode(target, new)
         durable_files.replace(new, target)
