@@ -11,11 +11,29 @@ _LONGEST_PAUSE = 10.0
 """Seconds between two attempts."""
 _Result = TypeVar("_Result")
 _NUMBERS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+_NUMBERS |= {errno.ESTALE, errno.ETIMEDOUT}  # of a file server
+_NO_THREAD = "can't start new thread"
 
 
 def may_pass(error: BaseException) -> bool:
     """Return whether the same action may succeed later."""
     return isinstance(error, OSError) and error.errno in _NUMBERS
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Return whether an error is one of the machine, which may pass, or was raised because of one.
+
+    A `MemoryError` that was replaced by another error does not count: Python's parser also raises it for expressions
+    that are nested too deeply, which readers report as a mistake.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    cause: BaseException | None = error
+    while cause is not None:
+        if may_pass(cause) or (isinstance(cause, RuntimeError) and str(cause) == _NO_THREAD):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def insist(action: Callable[[], _Result], *, patience: float) -> _Result:

@@ -6,8 +6,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from generator.shared.errors import NotebookError
+from generator.shared.passing_errors import may_pass
+
 Sidecar = Callable[[], str]
-"""Reads the text of the file; '' without one."""
+"""Reads the text of the file; '' without one. It raises a `NotebookError` if the machine cannot read it now."""
 _LARGEST = 256 * 1024
 """Bytes of a file that is read."""
 
@@ -27,8 +30,11 @@ def sidecar_of(top: Path, path: str) -> Sidecar:
                 is_ours = file.is_relative_to(os.path.realpath(top)) and file.is_file()
                 if is_ours and file.stat().st_size <= _LARGEST:
                     return file.read_text(encoding="utf-8")
-            except (OSError, ValueError):  # unreadable, or not text
+            except ValueError:  # not text, or no path
                 continue
+            except OSError as error:
+                if may_pass(error):  # without the file, the notebook would have other parameters
+                    raise NotebookError(f"{file.name}: {error.strerror}; try again later") from error
         return ""
 
     return read

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import posixpath
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -26,7 +26,7 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.text_notebooks import TextNotebooks
 from generator.shared.errors import PackmillError
 from generator.shared.file_names import is_portable
-from generator.shared.passing_errors import may_pass
+from generator.shared.passing_errors import is_shortage, may_pass
 from generator.shared.regular_files import open_regular_file
 
 _MOST = 10_000
@@ -41,6 +41,8 @@ _LIST_AGE = 2.0
 """Seconds for which a list of files is used again, at least."""
 _SHARE = 20
 """A list is used again for this many times as long as it took."""
+_MISTAKE_AGE = 60.0
+"""Seconds for which the error of a notebook that packmill fails to read is used again: its cause may be elsewhere."""
 _HIDDEN = ("node_modules", "__pycache__", "site-packages", "dist-packages")
 _ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
 """Names in the top folder of an environment, whose notebooks are those of packages."""
@@ -59,8 +61,8 @@ class ServedNotebook:
     version: str = ""
     """A digest of the file."""
     error: str | None = None
-    is_error_passing: bool = False
-    """Whether the machine was short of something, so that it may run later."""
+    is_unavailable: bool = False
+    """Whether the error is one of the machine, which may pass."""
 
     @property
     def title(self) -> str:
@@ -90,7 +92,8 @@ class Catalogue:
         self._is_result = is_result
         self.root = root.resolve()
         self.left_out = tuple(folder.resolve() for folder in left_out)
-        self._known: dict[str, tuple[_Version, ServedNotebook]] = {}
+        self._known: dict[str, tuple[_Version, float, ServedNotebook]] = {}
+        """What was read of files, with the times until which it is used again."""
         self._listed: tuple[float, tuple[str, ...]] = (0.0, ())
         self._guard = threading.Lock()
         self._texts = TextNotebooks()
@@ -100,16 +103,21 @@ class Catalogue:
 
         Raises:
             ProblemError: 404, the path is not a notebook below the folder, or a link leads out of it; 503, the machine
-                is too short of something to find out.
+                cannot read it now, as when it has too many open files.
         """
         normal = posixpath.normpath(path)
-        known = self._known.get(normal)
-        if known and known[0] == _version(self.root / normal):  # the same file, which is below the folder
-            return known[1]
-        file = self._file(normal, is_strict=True)
+        if known := self._read_before(normal, _version(self.root / normal)):  # the same file, below the folder
+            return known
+        try:
+            file = self._file(normal)
+        except OSError as error:
+            raise unavailable(path, error) from None
         if file is None:
             raise ProblemError(404, f"notebook {path!r}: not found; GET /notebooks lists what is served")
-        return self._read(normal, file)
+        served = self._read(normal, file)
+        if served.is_unavailable:
+            raise _unavailable(served.error or "")
+        return served
 
     def all(self) -> tuple[ServedNotebook, ...]:
         """Return all notebooks but results, sorted by path; of large ones, only the name is known."""
@@ -118,14 +126,14 @@ class Catalogue:
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Return the paths of all notebooks, sorted, with their files, without reading them."""
-        found = ((path, self._file(path)) for path in self._paths())
+        found = ((path, self._readable_file(path)) for path in self._paths())
         return ((path, file) for path, file in found if file is not None)
 
     def named(self, name: str) -> tuple[str, ...]:
         """Return the paths of the notebooks with a file name, sorted."""
         ending = f"/{name}"
         found = (path for path in self._paths() if path == name or path.endswith(ending))
-        return tuple(path for path in found if self._file(path) is not None)
+        return tuple(path for path in found if self._readable_file(path) is not None)
 
     def forget_files(self) -> None:
         """Forget the list of files, because a new one may be missing in it."""
@@ -167,15 +175,16 @@ class Catalogue:
     def _may_list(self, entry: os.DirEntry[str]) -> bool:
         if not is_notebook_name(entry.name) or not _is_shown(entry.name):
             return False
-        with suppress(OSError):
+        try:
             return entry.name.endswith(NOTEBOOK) or self._texts.has(entry.path)
-        return False
+        except OSError:
+            return False
 
-    def _file(self, path: str, *, is_strict: bool = False) -> Path | None:
+    def _file(self, path: str) -> Path | None:
         """Return the file of a notebook's normal path; None if it may not be served.
 
         Raises:
-            ProblemError: 503, with ``is_strict``: it cannot be looked at now, but perhaps later.
+            OSError: the machine cannot read it now.
         """
         parts = path.split("/")
         if path.startswith("/") or "\0" in path or not is_notebook_name(path) or not all(map(_is_shown, parts)):
@@ -184,28 +193,37 @@ class Catalogue:
             file = (self.root / path).resolve()
             served = file.is_relative_to(self.root) and file.is_file()
             served = served and not any(file.is_relative_to(folder) for folder in self.left_out)
-            return file if served and (path.endswith(NOTEBOOK) or self._texts.has(str(file))) else None
         except (OSError, ValueError, RuntimeError) as error:
-            if is_strict and may_pass(error):
-                detail = f"notebook {path!r}: cannot be read now: {error}; try again later"
-                raise ProblemError(503, detail, headers={"Retry-After": "5"}) from None
+            if may_pass(error):
+                raise
+            return None
+        return file if served and (path.endswith(NOTEBOOK) or self._texts.has(str(file))) else None
+
+    def _readable_file(self, path: str) -> Path | None:
+        try:
+            return self._file(path)
+        except OSError:
             return None
 
     def _read(self, path: str, file: Path) -> ServedNotebook:
         version = _version(self.root / path)
-        known = self._known.get(path)
-        if known and known[0] == version:
-            return known[1]
-        served = self._understand(path, file)
+        if known := self._read_before(path, version):
+            return known
+        served, age = self._understand(path, file)
         with self._guard:
             if len(self._known) > _MOST:
                 self._known.clear()
-            if version and not served.is_error_passing:
-                self._known[path] = (version, served)
+            if version and age:
+                self._known[path] = (version, time.monotonic() + age, served)
         return served
 
-    def _understand(self, path: str, file: Path) -> ServedNotebook:
-        notebook, version, is_passing = None, "", False
+    def _read_before(self, path: str, version: _Version | None) -> ServedNotebook | None:
+        known = self._known.get(path)
+        return known[2] if known and known[0] == version and time.monotonic() < known[1] else None
+
+    def _understand(self, path: str, file: Path) -> tuple[ServedNotebook, float]:
+        """Return a notebook, and the seconds for which it is used again as long as its file stays the same."""
+        notebook, version = None, ""
         try:
             data = _read_file(file)
             version = sha256(data).hexdigest()[:12]
@@ -214,20 +232,46 @@ class Catalogue:
             interface = read_interface(
                 notebook, folder=folder, is_folder=folders_below(self.root, folder), sidecar=sidecar_of(self.root, path)
             )
-        except (OSError, PackmillError) as error:
-            problem, is_passing = str(error), may_pass(error)
         except Exception as error:  # noqa: BLE001 - a mistake of ours in one notebook must not hide all others
-            problem = unreadable(path, error)
+            problem, age = _problem(path, error)
+            passes = is_shortage(error)
         else:
-            return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version)
-        return ServedNotebook(
+            return ServedNotebook(path=path, notebook=notebook, interface=interface, version=version), math.inf
+        served = ServedNotebook(
             path=path,
             notebook=notebook,
             interface=Interface(),
             version=version,
             error=problem,
-            is_error_passing=is_passing,
+            is_unavailable=passes,
         )
+        return served, age
+
+
+def _problem(path: str, error: Exception) -> tuple[str, float]:
+    """Return the problem of a notebook, and the seconds for which it is kept."""
+    if is_shortage(error):
+        return _not_now(path, error), 0
+    if isinstance(error, PackmillError):
+        return str(error), math.inf
+    if isinstance(error, OSError):  # such as rights of a folder, which change without the file
+        return str(error), 0
+    return unreadable(path, error), _MISTAKE_AGE
+
+
+def unavailable(path: str, error: BaseException) -> ProblemError:
+    """Return the error of a notebook that the machine cannot read now."""
+    return _unavailable(_not_now(path, error))
+
+
+def _unavailable(problem: str) -> ProblemError:
+    log("a notebook cannot be read now", level=logging.WARNING, reason=problem)
+    return ProblemError(503, problem, headers={"Retry-After": "10"})
+
+
+def _not_now(path: str, error: BaseException) -> str:
+    reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+    return f"{path}: cannot be read now ({reason}); try again later"
 
 
 def unreadable(path: str, error: Exception) -> str:

@@ -155,11 +155,8 @@ def check(
         the input object of the run, and its files, which are still to be written to ``uploads``
 
     Raises:
-        ProblemError: 400, with every value that does not fit; 503, the notebook cannot be read now.
+        ProblemError: 400, with every value that does not fit.
     """
-    if notebook.is_error_passing:
-        detail = f"{notebook.path}: cannot be read now: {notebook.error}; try again later"
-        raise ProblemError(503, detail, headers={"Retry-After": "5"})
     if notebook.error is not None or notebook.notebook is None:
         raise ProblemError(400, f"{notebook.path}: cannot run: {notebook.error}")
     read = read_inputs(context, notebook, inputs, uploads=uploads)

@@ -23,7 +23,7 @@ class TextNotebooks:
         """Return whether a regular file is a text notebook.
 
         Raises:
-            OSError: the machine is short of something now, and the file cannot be opened.
+            OSError: the machine cannot read it now.
         """
         try:
             status = os.stat(file)  # noqa: PTH116 - twice as quick
@@ -32,15 +32,15 @@ class TextNotebooks:
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._known.get(file)
         if known is None or known[0] != version:
-            if len(self._known) > _MOST:
-                self._known.clear()
             try:
-                known = (version, _is_notebook(Path(file)))
+                answer = _is_notebook(Path(file))
             except OSError as error:
                 if may_pass(error):
                     raise
-                known = (version, False)
-            self._known[file] = known
+                return False
+            if len(self._known) > _MOST:
+                self._known.clear()
+            known = self._known[file] = (version, answer)
         return known[1]
 
 

@@ -28,12 +28,15 @@ def find_by_name(context: Context, name: str) -> ServedNotebook:
     """Find a notebook by its path, or by its name in any folder; the ending may be left out.
 
     Raises:
-        ProblemError: 400, the path leads out of the home; 404, there is no such notebook; 409, several have the name.
+        ProblemError: 400, the path leads out of the home; 404, there is no such notebook; 409, several have the name;
+            503, it cannot be read now.
     """
     path = _with_ending(path_in_home(context, name, "notebook_name"))
     try:
         return context.catalogue.get(path)
-    except ProblemError:
+    except ProblemError as problem:
+        if problem.status != 404:
+            raise
         found = () if "/" in path else _of_name(context, path)
     if len(found) > 1:
         raise ProblemError(409, f"notebook_name {name!r}: several notebooks; give the path of one", issues=found)
@@ -46,12 +49,14 @@ def find_by_path(context: Context, path: str) -> ServedNotebook:
     """Find a notebook by its path.
 
     Raises:
-        ProblemError: 400, the path leads out of the home; 404, there is no such notebook.
+        ProblemError: 400, the path leads out of the home; 404, there is no such notebook; 503, it cannot be read now.
     """
     inside = path_in_home(context, path, "input_path")
     try:
         return context.catalogue.get(inside)
-    except ProblemError:
+    except ProblemError as problem:
+        if problem.status != 404:
+            raise
         raise _missing(context, "input_path", path, inside) from None
 
 

@@ -25,13 +25,15 @@ def find_process(catalogue: Catalogue, identifier: str) -> ServedNotebook:
     """Return the notebook of an id; its path is an id, too.
 
     Raises:
-        ProblemError: 404 (no-such-process), there is no such notebook, or it cannot run.
+        ProblemError: 404 (no-such-process), there is no such notebook, or it cannot run; 503, it cannot be read now.
     """
     short = identifier.replace(":", "/")
     for path in (identifier, *([short] if is_text_name(short) else []), short + _ENDING):
         try:
             found = catalogue.get(path)
-        except ProblemError:
+        except ProblemError as problem:
+            if problem.status != 404:
+                raise
             continue
         if found.error is not None:
             raise no_such_process(identifier, found.error)

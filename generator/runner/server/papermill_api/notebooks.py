@@ -11,11 +11,12 @@ from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.notebook.text_formats import as_notebook
 from generator.runner.server.buckets import read_notebook_object
-from generator.runner.server.catalogue import ServedNotebook, unreadable
+from generator.runner.server.catalogue import ServedNotebook, unavailable, unreadable
 from generator.runner.server.context import Context
 from generator.runner.server.papermill_api.requests import RunRequest
 from generator.runner.server.problems import ProblemError
 from generator.shared.errors import PackmillError
+from generator.shared.passing_errors import is_shortage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,14 @@ async def find_notebook(context: Context, request: RunRequest) -> FoundNotebook:
     is in the operator's first bucket.
 
     Raises:
-        ProblemError: 404, it does not exist; 403, it is in another bucket; 400 or 502, S3 cannot be read.
+        ProblemError: 404, it does not exist; 403, it is in another bucket; 400 or 502, S3 cannot be read; 503,
+            the machine cannot read it now.
     """
     if request.location != "s3" and not request.notebook.startswith("s3://"):
         try:
             return FoundNotebook(context.catalogue.get(request.notebook))
-        except ProblemError:
-            if request.location == "local" or not context.storage.sources:
+        except ProblemError as problem:
+            if problem.status != 404 or request.location == "local" or not context.storage.sources:
                 raise
     address = context.storage.source(_address(context, request))
     data = await run_in_threadpool(read_notebook_object, address)
@@ -60,7 +62,8 @@ def _understand(address: str, data: bytes) -> ServedNotebook:
     try:
         notebook = read_notebook(as_notebook(data, address), address)
         return ServedNotebook(path=address, notebook=notebook, interface=read_interface(notebook))
-    except PackmillError as error:
-        return ServedNotebook(path=address, notebook=None, interface=Interface(), error=str(error))
     except Exception as error:  # noqa: BLE001 - as in the catalogue
-        return ServedNotebook(path=address, notebook=None, interface=Interface(), error=unreadable(address, error))
+        if is_shortage(error):
+            raise unavailable(address, error) from None
+        problem = str(error) if isinstance(error, PackmillError) else unreadable(address, error)
+        return ServedNotebook(path=address, notebook=None, interface=Interface(), error=problem)
