@@ -52,6 +52,7 @@ from generator.service.pages import (
 from generator.service.pages import pipelines as pipeline_pages
 from generator.service.pages import schedules as schedule_pages
 from generator.service.pages.rendering import page
+from generator.service.project.project import GitUnavailableError
 from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store.database import is_unavailable, reason_of
 
@@ -129,6 +130,7 @@ def application(parts: Context) -> FastAPI:
     app.add_exception_handler(HTTPException, _handle_http_exception)
     for kind in (sa.exc.DBAPIError, sa.exc.TimeoutError):
         app.add_exception_handler(kind, _handle_unavailable_database)
+    app.add_exception_handler(GitUnavailableError, _handle_unavailable_git)
     app.add_exception_handler(Exception, _handle_bug)
     app.middleware("http")(_check_and_add_headers)
     app.middleware("http")(_count_request)
@@ -216,6 +218,13 @@ def _handle_unavailable_database(request: Request, error: Exception) -> Response
         raise error
     print(f"packmill: {request.method} {_route(request)}: {reason_of(error)}", file=sys.stderr, flush=True)
     words = "The database is unavailable. Try again later."
+    return _handle_http_error(request, HttpError(503, {"message": words}, {"Retry-After": "5"}))
+
+
+def _handle_unavailable_git(request: Request, error: Exception) -> Response:
+    """Answer that git cannot read the project now; the log has the reason."""
+    print(f"packmill: {request.method} {_route(request)}: {error}", file=sys.stderr, flush=True)
+    words = "The project cannot be read now. Try again later."
     return _handle_http_error(request, HttpError(503, {"message": words}, {"Retry-After": "5"}))
 
 

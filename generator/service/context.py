@@ -17,7 +17,7 @@ from generator.service.jobs.scheduler import Scheduler
 from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
-from generator.service.project.project import Commit, Project
+from generator.service.project.project import Commit, GitUnavailableError, Project
 from generator.service.retention.keeper import Keeper
 from generator.service.runs.recording import may_have_secrets, run_record
 from generator.service.store import audit
@@ -132,7 +132,7 @@ def commit_of(project: Project, sha: str) -> Commit | None:
     """Return a commit, cached because it never changes; None if it is missing, or git fails for now."""
     try:
         return _commit_of(project, sha)
-    except LookupError:
+    except (LookupError, GitUnavailableError):
         return None
 
 

@@ -29,7 +29,8 @@ from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
-from generator.service.project.project import Project
+from generator.service.project.pipeline_file import Artifacts, Job
+from generator.service.project.project import GitUnavailableError, Project
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
@@ -248,6 +249,20 @@ def test_a_result_that_cannot_be_read_for_now_is_no_killed_job(ended: Ended, mon
     monkeypatch.setattr(Path, "read_text", _failing(Path.read_text, busy, 1))
 
     assert ended.conclude() == ("success", None)
+
+
+def test_artifacts_of_a_job_that_ends_while_git_fails_expire(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an answer of git, nothing would be known of the job in its pipeline file."""
+    (ended.folder.path / "result.json").write_text(json.dumps({**_RESULT, "artifacts_size": 5}))
+    kept = Job(
+        name="one", stage="first", script=(), rules=(), when="on_success", timeout=60.0, variables={},
+        allow_failure=False, artifacts=Artifacts(expire_in="7 seconds"),
+    )  # fmt: skip
+    busy = GitUnavailableError("git show: timed out")
+    monkeypatch.setattr(Project, "file", _failing(lambda *_: SimpleNamespace(jobs=(kept,)), busy, 10))
+
+    assert ended.conclude() == ("success", None)
+    assert ended.rows.job(1)["artifacts_expire_at"] == 9.0  # type: ignore[index]
 
 
 def test_a_job_that_is_canceled_while_its_killed_process_is_cleaned_up_does_not_run_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from ci_service import Service, make_project
 from support import commit_all, git
 
 from generator.service.context import commit_of
-from generator.service.project.project import Project
+from generator.service.project import project as project_module
+from generator.service.project.project import GitUnavailableError, Project
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import may_pass
 
 
 @pytest.fixture
@@ -79,6 +82,70 @@ def test_a_branch_is_found_again_after_git_failed_once(folder: Path, monkeypatch
         failing.setattr(project, "_git", lambda *_: None)
         assert commit_of(project, found.sha) is None
     assert commit_of(project, found.sha) is not None
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "echo 'fatal: Out of memory, malloc failed (tried to allocate 73728 bytes)' >&2; exit 128",
+        "echo \"fatal: unable to read '.git/packed-refs': Too many open files\" >&2; exit 128",
+        "echo 'git: error while loading shared libraries: libc.so.6: failed to map segment' >&2; exit 127",
+        "kill -KILL $$",
+        "exec sleep 60",
+    ],
+)
+def test_git_that_fails_does_not_mean_that_something_is_missing(
+    failure: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = _project(folder)
+    project._files.clear()
+    head = git(folder, "rev-parse", "HEAD")
+    _replace_git(tmp_path / "programs", failure)
+    monkeypatch.setattr(project_module, "_TIMEOUT", 0.2 if "sleep" in failure else 60.0)
+    monkeypatch.setenv("PATH", f"{tmp_path}/programs{os.pathsep}{os.environ['PATH']}")
+
+    for question in (lambda: project.resolve("v1"), lambda: project.file(head), lambda: project.commit(head)):
+        with pytest.raises(GitUnavailableError) as raised:
+            question()
+        assert may_pass(raised.value)
+    assert commit_of(project, head) is None
+    with pytest.raises(UsageError, match=r"git rev-parse: .*; try again later"):
+        _project(folder)
+
+
+def test_what_git_does_not_find_is_missing(folder: Path) -> None:
+    project = _project(folder)
+    git(folder, "rm", "--quiet", ".gitlab-ci.yml")
+    without = commit_all(folder, "Without a pipeline")
+    for sha in (without, "0" * 40):
+        with pytest.raises(UsageError, match=r"has no \.gitlab-ci\.yml"):
+            project.file(sha)
+    assert project.commit("0" * 40) is None
+    assert not project.has_file(".gitlab-ci.yml")
+
+
+def test_requests_are_answered_503_while_git_fails(folder: Path, tmp_path: Path) -> None:
+    _replace_git(tmp_path / "programs", f"[ ! -e {tmp_path}/failing ] || kill -KILL $$")
+    service = Service(folder, tmp_path / "data")
+    service.environment["PATH"] = f"{tmp_path}/programs{os.pathsep}{service.environment['PATH']}"
+    service.start()
+    try:
+        (tmp_path / "failing").touch()
+        answer = service.ask("POST", "/pipeline", json={"ref": "main"})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert answer.json() == {"message": "The project cannot be read now. Try again later."}
+        assert service.ask("GET", "/repository/commits/main").status_code == 503
+        (tmp_path / "failing").unlink()
+        assert service.ask("GET", "/repository/commits/main").status_code == 200
+    finally:
+        service.stop()
+
+
+def _replace_git(folder: Path, first: str) -> None:
+    """Write a program ``git`` that runs a line, and then git itself."""
+    folder.mkdir()
+    (folder / "git").write_text(f'#!/bin/sh\n{first}\nexec {shutil.which("git")} "$@"\n')
+    (folder / "git").chmod(0o755)
 
 
 def test_a_checkout_without_branches_stands_for_its_default_branch(folder: Path) -> None:

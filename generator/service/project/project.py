@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,27 @@ from generator.repository.git_environment import identity
 from generator.service.project import pipeline_file
 from generator.service.project.pipeline_file import PipelineFile
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import may_pass
 from generator.subprocesses.commands import run
 
 _MOST_KNOWN = 1000
 _LONGEST_REF = 255
 """Characters of a ref: git hosts take no more, and a program takes no argument of 128 KiB (execve(2))."""
+_TIMEOUT = 60.0
+"""Seconds for one question to git."""
+_TIMED_OUT = 124
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
+_PASSING = re.compile(
+    "|".join((*(re.escape(os.strerror(number)) for number in _SHORTAGES), "Out of memory", "loading shared libraries"))
+)
+"""What git prints if the machine or its network file system fails, with the exit codes of a wrong question."""
+
+
+class GitUnavailableError(OSError):
+    """Git does not answer now, such as without memory or on a slow network file system; it may later."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.EAGAIN, reason)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +68,8 @@ class Project:
         A folder without git, such as an unpacked release, is copied into a new repository at ``snapshots``.
 
         Raises:
-            UsageError: the folder is not the top of a git repository, has no commit, or has no supported pipeline file.
+            UsageError: the folder is not the top of a git repository, has no commit, or has no supported pipeline file;
+                or git does not answer now.
         """
         self.path = path or f"{_slug(folder.resolve().parent.name)}/{_slug(folder.resolve().name)}"
         if snapshots and not (folder / ".git").exists() and (folder / pipeline_file.name).is_file():
@@ -60,16 +79,24 @@ class Project:
         self._known: dict[str, tuple[object, Revision]] = {}
         git = self.folder / ".git"
         self._refs = git if (git / "refs").is_dir() and not (git / "reftable").exists() else None
+        try:
+            self.default_branch = self._check_top(folder)
+        except GitUnavailableError as error:
+            raise UsageError(f"{folder}: {error.strerror}; try again later") from None
+
+    def _check_top(self, folder: Path) -> str:
+        """Check the repository and the pipeline file of its latest commit; return its default branch."""
         top = self._git("rev-parse", "--show-toplevel")
         if top is None or Path(top) != self.folder:
             raise UsageError(
                 f"{folder}: not the top of a git repository; pass --project the top of a clone of packmill"
             )
-        self.default_branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD") or "main"
+        branch = self._git("symbolic-ref", "--quiet", "--short", "HEAD") or "main"
         head = self._git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         if head is None:
             raise UsageError(f"{folder}: the repository has no commit")
         self.file(head)
+        return branch
 
     @property
     def name(self) -> str:
@@ -77,7 +104,11 @@ class Project:
         return self.path.rpartition("/")[2]
 
     def resolve(self, ref: str) -> Revision | None:
-        """Return the branch or tag with a name, None if it does not exist."""
+        """Return the branch or tag with a name, None if it does not exist.
+
+        Raises:
+            GitUnavailableError: git does not answer now.
+        """
         if len(ref) > _LONGEST_REF or not re.fullmatch(r"(?!-)[\w./+@#-]+", ref) or ".." in ref:
             return None
         short = re.sub(r"^refs/(heads|tags)/", "", ref)
@@ -86,7 +117,7 @@ class Project:
         if stamp and known and known[0] == stamp:
             return known[1]
         found = self._find_ref(ref, short)
-        if found and stamp and len(self._known) < _MOST_KNOWN:  # git may fail once, as without memory
+        if found and stamp and len(self._known) < _MOST_KNOWN:
             self._known[ref] = (stamp, found)
         return found
 
@@ -108,7 +139,11 @@ class Project:
         return None
 
     def commit(self, ref: str) -> Commit | None:
-        """Return the commit of a ref or a (short) SHA."""
+        """Return the commit of a ref or a (short) SHA.
+
+        Raises:
+            GitUnavailableError: git does not answer now.
+        """
         found = self.resolve(ref)
         sha = found.sha if found else ref
         if not re.fullmatch(r"[0-9a-f]{7,64}", sha):
@@ -134,6 +169,7 @@ class Project:
 
         Raises:
             UsageError: the commit has no pipeline file, or the file uses something that the service does not support.
+            GitUnavailableError: git does not answer now.
         """
         if sha not in self._files:
             text = self._git("show", f"{sha}:{pipeline_file.name}")
@@ -143,11 +179,19 @@ class Project:
         return self._files[sha]
 
     def has_file(self, name: str) -> bool:
-        """Return whether the latest commit has a file."""
+        """Return whether the latest commit has a file.
+
+        Raises:
+            GitUnavailableError: git does not answer now.
+        """
         return self._git("cat-file", "-e", f"HEAD:{name}") is not None
 
     def same_files(self, sha: str, names: tuple[str, ...], folder: Path) -> bool:
-        """Return whether files of a commit equal those of a folder."""
+        """Return whether files of a commit equal those of a folder.
+
+        Raises:
+            GitUnavailableError: git does not answer now.
+        """
         return all(
             (folder / name).is_file()
             and self._git("rev-parse", f"{sha}:{name}") == self._git("hash-object", "--", str(folder / name))
@@ -155,7 +199,21 @@ class Project:
         )
 
     def _git(self, *words: str) -> str | None:
-        done = run(("git", "-c", "safe.directory=*", "-C", str(self.folder), *words), timeout=60)
+        """Return what git prints, None if that does not exist.
+
+        Raises:
+            GitUnavailableError: git does not answer now.
+        """
+        command = ("git", "-c", "safe.directory=*", "-C", str(self.folder), *words)
+        try:
+            done = run(command, environment={"LC_ALL": "C"}, timeout=_TIMEOUT)
+        except OSError as error:
+            if not may_pass(error):
+                raise
+            raise GitUnavailableError(f"git {words[0]}: {error.strerror}") from error
+        if done.code < 0 or done.code == _TIMED_OUT or (done.code and _PASSING.search(done.stderr)):
+            reason = done.stderr.strip() or f"ended with code {done.code}"
+            raise GitUnavailableError(f"git {words[0]}: {reason}")
         return done.stdout.rstrip("\n") if done.code == 0 else None
 
 
