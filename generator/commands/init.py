@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _closing(file: Path, plan: Plan, *, is_written: bool) -> list[str]:
-    inspect = f"packmill inspect {file.parent} --process {file.name}"
+    from generator.shared.safe_text import printable
+
+    inspect = printable(f"packmill inspect {shlex.quote(str(file.parent))} --process {shlex.quote(file.name)}")
     if is_written:
         return ["", f"written; look at the interface: {inspect}"]
     return [] if plan.is_empty else ["", "nothing is written yet; write the changes with --yes"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -271,6 +272,21 @@ def test_a_notebook_of_another_tool_stays_as_it_is(repository: Path, packmill: C
     assert finished.code == 0
     assert "Colab" in finished.out
     assert "nothing to change" in finished.out
+
+
+def test_names_of_a_repository_are_words_of_the_printed_command_and_no_commands_of_a_terminal(
+    repository: Path, packmill: Callable[..., Finished]
+) -> None:
+    folder = repository / "a;b c"
+    folder.mkdir()
+    file = folder / "$(d)\x1b[2J.ipynb"
+    file.write_text(json.dumps(untagged("n = 1")))
+
+    shown, written = packmill("init", file), packmill("init", file, "--yes")
+
+    command = shlex.split(written.out.splitlines()[-1].removeprefix("written; look at the interface: "))
+    assert command == ["packmill", "inspect", str(folder), "--process", "$(d) [2J.ipynb"]
+    assert all(line.isprintable() for line in (*shown.out.splitlines(), *written.out.splitlines()))
 
 
 def test_a_notebook_is_not_written_through_a_link_in_its_repository(

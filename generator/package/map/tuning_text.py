@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from generator.notebook.text_formats import is_notebook_name
 from generator.package.map.tuning import Need, Proposal
+from generator.shared.safe_text import printable
 
 _NAMES = ("cores", "ram", "time")
 
@@ -40,10 +41,10 @@ def _amount(need: Need, name: str) -> str:
 def _places(proposed: Need, process: str) -> Iterator[str]:
     stated = {name: f"{value:.15g}" for name in _NAMES if (value := getattr(proposed, name)) is not None}
     if is_notebook_name(process):
-        yield f"In a code cell with the tag 'metadata' of {process}:"
+        yield f"In a code cell with the tag 'metadata' of {printable(process)}:"
         yield from (f"  {name} = {value}" for name, value in stated.items())
     else:
-        yield f"In algorithm_config.yml, next to {process} or at the top of the repository:"
+        yield f"In algorithm_config.yml, next to {printable(process)} or at the top of the repository:"
         yield from (f"  {name}: {value}" for name, value in stated.items())
     options = " ".join(f"--{name} {value}" for name, value in stated.items())
     yield f"Or each time: packmill build {options}"

@@ -124,3 +124,11 @@ def test_the_text_shows_where_values_go(process: str, place: str) -> None:
     assert place in text
     assert "packmill build --cores 1 --ram 256 --time 120" in text
     assert text.endswith("with --resume --parallel 8 instead of --tune runs the 95 rows that are left.")
+
+
+@pytest.mark.parametrize("ending", ["ipynb", "sh"])
+def test_the_path_of_a_process_gives_the_terminal_no_commands(ending: str) -> None:
+    text = describe_proposal(proposal_of(row()), process=f"a\x1b[2J\nb\u202e.{ending}", left=0)
+
+    assert f"a [2J b .{ending}" in text
+    assert all(line.isprintable() for line in text.splitlines())
