@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from generator.containers.limits import ContainerLimits
 from generator.package.assignments import typed_values
 from generator.package.engines import toil
-from generator.package.engines.cluster import Cluster, run_digest
+from generator.package.engines.cluster import Cluster, remove_store, run_digest
 from generator.package.given_values import given_values
 from generator.package.hints import find_document, find_process, read_hints
 from generator.package.image_presence import require_own_image
@@ -25,7 +25,6 @@ from generator.package.record import read_record
 from generator.progress import Progress
 from generator.shared import contract
 from generator.shared.errors import DocumentError, UsageError
-from generator.shared.removal import remove_tree
 
 _THIS_MACHINE = Cluster()
 _TOIL_FOLDER = ".packmill-toil"
@@ -67,8 +66,8 @@ def run_package(
 
     Raises:
         UsageError: the values do not fit the interface, ``outdir`` cannot be created, or has a link where results go,
-            ``resume`` is for a run with other values, or ``verification`` is to continue a run, or to start another
-            image than it checks; nothing was started.
+            ``resume`` is for a run with other values, the job store is that of a run that goes on, or ``verification``
+            is to continue a run, or to start another image than it checks; nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         SignatureError: an image has no valid signature; nothing was started.
         RunError: the run failed.
@@ -76,7 +75,6 @@ def run_package(
     from generator.package.document_rules import broken_rules
     from generator.package.document_rules.values import foreign_files
     from generator.package.engines.execution import execute
-    from generator.package.engines.log import PlainLog
     from generator.package.run_crate.crate import check_provenance
     from generator.package.run_crate.recording import recorded
     from generator.package.run_crate.run import Given
@@ -102,15 +100,47 @@ def run_package(
         refuse_remote_files(job_values)
     options = engine_options(options, guarded=guarded, network=network)
     refuse_links(outdir, contract.output_folder)  # before a run of hours
-    if engine == toil.name:
-        refuse_address_keys(job_values)
-        digest = run_digest(document, job_values)
+    store = outdir.absolute() / _TOIL_FOLDER
+    kept: tuple[int, ...] = ()
+    with ExitStack() as held:
+        if engine == toil.name:
+            refuse_address_keys(job_values)
+            digest = run_digest(document, job_values)
+            with _failures_named(outdir):
+                kept = held.enter_context(cluster.locked(store, resume=resume))
+                options = cluster.options(store, options, resume=resume, digest=digest)
+        if document.name != "process.cwl":
+            require_staging_image(folder, options)
         with _failures_named(outdir):
-            options = cluster.options(outdir.absolute() / _TOIL_FOLDER, options, resume=resume, digest=digest)
-    if document.name != "process.cwl":
-        require_staging_image(folder, options)
-    with _failures_named(outdir):
-        outdir.mkdir(parents=True, exist_ok=True)
+            outdir.mkdir(parents=True, exist_ok=True)
+
+        def run() -> dict[str, Any]:
+            with progress.timed():
+                outputs = execute(
+                    document,
+                    job_values,
+                    outdir=outdir,
+                    engine=engine,
+                    options=options,
+                    on_line=_shown(progress),
+                    limits=limits,
+                    trust=trust,
+                    kept=kept,
+                )
+            held.close()
+            remove_store(store)
+            return outputs
+
+        if provenance is None:
+            return run()
+        secrets = frozenset(name for name, hint in hints.items() if hint.secret)
+        return recorded(run, Given(document=document, job=job_values, secrets=secrets, outdir=outdir), provenance)
+
+
+def _shown(progress: Progress) -> Callable[[str], None]:
+    """Return what shows the lines of an engine."""
+    from generator.package.engines.log import PlainLog
+
     log = PlainLog()
 
     def show(line: str) -> None:
@@ -120,25 +150,7 @@ def run_package(
         if plain:
             progress.say(plain)
 
-    def run() -> dict[str, Any]:
-        with progress.timed():
-            outputs = execute(
-                document,
-                job_values,
-                outdir=outdir,
-                engine=engine,
-                options=options,
-                on_line=show,
-                limits=limits,
-                trust=trust,
-            )
-        remove_tree(outdir / _TOIL_FOLDER)
-        return outputs
-
-    if provenance is None:
-        return run()
-    secrets = frozenset(name for name, hint in hints.items() if hint.secret)
-    return recorded(run, Given(document=document, job=job_values, secrets=secrets, outdir=outdir), provenance)
+    return show
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from generator.subprocesses.ending import terminate
@@ -32,10 +32,13 @@ def stream(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     alone: bool = False,
+    kept: Sequence[int] = (),
 ) -> int:
     """Run a command, pass each line of its output to ``on_line`` as it is printed, and return the exit code.
 
     ``environment`` is added to the current one; with ``alone``, it replaces the current one.
+
+    ``kept`` are file descriptors that the command inherits.
 
     With ``stdout``, standard output goes to that file and only standard error is passed on.
     """
@@ -47,6 +50,7 @@ def stream(
             stdin=subprocess.DEVNULL,
             stdout=file if stdout else subprocess.PIPE,
             stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
+            pass_fds=kept,
         )
         _streaming.add(process)
         with process:

@@ -52,6 +52,8 @@ def start_engine(command: Sequence[str], **options: Any) -> subprocess.Popen[Any
     is_engine = command[:2] == (sys.executable, "-c") and "import program; sys.exit(program.main(" in command[2]
     read = _read_at_start(options.get("env") or os.environ)
     same = {name: value for name, value in _read_at_start(_ENVIRONMENT).items() if name not in _WITHOUT_EFFECT}
+    if options.get("pass_fds") == ():
+        del options["pass_fds"]  # the server can send none
     if is_engine and _POSSIBLE.issuperset(options) and _limits() == _LIMITS and read == same:
         return _Forked([sys.executable, "-m", _ENGINE, *command[3:]], **options)
     return subprocess.Popen(command, **options)

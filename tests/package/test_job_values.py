@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_programs import PACKMILL, start
 from support import Finished, commit_all, here, write_notebook
+from waiting import has_ended, wait_until
 
 from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType, Hint, Role
 from generator.package.assignments import typed_value, typed_values
-from generator.package.engines.cluster import Cluster
+from generator.package.engines.cluster import Cluster, remove_store
 from generator.package.file_objects import is_inside, local_path, refuse_local_files
 from generator.package.hints import read_hints
 from generator.package.inputs import check_job, refuse_remote_files
@@ -640,6 +645,45 @@ def test_a_run_begins_in_no_folder_whose_own_files_are_links(
     with pytest.raises(UsageError, match=f"{link}: is a link, and results do not go through links"):
         run_package(package, job=None, values=values, outdir=tmp_path / "out", options=(), trust=True, **options)
     assert (tmp_path / "kept").read_text() == "kept"
+
+
+def test_a_leader_of_toil_whose_packmill_was_killed_keeps_its_job_store(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second leader would run its jobs again, and the first to end would remove the other's store."""
+    program, out = tmp_path / "toil-cwl-runner", tmp_path / "out"
+    (tmp_path / "waits").touch()
+    program.write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/own\nmv {tmp_path}/own {tmp_path}/leader\n"
+        f'mkdir -p {out}/.packmill-toil/jobstore\n[ ! -e {tmp_path}/waits ] || exec sleep 60\necho "{{}}"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    given = (f"tiles={package}/package.json", f"table={package}/package.json")
+    words = ("run", package, "--engine", "toil", "--batch-system", "slurm", "--trust", "--outdir", out)
+
+    def resume() -> dict[str, Any]:
+        return run_package(
+            package, job=None, values=given, outdir=out, engine="toil", options=(), trust=True, resume=True
+        )
+
+    with start(PACKMILL, *words, "-p", given[0], "-p", given[1], stderr=subprocess.DEVNULL) as killed:
+        leader = int(wait_until(lambda: (tmp_path / "leader").exists() and (tmp_path / "leader").read_text()))
+        with pytest.raises(UsageError, match="a run of Toil still uses it"):
+            resume()
+        killed.kill()
+    try:
+        with pytest.raises(UsageError, match="a run of Toil still uses it"):
+            resume()
+        remove_store(out / ".packmill-toil")
+        assert (out / ".packmill-toil" / "jobstore").exists()
+    finally:
+        os.kill(leader, signal.SIGKILL)
+        (tmp_path / "waits").unlink()
+    wait_until(lambda: has_ended(leader))
+
+    assert resume() == {}
+    assert not (out / ".packmill-toil").exists()
 
 
 def test_an_input_s_name_is_no_key_of_the_loader(package: Path) -> None:

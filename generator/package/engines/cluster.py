@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +15,13 @@ from typing import Any
 from generator.package.engines import toil
 from generator.package.output_folder import refuse_links
 from generator.shared.errors import UsageError
+from generator.shared.removal import remove_tree
 
 _JOB_STORE, _LOGS = "jobstore", "logs"
 _DIGEST = "run"
 """The file with the digest of the run whose job store is next to it."""
+_LOCK = "lock"
+"""The file that a run has locked, also while only its leader is left."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +43,27 @@ class Cluster:
         if engine != toil.name and (names := [name for name, value in given.items() if value]):
             raise UsageError(f"{names[0]} is for --engine {toil.name}; add that, or omit the option")
 
+    @contextmanager
+    def locked(self, folder: Path, *, resume: bool = False) -> Iterator[tuple[int, ...]]:
+        """Hold the ``folder`` of `options`, if it is used; yield the descriptor of the lock, which the leader inherits.
+
+        A leader goes on if packmill is killed, and keeps the lock until its own end: a second one would run its jobs
+        again, and the first to end would remove the store of the other.
+
+        Raises:
+            UsageError: another run has the folder, or it is a link.
+            OSError: the folder cannot be created.
+        """
+        if not self._uses_folder(resume=resume):
+            yield ()
+            return
+        refuse_links(folder.parent, f"{folder.name}/{_LOCK}")
+        with _locked(folder) as descriptor:
+            yield (descriptor,)
+
+    def _uses_folder(self, *, resume: bool) -> bool:
+        return self.batch_system is not None or resume
+
     def options(
         self, folder: Path, given: Sequence[str] = (), *, resume: bool = False, digest: str = ""
     ) -> tuple[str, ...]:
@@ -51,7 +78,7 @@ class Cluster:
                 folder, or a file of its own in it, is a link.
         """
         container = (f"--{self.container}",) if self.container in ("podman", "singularity") else ()
-        if self.batch_system is None and not resume:
+        if not self._uses_folder(resume=resume):
             return (*container, *given)
         batch_system = ("--batchSystem", self.batch_system) if self.batch_system else ()
         refuse_links(folder.parent, *(f"{folder.name}/{name}" for name in (_DIGEST, _LOGS, _JOB_STORE)))
@@ -72,6 +99,60 @@ class Cluster:
         restart = ("--restart",) if can_continue else ()
         own = ("--jobStore", place, "--batchLogsDir", str(logs), *restart)
         return (*batch_system, *container, *own, *kept)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold the folder of a run's job store; yield the descriptor of the lock. A file system without locks gives none.
+
+    Raises:
+        UsageError: another run has the folder.
+        OSError: the folder cannot be created.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # secret values are in the job store
+    descriptor = _lock(folder / _LOCK)
+    if descriptor is None:
+        raise UsageError(
+            f"{folder}: a run of Toil still uses it, maybe a toil-cwl-runner whose packmill was killed; wait until it "
+            "has ended, or stop it"
+        )
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def remove_store(folder: Path) -> None:
+    """Remove the folder of a run's job store, unless another run has it."""
+    if not folder.is_dir() or folder.is_symlink():
+        return
+    with suppress(OSError, UsageError):
+        with _locked(folder):
+            for path in folder.iterdir():
+                if path.name != _LOCK:
+                    remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+            (folder / _LOCK).unlink()
+        folder.rmdir()  # NFS keeps the name of an open file until it is closed
+
+
+def _lock(path: Path) -> int | None:
+    """Lock a file, and return its descriptor; None if it is locked.
+
+    It is opened for writing, since NFS locks no other files, and a run that ends may remove it before it is locked.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:
+            return descriptor
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False)):
+                return descriptor
+        os.close(descriptor)
 
 
 def run_digest(document: Path, job: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,10 +33,12 @@ def execute(
     on_line: Callable[[str], None],
     limits: ContainerLimits | None = None,
     trust: bool = False,
+    kept: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Run a document and return its output object. Only the engine can read the job.
 
     ``trust`` runs tools without a container, and documents with an engine that does not check outputs.
+    ``kept`` are file descriptors that the engine inherits.
 
     Raises:
         UsageError: the engine is unknown or not installed, or requires ``trust``.
@@ -68,7 +70,7 @@ def execute(
             on_line(line)
 
         try:
-            code = stream(command, on_line=read, stdout=result, environment=environment, alone=True)
+            code = stream(command, on_line=read, stdout=result, environment=environment, alone=True, kept=kept)
         finally:
             job_file.unlink(missing_ok=True)
             if code != 0:
