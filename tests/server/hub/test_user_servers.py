@@ -191,6 +191,30 @@ def test_the_pause_before_a_server_is_tried_again_grows_up_to_an_hour(
     assert asyncio.run(fail(8)) == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
+def test_a_server_that_its_user_has_started_meanwhile_is_tried_at_once_after_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause after earlier failures, of up to an hour, is over with the start."""
+    started: list[str] = []
+
+    async def start(server: UserServer) -> None:
+        if not started:
+            raise ProblemError(503, "the home does not exist")
+        started.append(server.account.username)
+
+    async def fail_then_start() -> None:
+        servers = _servers(tmp_path, monkeypatch, start)
+        monkeypatch.setattr(user_servers, "_PAUSE", 0.0)
+        servers._memory.note("ada", has_schedules=True)
+        await servers._keep_running("ada")
+        started.append("by its user")
+        await _use(servers, "ada")
+        await servers._keep_running("ada")  # as it has ended
+
+    asyncio.run(fail_then_start())
+    assert started == ["by its user", "ada", "ada"]
+
+
 def test_of_two_answers_about_schedules_the_later_one_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody would start the server of a user whose new schedule is forgotten."""
     schedules: list[dict[str, bool]] = []

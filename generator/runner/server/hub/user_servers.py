@@ -125,9 +125,7 @@ class UserServers:
         again_at, pause = self._retries.get(username, (0.0, _LONGEST_LOOK))
         if username not in self._memory or (server is not None and server.is_alive) or time.monotonic() < again_at:
             return
-        if await self.start_scheduled(username):
-            self._retries.pop(username, None)
-        else:
+        if not await self.start_scheduled(username):
             self._retries[username] = (time.monotonic() + pause, min(2 * pause, _LONGEST_PAUSE))
 
     async def stop_all(self, hurry: asyncio.Event) -> None:
@@ -168,6 +166,7 @@ class UserServers:
             self._failed[account.username] = (time.monotonic(), error)
             raise
         self._servers[account.username] = server
+        self._retries.pop(account.username, None)  # also if its user started it
         return server
 
     async def _start(self, server: UserServer) -> None:
