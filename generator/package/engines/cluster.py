@@ -19,7 +19,7 @@ from generator.shared.removal import remove_tree
 
 _JOB_STORE, _LOGS = "jobstore", "logs"
 _DIGEST = "run"
-"""The file with the digest of the run whose job store is next to it."""
+"""The file with the digest of the run whose job store is next to it; see `_digest_name` for other stores."""
 _LOCK = "lock"
 """The file that a run has locked, also while only its leader is left."""
 
@@ -81,9 +81,10 @@ class Cluster:
         if not self._uses_folder(resume=resume):
             return (*container, *given)
         batch_system = ("--batchSystem", self.batch_system) if self.batch_system else ()
-        refuse_links(folder.parent, *(f"{folder.name}/{name}" for name in (_DIGEST, _LOGS, _JOB_STORE)))
         kept, job_store = toil.split_job_store(given)
         place = job_store or str(folder / _JOB_STORE)
+        begun = folder / _digest_name(place, folder)
+        refuse_links(folder.parent, *(f"{folder.name}/{name}" for name in (begun.name, _LOGS, _JOB_STORE)))
         can_continue = resume and (job_store is not None or Path(place).exists())
         if not resume and job_store is None and Path(place).exists():
             raise UsageError(
@@ -92,10 +93,7 @@ class Cluster:
         logs = folder / _LOGS
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # secret values are in the job store
         logs.mkdir(exist_ok=True)
-        if can_continue:
-            _check_same_run(folder, digest)
-        elif not Path(place.removeprefix("file:")).exists():  # otherwise Toil refuses to begin
-            (folder / _DIGEST).write_text(digest, encoding="ascii")
+        _check_same_run(begun, digest, place, can_continue=can_continue)
         restart = ("--restart",) if can_continue else ()
         own = ("--jobStore", place, "--batchLogsDir", str(logs), *restart)
         return (*batch_system, *container, *own, *kept)
@@ -163,15 +161,35 @@ def run_digest(document: Path, job: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_same_run(folder: Path, digest: str) -> None:
-    """Refuse to continue a run with another document or other values, which Toil would not read.
+def _check_same_run(begun: Path, digest: str, place: str, *, can_continue: bool) -> None:
+    """Refuse to continue a run with another package or other values, which Toil would not read; note those that begin.
 
     Raises:
-        UsageError: the run began with others; a folder of an earlier version does not have that.
+        UsageError: the run began with others, or may have, as only Toil knows whether ``place`` has a store; a folder
+            of an earlier version does not have that.
     """
-    begun = folder / _DIGEST
-    if begun.exists() and begun.read_text(encoding="ascii", errors="replace") != digest:
-        raise UsageError(
-            f"{folder}: the run there began with another package or other values, and Toil continues with those; give "
-            "the same ones to --resume, or remove the folder"
-        )
+    path = _path_of(place)
+    if can_continue or (path is None and begun.exists()):
+        if begun.exists() and begun.read_text(encoding="ascii", errors="replace") != digest:
+            raise UsageError(
+                f"{begun.parent}: the run there began with another package or other values, and Toil continues with "
+                "those; give the same ones to --resume, or remove the folder"
+                + ("" if can_continue else f" and the job store {place} (toil clean)")
+            )
+    elif path is None or not path.exists():  # otherwise Toil refuses to begin
+        begun.write_text(digest, encoding="ascii")
+
+
+def _digest_name(place: str, folder: Path) -> str:
+    """Return the name of the file with the digest of the run whose job store is at a place."""
+    path = _path_of(place)
+    if path == Path(os.path.realpath(folder / _JOB_STORE)):
+        return _DIGEST
+    return f"{_DIGEST}-{hashlib.sha256(str(path or place).encode()).hexdigest()[:16]}"
+
+
+def _path_of(place: str) -> Path | None:
+    """Return the path of a job store; None for one of a cloud (Toil's ``Toil.parseLocator``)."""
+    if place.startswith("file:"):
+        return Path(os.path.realpath(place.removeprefix("file:")))
+    return Path(os.path.realpath(place)) if place[:1] in ("/", ".") or ":" not in place else None

@@ -118,6 +118,24 @@ def test_a_run_on_a_cluster_continues_with_the_package_and_the_values_with_which
     assert "--restart" not in cluster.options(folder, resume=True, digest=run_digest(document, {"n": 2}))
 
 
+@pytest.mark.parametrize("store", ["aws:us-west-2:trees", "file:{}/mine", "{}/mine"], ids=["cloud", "file", "path"])
+def test_another_run_takes_no_job_store_of_the_user_s_for_its_own(store: str, tmp_path: Path) -> None:
+    """Toil refuses to begin with a store that is left; then --resume would continue its values as those of this run."""
+    cluster, folder, options = Cluster(batch_system="slurm"), tmp_path / "toil", ("--jobStore", store.format(tmp_path))
+    cluster.options(folder, options, digest="a")
+    if store.endswith("mine"):
+        (tmp_path / "mine").mkdir()
+        cluster.options(folder, options, digest="b")  # Toil refuses this one
+    else:
+        with pytest.raises(UsageError, match="another package or other values"):
+            cluster.options(folder, options, digest="b")
+    cluster.options(folder, (), digest="b")
+
+    with pytest.raises(UsageError, match="another package or other values"):
+        cluster.options(folder, options, resume=True, digest="b")
+    assert "--restart" in cluster.options(folder, options, resume=True, digest="a")
+
+
 def test_only_its_owner_reads_the_job_store_of_a_run(tmp_path: Path) -> None:
     """Toil stores the values of inputs in it, secret ones too, and nodes see it: so may everybody on the cluster."""
     Cluster(batch_system="slurm").options(tmp_path / "out" / ".packmill-toil")
