@@ -182,6 +182,16 @@ def test_texts_that_javascript_sends_as_blobs_are_texts(server: NotebookServer) 
     assert (binary.status_code, "factor is not a file" in binary.text) == (400, True)
 
 
+@pytest.mark.parametrize("content", [b"Every <day>", b"\xff", b"x" * 1_100_000], ids=["text", "no text", "too large"])
+def test_fields_of_a_page_that_are_sent_as_files_are_shown_again(server: NotebookServer, content: bytes) -> None:
+    files = {"schedule-title": ("blob", content, "text/plain")}
+    for path in ("/notebooks/file.ipynb", "/notebooks/file.ipynb/schedule"):
+        answer = server.ask("POST", path, files=files, headers={"Accept": "text/html"})
+
+        assert answer.status_code == 400, answer.text
+        assert ('value="Every &lt;day&gt;"' in answer.text) == (content == b"Every <day>")
+
+
 def test_a_form_without_files_is_enough(server: NotebookServer) -> None:
     answer = server.ask("POST", "/runs?wait=60", data={"notebook": "file.ipynb", "factor": "5"})
     assert (answer.json()["scraps"]["text"], answer.json()["scraps"]["factor"]) == ("own", 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,7 @@ async def _handle(request: Request, path: str, act: Callable[[SentForm], Awaitab
     body = await read_body(request, context)
     sent = [(part.name, part.value) for part in body.parts if isinstance(part.value, str)]
     texts = texts_by_id(notebook.interface, sent)
+    schedule = {name: _text(body, f"schedule-{name}") for name in _SCHEDULE}  # before files are removed
     errors: dict[str, str] = {}
     problem = None
     try:
@@ -115,8 +117,14 @@ async def _handle(request: Request, path: str, act: Callable[[SentForm], Awaitab
     except ProblemError as error:
         problem = error
     discard(context, body)
-    schedule = {name: body.text(f"schedule-{name}") or "" for name in _SCHEDULE}
     return _form_page(request, identity, notebook, texts, errors=errors, problem=problem, schedule=schedule)
+
+
+def _text(body: Body, name: str) -> str:
+    """Return the text of a field to show it again; '' if it cannot be shown."""
+    with suppress(ProblemError):
+        return body.text(name) or ""
+    return ""
 
 
 async def _read_inputs(context: Context, notebook: ServedNotebook, body: Body, texts: Texts) -> dict[str, Any]:
