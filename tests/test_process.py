@@ -101,10 +101,11 @@ def test_an_image_that_prints_without_end_is_ended_with_its_container(
 def test_an_image_that_does_not_end_is_ended_with_an_interrupted_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else its container keeps the processors and the memory of the machine."""
+    """Else its container keeps the processors and the memory of the machine; also if Ctrl-C is pressed twice."""
     docker = tmp_path / "docker"
     docker.write_text(
-        f'#!/bin/sh\necho "$@" >> {tmp_path}/log\n[ "$1" = rm ] && exit\nkill -INT {os.getpid()}\nexec sleep 60\n'
+        f'#!/bin/sh\nkill -INT {os.getpid()}\n[ "$1" = rm ] || {{ echo "$@" > {tmp_path}/log; exec sleep 60; }}\n'
+        f'sleep 0.2\necho "$@" $$ "$(cut -d " " -f 6 /proc/$$/stat)" >> {tmp_path}/log\n'
     )
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
@@ -114,4 +115,6 @@ def test_an_image_that_does_not_end_is_ended_with_an_interrupted_build(
 
     begun, removed = (tmp_path / "log").read_text().splitlines()
     name = next(word for word in begun.split() if word.startswith("--name="))
-    assert removed.split() == ["rm", "--force", "--", name.removeprefix("--name=")]
+    *words, process, session = removed.split()
+    assert words == ["rm", "--force", "--", name.removeprefix("--name=")]
+    assert session == process  # a terminal interrupts all processes of its session

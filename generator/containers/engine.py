@@ -20,6 +20,7 @@ from generator.containers.limits import container_limits
 from generator.request.settings import read_settings
 from generator.shared.errors import EngineMissingError, ImageBuildError, UsageError
 from generator.subprocesses.commands import run, run_within
+from generator.subprocesses.interruptions import deferred_interruptions
 
 _FAILURES = (docker.errors.DockerException, requests.RequestException, HTTPError)
 """What the Docker SDK raises; the latter two, of the libraries below it, if the engine ends while it answers."""
@@ -235,5 +236,6 @@ def run_in(
         has_ended = done.code not in (124, 137)
     finally:
         if not has_ended:  # maybe only the docker command was stopped, not the container; also by Ctrl-C or SIGTERM
-            run(("docker", "rm", "--force", "--", name), timeout=60)
+            with deferred_interruptions():
+                run(("docker", "rm", "--force", "--", name), timeout=60, apart=True)
     return done.code, done.stdout, done.stderr

@@ -34,10 +34,12 @@ def run(
     alone: bool = False,
     timeout: float | None = None,
     text: str | None = None,
+    apart: bool = False,
 ) -> Finished:
     """Run a command to its end; ``environment`` is added to the current one, ``timeout`` is in seconds.
 
     With ``alone``, ``environment`` replaces the current one. ``text`` is the command's standard input.
+    With ``apart``, the command has a session of its own, so that Ctrl-C in a terminal does not reach it.
 
     The code is 127 for a command that is not installed and 124 after the timeout, as in a shell.
     """
@@ -53,6 +55,7 @@ def run(
             errors="replace",
             timeout=timeout,
             check=False,
+            start_new_session=apart,
         )
     except FileNotFoundError:
         return Finished(command=command, code=127, stdout="", stderr=f"{command[0]}: not installed")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from generator.subprocesses.ending import terminate
 from generator.subprocesses.environment import inherited_variables
+from generator.subprocesses.interruptions import deferred_interruptions
 
 _LAST_OUTPUT = 1.0
 """Seconds to wait for more output of a command that has ended."""
@@ -60,7 +61,8 @@ def stream(
                     on_line(line)
                 return process.wait()
             except BaseException:
-                terminate(process)
+                with deferred_interruptions():  # what it started is removed once it has ended
+                    terminate(process)
                 raise
             finally:
                 _streaming.discard(process)

@@ -20,6 +20,7 @@ from generator.package.engines import engine_of
 from generator.package.engines.failure import FailureReason
 from generator.shared.errors import EngineMissingError, RunError
 from generator.subprocesses.commands import run
+from generator.subprocesses.interruptions import deferred_interruptions
 from generator.subprocesses.streams import stream
 
 
@@ -101,10 +102,11 @@ def job_text(job: dict[str, Any]) -> str:
 
 
 def _remove_containers(label: str) -> None:
-    """Remove the containers of a run that failed or was interrupted."""
-    left = run(("docker", "ps", "--all", "--quiet", "--filter", f"label={label}"), timeout=30).stdout.split()
-    if left:
-        run(("docker", "rm", "--force", "--volumes", *left), timeout=60)
+    """Remove the containers of a run that failed or was interrupted; nothing else would, so a second Ctrl-C waits."""
+    with deferred_interruptions():
+        listed = ("docker", "ps", "--all", "--quiet", "--filter", f"label={label}")
+        if left := run(listed, timeout=30, apart=True).stdout.split():
+            run(("docker", "rm", "--force", "--volumes", *left), timeout=60, apart=True)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -55,3 +55,24 @@ print(json.dumps({{"folder": folder, "mode above": os.stat(os.path.dirname(folde
 
     assert (found["folder"] == str(shared)) == bool(options)
     assert options or (Path(found["folder"]).is_relative_to(shared) and found["mode above"] == 0o700)
+
+
+def test_a_run_that_is_interrupted_twice_leaves_no_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing finds its containers later: their label is a random one."""
+    interrupt, session = f"kill -INT {os.getpid()}", '"$(cut -d " " -f 6 /proc/$$/stat)"'
+    programs = {
+        "toil-cwl-runner": f"{interrupt}\nexec sleep 60",
+        "docker": f'{interrupt}\nsleep 0.2\necho "$@" $$ {session} >> {tmp_path}/log\necho 1a',
+    }
+    for name, lines in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{lines}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    document, out = tmp_path / "x.cwl", tmp_path / "out"
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(document, {}, outdir=out, engine="toil", options=(), on_line=print, trust=True)
+
+    listed, removed = (line.split() for line in (tmp_path / "log").read_text().splitlines())
+    assert (listed[0], removed[:-2]) == ("ps", ["rm", "--force", "--volumes", "1a"])
+    assert all(own == process for *_, process, own in (listed, removed))  # a terminal interrupts all of its session
