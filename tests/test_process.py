@@ -104,8 +104,9 @@ def test_an_image_that_does_not_end_is_ended_with_an_interrupted_build(
     """Else its container keeps the processors and the memory of the machine; also if Ctrl-C is pressed twice."""
     docker = tmp_path / "docker"
     docker.write_text(
-        f'#!/bin/sh\nkill -INT {os.getpid()}\n[ "$1" = rm ] || {{ echo "$@" > {tmp_path}/log; exec sleep 60; }}\n'
-        f'sleep 0.2\necho "$@" $$ "$(cut -d " " -f 6 /proc/$$/stat)" >> {tmp_path}/log\n'
+        f'#!/bin/sh\n[ "$1" = rm ] || echo "$@" > {tmp_path}/log\nkill -INT {os.getpid()}\n'
+        f'[ "$1" = rm ] || exec sleep 60\nsleep 0.2\n'
+        f'echo "$@" $$ "$(cut -d " " -f 6 /proc/$$/stat)" >> {tmp_path}/log\n'
     )
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
