@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from generator.notebook.interface import Interface
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.durability import Durability
 from generator.runner.server.ogc.execution import _submit
+from generator.runner.server.ogc.kept_requests import keep_request
 from generator.runner.server.ogc.request import ExecuteRequest, ResultsRequest
 from generator.runner.server.runs.folder import run_folder
 from generator.runner.server.runs.model import new_run_id
@@ -127,3 +129,22 @@ def test_a_run_that_cannot_be_saved_keeps_no_request_waiting(
         await asyncio.wait_for(durability.save(folder), 5)
 
     asyncio.run(save())
+
+
+def test_all_that_a_request_brought_is_on_the_disk_before_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_folder(tmp_path, new_run_id())
+    folder.create()
+    folder.uploads.mkdir()
+    (folder.uploads / "a.txt").touch()
+    folder.write_source("a.ipynb", b"{}")
+    folder.write_inputs({})
+    folder.write_fingerprint("1")
+    keep_request(folder, ResultsRequest(response="raw"))
+    synced: set[str] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    asyncio.run(Durability(lambda: None).save(folder))
+
+    assert synced >= {str(path) for path in (folder.path, *folder.path.rglob("*"))}

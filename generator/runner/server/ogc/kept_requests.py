@@ -9,12 +9,10 @@ from generator.runner.server.ogc.request import ResultsRequest
 from generator.runner.server.runs.folder import RunFolder, read_object
 from generator.shared.json_text import json_text
 
-_FILE = "ogc.json"
-
 
 def keep_request(folder: RunFolder, request: ResultsRequest) -> None:
     """Write the request for results to the folder of its run."""
-    (folder.path / _FILE).write_bytes(json_text(request.to_dict()))
+    folder.results_request_file.write_bytes(json_text(request.to_dict()))
 
 
 def read_request(folder: RunFolder) -> ResultsRequest:
@@ -23,7 +21,7 @@ def read_request(folder: RunFolder) -> ResultsRequest:
     Without one, as of a run that another protocol started, or of another form than `keep_request` writes, as a notebook
     can, that is all outputs in a document.
     """
-    kept = read_object(folder.path / _FILE)
+    kept = read_object(folder.results_request_file)
     return ResultsRequest.from_dict(kept) if _is_request(kept) else ResultsRequest(response="document")
 
 

@@ -77,6 +77,11 @@ class RunFolder:
         return self.path / "fingerprint"
 
     @property
+    def results_request_file(self) -> Path:
+        """Which results a client of OGC API - Processes asked for."""
+        return self.path / "ogc.json"
+
+    @property
     def output(self) -> Path:
         """The output directory."""
         return self.path / contract.output_folder
@@ -131,7 +136,9 @@ class RunFolder:
         """Write to the disk what the request of the run brought, and the folder's name."""
         for folder in (self.uploads, self.source):
             durable_files.sync_tree(folder)
-        for path in (self.inputs_file, self._fingerprint_file, self.path, *list(self.path.parents)[:2]):
+        for path in (self.inputs_file, self._fingerprint_file, self.results_request_file):
+            durable_files.sync(path)
+        for path in (self.path, *list(self.path.parents)[:2]):
             durable_files.sync(path)
 
     def remove_results(self) -> None:
