@@ -21,9 +21,14 @@ from support import write_notebook
 from generator.runner.results.folder import write_result
 from generator.runner.server import app as application
 from generator.runner.server.api import output_files
+from generator.runner.server.ogc import raw
+from generator.runner.server.ogc.document import results_document
 from generator.runner.server.ogc.kept_requests import keep_request, read_request
 from generator.runner.server.ogc.request import ResultsRequest
+from generator.runner.server.ogc.results import Result, ResultFile
+from generator.runner.server.runs.archive import zip_stream
 from generator.runner.server.runs.folder import RunFolder
+from generator.shared.regular_files import NotRegularFileError
 
 WRITE = (
     "import os\n"
@@ -198,6 +203,34 @@ def test_a_request_for_results_is_read_as_it_was_kept(tmp_path: Path) -> None:
     for kept in (ResultsRequest(), ResultsRequest(outputs={"a": "reference"}, response="raw")):
         keep_request(folder, kept)
         assert read_request(folder) == kept
+
+
+def test_a_result_that_grows_counts_with_the_size_that_it_had_when_it_was_opened() -> None:
+    """A program that the notebook left behind can go on with it; files of the kernel have no size, but content."""
+    assert document_of(Path("/proc/self/maps")) == {"value": "", "mediaType": "text/plain"}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd")], ids=["pipe", "link"])
+def test_what_takes_the_place_of_a_result_is_not_read(make: Callable[[Path], None], tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    make(file)
+
+    assert document_of(file)["href"] == "/a.txt"
+    with pytest.raises(OSError, match=r"not a regular file|symbolic links"):
+        next(raw._read(file))
+
+
+def test_an_archive_does_not_wait_for_a_pipe_that_takes_the_place_of_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(NotRegularFileError):
+        list(zip_stream([("pipe", tmp_path / "pipe")]))
+
+
+def document_of(file: Path) -> Any:
+    addresses: Any = SimpleNamespace(output_file=lambda _, relative: f"/{relative}")
+    result = Result(id="a", files=(ResultFile(path=file, relative="a.txt"),))
+    return results_document("run", [result], addresses)["a"]
 
 
 def test_the_digest_of_a_file_is_that_of_the_record_as_it_is_now(tmp_path: Path) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 from collections.abc import Iterable
 from typing import Any
 
 from generator.runner.server.ogc.addresses import Addresses
 from generator.runner.server.ogc.results import Result, ResultFile
+from generator.shared.regular_files import NotRegularFileError, open_regular_file
 
 _MOST_INLINE = 32 * 1024**2
 """Bytes of all inline values of a document, which is built in memory; larger files become links."""
+
+_REPLACED = (errno.ELOOP, errno.ENXIO)
+"""Errors of opening a link, and of opening a socket."""
 
 
 def results_document(run_id: str, results: Iterable[Result], addresses: Addresses) -> dict[str, Any]:
@@ -21,12 +27,12 @@ def results_document(run_id: str, results: Iterable[Result], addresses: Addresse
     for result in results:
         values = []
         for number, file in enumerate(result.files):
-            size = 0 if file.is_folder else file.path.stat().st_size
-            if result.by_reference or file.is_folder or size > left:
+            data = None if result.by_reference or file.is_folder else _read(file, left)
+            if data is None:
                 values.append(_link(file, result_address(run_id, result, number, addresses)))
                 continue
-            left -= size
-            values.append(_value(file))
+            left -= len(data)
+            values.append(_value(file, data))
         document[result.id] = values if result.is_list else values[0]
     return document
 
@@ -43,9 +49,24 @@ def _link(file: ResultFile, address: str) -> dict[str, Any]:
     return {"href": address, "type": file.media_type, "title": file.path.name}
 
 
-def _value(file: ResultFile) -> dict[str, Any]:
+def _read(file: ResultFile, largest: int) -> bytes | None:
+    """Return the content of a file as it is now; None if it is larger, or another kind of file has its name by now.
+
+    A program that a notebook left behind can still write to it or replace it.
+    """
+    try:
+        with open_regular_file(file.path, follow_links=False) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            return None if size > largest else stream.read(size)
+    except OSError as error:
+        if isinstance(error, NotRegularFileError) or error.errno in _REPLACED:
+            return None
+        raise
+
+
+def _value(file: ResultFile, data: bytes) -> dict[str, Any]:
     """Return a file as a qualified value: JSON as it is, text as text, and everything else in base64."""
-    data, media_type = file.path.read_bytes(), file.media_type
+    media_type = file.media_type
     if media_type.endswith(("/json", "+json")):
         try:
             return {"value": json.loads(data), "mediaType": media_type}

@@ -15,6 +15,7 @@ from generator.runner.server.ogc.addresses import Addresses
 from generator.runner.server.ogc.document import result_address
 from generator.runner.server.ogc.results import Result, ResultFile
 from generator.runner.server.runs.archive import zip_stream
+from generator.shared.regular_files import open_regular_file
 
 _CHUNK = 1 << 18
 _SANDBOX = {"Content-Security-Policy": "sandbox"}
@@ -74,7 +75,7 @@ def _multipart(parts: Sequence[_Part], boundary: str) -> Iterator[bytes]:
 
 
 def _read(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
+    with open_regular_file(path, follow_links=False) as stream:
         while chunk := stream.read(_CHUNK):
             yield chunk
 

@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from generator.shared.regular_files import open_regular_file
+
 _PIECE = 1 << 18
 
 
@@ -15,7 +17,7 @@ def zip_stream(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
     with zipfile.ZipFile(pieces, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for name, path in files:
             entry = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
-            with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+            with open_regular_file(path) as source, archive.open(entry, "w", force_zip64=True) as target:
                 while piece := source.read(_PIECE):
                     target.write(piece)
                     yield pieces.take()
