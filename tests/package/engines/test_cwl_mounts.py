@@ -87,7 +87,7 @@ def test_a_folder_of_results_that_is_a_link_is_the_user_s_choice(folder: Path, t
     assert (folder / "c.txt").read_text() == "a"
 
 
-def test_two_results_of_one_name_do_not_go_through_a_link_either(folder: Path, tmp_path: Path) -> None:
+def test_two_results_of_one_name_replace_no_file_of_the_user_either(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("of the user")
     (tmp_path / "results").mkdir()
     (tmp_path / "results/a.txt_2").symlink_to(tmp_path / "other.txt")
@@ -95,14 +95,87 @@ def test_two_results_of_one_name_do_not_go_through_a_link_either(folder: Path, t
     uris = [(folder / name).as_uri() for name in ("a.txt", "b.txt")]
     files = [{"class": "File", "location": uri, "basename": "a.txt"} for uri in uris]
 
-    with pytest.raises(WorkflowException, match=r"a\.txt_2: is a link"):
-        relocate({"files": files}, folder, tmp_path / "results")
+    relocate({"files": files}, folder, tmp_path / "results")
 
     assert (tmp_path / "other.txt").read_text() == "of the user"
+    assert (tmp_path / "results/a.txt_2_2").read_text() == "b"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "dangling"])
+def test_results_that_an_image_names_replace_no_file_of_the_user_and_those_of_earlier_runs(
+    kind: str, folder: Path, tmp_path: Path
+) -> None:
+    kept, results = tmp_path / "kept", tmp_path / "results"
+    results.mkdir()
+    kept.write_text("of the user")
+    for place in (results / "bin", results / "x.txt"):
+        if kind == "folder":
+            (place / "tool").mkdir(parents=True)
+        elif kind == "file":
+            place.write_text("of the user")
+        else:
+            place.symlink_to(kept if kind == "link" else tmp_path / "nowhere")
+    before = listed(results)
+
+    for content in ("first", "second"):
+        left = tmp_path / content
+        (left / "made").mkdir(parents=True)
+        for name in ("made/tool", "x", "y"):
+            (left / name).write_text(content)
+        secondary = {"class": "File", "location": (left / "y").as_uri(), "basename": "y"}
+        outputs: dict[str, Any] = {
+            "a": {"class": "Directory", "location": (left / "made").as_uri(), "basename": "bin"},
+            "b": {"class": "File", "location": (left / "x").as_uri(), "basename": "x.txt", "nameroot": "x",
+                  "secondaryFiles": [secondary]},
+        }  # fmt: skip
+        relocate(outputs, left, results)
+
+        assert (outputs["a"]["basename"], outputs["b"]["basename"]) == ("bin_2", "x.txt_2")
+        assert outputs["b"]["location"] == (results / "x.txt_2").as_uri()
+        assert {(results / name).read_text() for name in ("bin_2/tool", "x.txt_2", "y")} == {content}
+    assert kept.read_text() == "of the user"
+    assert not (tmp_path / "nowhere").exists()
+    assert before <= listed(results)
+    assert {path.name for path in results.iterdir()} == {"bin", "bin_2", "x.txt", "x.txt_2", "y", ".packmill-results"}
+
+
+def test_a_run_with_the_usual_results_leaves_no_list_of_names(tmp_path: Path) -> None:
+    for _ in range(2):
+        (tmp_path / "left/output").mkdir(parents=True)
+        output = {"class": "Directory", "location": (tmp_path / "left/output").as_uri(), "basename": "output"}
+        relocate({"output_dir": output}, tmp_path / "left", tmp_path / "results")
+
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["output"]
+
+
+@pytest.mark.parametrize("names", ["[" * 100_000, "{}", '["b.txt"]', "b.txt"])
+def test_a_list_of_names_that_packmill_did_not_write_replaces_nothing(names: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/.packmill-results").write_text(names)
+    (tmp_path / "results/b.txt").write_text("of the user")
+
+    (entry,) = moved(folder / "a.txt", tmp_path / "results")
+
+    assert entry.target == str(tmp_path / "results/b.txt_2")
+
+
+def test_a_list_of_names_is_not_written_through_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "kept").write_text("of the user")
+    (tmp_path / "results/.packmill-results").symlink_to(tmp_path / "kept")
+
+    moved(folder / "a.txt", tmp_path / "results")
+
+    assert (tmp_path / "kept").read_text() == "of the user"
+
+
+def listed(folder: Path) -> set[tuple[str, bool, str]]:
+    return {(str(path), path.is_symlink(), path.read_text() if path.is_file() else "") for path in folder.rglob("*")}
 
 
 def test_a_file_does_not_go_into_a_folder_of_its_name(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "results/b.txt").mkdir(parents=True)
+    (tmp_path / "results/.packmill-results").write_text('"b.txt"\n')
 
     with pytest.raises(WorkflowException, match=r"b\.txt: is a folder"):
         moved(folder / "a.txt", tmp_path / "results")

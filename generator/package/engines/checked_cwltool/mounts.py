@@ -6,12 +6,13 @@ look at them, before a container starts and after it has ended.
 
 from __future__ import annotations
 
+import logging
 import os
 import posixpath
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +20,57 @@ from cwltool.errors import WorkflowException
 from cwltool.pathmapper import MapperEnt, PathMapper
 
 from generator.package.engines.checked_cwltool.outputs import OutputRefusedError
-from generator.package.output_folder import find_link
+from generator.package.output_folder import NamesOfResults, find_link
+from generator.shared.file_names import shown_name
 
+_logger = logging.getLogger("cwltool")
 _BUILDS = ("dockerFile", "dockerLoad", "dockerImport")
 
 
 class CheckedPaths(PathMapper):
     """cwltool's map of files to places: every place is named plainly, and nothing moves after a refusal.
 
-    Results neither replace what a link leads to nor go through one: a repository may ship the folder of the results.
+    An image names its results. One that has the name of a file of the user gets a free name; those of earlier runs are
+    replaced. Results neither replace what a link leads to nor go through one: a repository may ship their folder.
     """
 
     def setup(self, referenced_files: Any, basedir: str) -> None:
         """Map files below the folder that they are meant for."""
+        self._moves = not basedir  # cwltool is about to move the results
+        if self._moves:
+            self._names = NamesOfResults(Path(self.stagedir))
+            for one in _with_secondary_files(referenced_files):
+                self._name_apart(one)
         super().setup(referenced_files, basedir)
         for entry in self:
             _check_name(entry.target)
-        self._moves = not basedir
-        if self._moves:  # cwltool is about to move the results
+        if self._moves:
             if OutputRefusedError.refusals:
                 raise WorkflowException(f"no results: {OutputRefusedError.refusals[0]}")
             for entry in self:
                 self._check_place(entry)
+            self._names.store()
 
     def update(self, key: str, resolved: str, target: str, ctype: str | None, stage: bool | None) -> MapperEnt:  # noqa: FBT001 - cwltool's signature
         """Give a file another place, such as ``a.txt_2`` for the second of two results of one name."""
+        if self._moves and posixpath.dirname(target) == self.stagedir:
+            target = posixpath.join(self.stagedir, self._names.free_name(posixpath.basename(target)))
         entry: MapperEnt = super().update(key, resolved, target, ctype, stage)
         if self._moves:
             self._check_place(entry)
+            self._names.store()
         return entry
+
+    def _name_apart(self, one: dict[str, Any]) -> None:
+        name = one.get("basename")
+        if not isinstance(name, str) or "/" in name or name in ("", ".", ".."):  # which is refused
+            return
+        if (free := self._names.free_name(name)) != name:
+            names = shown_name(name), shown_name(free)
+            _logger.warning("%s: exists, and no earlier run left it; the result is named %s", *names)
+            one["basename"] = free
+            if "nameroot" in one:
+                one["nameroot"], one["nameext"] = posixpath.splitext(free)
 
     def _check_place(self, entry: MapperEnt) -> None:
         """Check where a result goes; the files of a folder count, too: cwltool merges it into one of its name."""
@@ -57,6 +80,12 @@ class CheckedPaths(PathMapper):
             raise WorkflowException(f"{link}: is a link; remove it, or choose another folder for the results")
         if "Directory" not in str(entry.type) and Path(entry.target).is_dir():  # cwltool would put it in there
             raise WorkflowException(f"{entry.target}: is a folder; choose another folder for the results")
+
+
+def _with_secondary_files(files: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for one in files:
+        yield one
+        yield from _with_secondary_files(one.get("secondaryFiles") or ())
 
 
 def check_image(requirement: Mapping[str, Any], *, trust: bool) -> None:
