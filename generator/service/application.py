@@ -30,7 +30,7 @@ from generator.service.api import (
 )
 from generator.service.api.addressing import ProjectAddresses
 from generator.service.context import Context, context
-from generator.service.http_errors import HttpError, error_text
+from generator.service.http_errors import HttpError, error_text, queue_full
 from generator.service.pages import api as api_pages
 from generator.service.pages import audit as audit_pages
 from generator.service.pages import hooks as hook_pages
@@ -55,6 +55,7 @@ from generator.service.pages.rendering import page
 from generator.service.project.project import GitUnavailableError
 from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store.database import is_unavailable, reason_of
+from generator.service.store.pipelines import QueueFullError
 
 _api = (
     artifacts.router,
@@ -126,6 +127,7 @@ def application(parts: Context) -> FastAPI:
     static = data_folder("templates") / "pages" / "static"
     app.mount("/static", StaticFiles(directory=static, packages=list(_STATIC)))
     app.add_exception_handler(HttpError, _handle_http_error)
+    app.add_exception_handler(QueueFullError, _handle_full_queue)
     app.add_exception_handler(sessions.SignInFirstError, _redirect_to_sign_in)
     app.add_exception_handler(HTTPException, _handle_http_exception)
     for kind in (sa.exc.DBAPIError, sa.exc.TimeoutError):
@@ -202,6 +204,10 @@ def _handle_http_error(request: Request, error: Exception) -> Response:
     if not _wants_json(request):
         return page(request, "wrong.html", None, status=error.status, code=error.status, message=error_text(error))
     return JSONResponse(error.body, status_code=error.status, headers=error.headers)
+
+
+def _handle_full_queue(request: Request, error: Exception) -> Response:
+    return _handle_http_error(request, queue_full(str(error)))
 
 
 def _handle_http_exception(request: Request, error: Exception) -> Response:

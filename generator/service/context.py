@@ -11,7 +11,7 @@ from fastapi import Request
 
 from generator.service.access import Access
 from generator.service.hooks.dispatcher import Dispatcher
-from generator.service.http_errors import HttpError
+from generator.service.http_errors import HttpError, queue_full
 from generator.service.jobs.environment import problem_of, rule_variables
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.lookups.lookups import Lookups
@@ -25,7 +25,7 @@ from generator.service.store.database import Within
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import mask_value
-from generator.service.store.pipelines import Pipelines, Variables
+from generator.service.store.pipelines import Pipelines, QueueFullError, Variables
 from generator.service.store.runs import Runs, add_run
 from generator.service.store.schedules import Schedules
 from generator.service.store.tokens import Identity
@@ -81,7 +81,7 @@ class Context:
 
         Raises:
             HttpError: 400, the ref does not exist, its pipeline file is invalid, its rules select no job, or no program
-                can get one of the variables; 507, the storage quota is reached.
+                can get one of the variables; 429, too many pipelines have not ended; 507, the storage quota is reached.
         """
         problems = filter(None, (problem_of(one["key"], one["value"]) for one in variables))
         if problem := next(problems, ""):
@@ -115,17 +115,20 @@ class Context:
             within(connection, number)
 
         shown = {name: mask_value(name, value) for name, value in known.items()}
-        return self.pipelines.create(
-            revision,
-            selected,
-            stages=file.stages,
-            source=source,
-            user=user,
-            variables=variables,
-            name=file.name_for(shown),
-            schedule=schedule,
-            within=add,
-        )
+        try:
+            return self.pipelines.create(
+                revision,
+                selected,
+                stages=file.stages,
+                source=source,
+                user=user,
+                variables=variables,
+                name=file.name_for(shown),
+                schedule=schedule,
+                within=add,
+            )
+        except QueueFullError as error:
+            raise queue_full(str(error)) from None
 
 
 def commit_of(project: Project, sha: str) -> Commit | None:

@@ -43,6 +43,11 @@ def raise_not_found(what: str = "") -> NoReturn:
     raise HttpError(404, {"message": f"404 {what} Not Found" if what else "404 Not Found"})
 
 
+def queue_full(message: str) -> HttpError:
+    """Return the refusal of a pipeline while too many others have not ended."""
+    return HttpError(429, {"message": {"base": [message]}}, {"Retry-After": "60"})
+
+
 def raise_bad_parameter(message: str) -> NoReturn:
     """Refuse a parameter as GitLab's validation does."""
     raise HttpError(400, {"error": message})

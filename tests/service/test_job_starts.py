@@ -23,11 +23,12 @@ from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
 from generator.service.project.pipeline_file import Artifacts, Job
 from generator.service.project.project import Project, Revision
+from generator.service.store import pipelines as pipelines_module
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hook_tables import deliveries, hooks
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.outbox import JOB
-from generator.service.store.pipelines import Pipelines
+from generator.service.store.pipelines import Pipelines, QueueFullError
 from generator.service.store.tokens import Identity
 from generator.subprocesses.detached import start_apart
 
@@ -94,7 +95,8 @@ class Waiting:
 def waiting(tmp_path: Path, project: Path) -> Iterator[Waiting]:
     made = Waiting(tmp_path, project)
     yield made
-    made.scheduler.stop()
+    if made.scheduler.is_alive:
+        made.scheduler.stop()
     wait_until(
         lambda: not any(thread.name.startswith("job ") for thread in threading.enumerate()),
         seconds=30,
@@ -122,6 +124,15 @@ def test_jobs_of_a_token_with_very_many_repositories_do_not_keep_those_of_others
 
     wait_until(lambda: len(started) == 5, seconds=10, message="all jobs have started")
     assert started == [runs[0], others[0], runs[1], *others[1:]]
+
+
+def test_so_many_pipelines_may_wait_in_all(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while each token has its share."""
+    monkeypatch.setattr(pipelines_module, "_MOST", 2)
+    waiting.add(token=1)
+
+    with pytest.raises(QueueFullError, match="2 pipelines wait or run"):
+        waiting.add(token=2)
 
 
 def test_a_job_whose_pipeline_is_deleted_as_it_starts_is_ended_and_leaves_no_folder(

@@ -1,13 +1,22 @@
-"""The order in which jobs of several tokens and repositories start."""
+"""The order in which jobs of several tokens and repositories start, and how many pipelines may wait."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from ci_service import TRIGGER, Service
 
 from generator.service.jobs.turns import Turns
+from generator.service.store.database import Database, jobs, pipelines, sqlite_url
+from generator.service.store.job_folders import DataFolder
 from generator.service.store.lanes import lane_of
+
+_ENDED = 1000
+"""The number of a canceled pipeline, and of its job."""
 
 
 class Queue:
@@ -77,3 +86,33 @@ def test_a_token_with_fewer_running_jobs_comes_first(queue: Queue) -> None:
     queue.add(2, "b")
 
     assert queue.start(1, running=("1 x", "2 y", "1 z")) == ["2 b"]
+
+
+def test_so_many_pipelines_of_a_token_may_wait(another_service: Callable[..., Service]) -> None:
+    """They are in use, so that nothing makes room for others, and each keeps up to a megabyte of variables."""
+    service = another_service()
+    first = service.trigger()
+    _leave_waiting(service.data, like=first, count=4999)
+    service.ask("POST", f"/pipelines/{first}/cancel")
+
+    form = {"token": TRIGGER, "ref": "main"}
+    answers = [service.ask("POST", "/trigger/pipeline", token="", data=form)]
+    answers += [service.ask("POST", f"/{path}/retry") for path in (f"pipelines/{_ENDED}", f"jobs/{_ENDED}")]
+
+    assert [(one.status_code, one.headers["Retry-After"]) for one in answers] == [(429, "60")] * 3
+    assert "5000 pipelines of this token wait or run" in answers[0].json()["message"]["base"][0]
+    assert service.ask("POST", "/pipeline", data={"ref": "main"}).status_code == 201
+
+
+def _leave_waiting(data: Path, *, like: int, count: int) -> None:
+    """Store a canceled pipeline like another one, and further ones that wait for ever: they have no jobs."""
+    database = Database(sqlite_url(DataFolder(data).database))
+    with database.transaction() as connection:
+        pipeline = dict(connection.execute(sa.select(pipelines).where(pipelines.c.id == like)).mappings().one())
+        job = dict(connection.execute(sa.select(jobs).where(jobs.c.pipeline_id == like)).mappings().first() or {})
+        canceled = {"id": _ENDED, "status": "canceled"}
+        connection.execute(sa.insert(pipelines), [pipeline | canceled])
+        connection.execute(sa.insert(jobs), [job | canceled | {"pipeline_id": _ENDED}])
+        del pipeline["id"]
+        connection.execute(sa.insert(pipelines), [pipeline | {"status": "created"}] * count)
+    database.close()

@@ -22,6 +22,12 @@ from generator.service.store.tokens import Identity
 Variables = list[dict[str, Any]]
 _LARGEST = 2**31 - 1
 """The largest number that an ID column holds."""
+_MOST, _MOST_OF_TOKEN = 20_000, 5_000
+"""Pipelines that wait or run: in all, and of one token. Others fill the database, and are in use for the quota."""
+
+
+class QueueFullError(Exception):
+    """Too many pipelines wait or run to start or retry another one now."""
 
 
 class Pipelines:
@@ -52,10 +58,14 @@ class Pipelines:
         """Create a pipeline with its jobs in one transaction; return its number.
 
         ``within`` adds to the transaction; an error that it raises leaves no pipeline.
+
+        Raises:
+            QueueFullError: too many pipelines of the user or in all have not ended.
         """
         now = time.time()
         lane = lane_of(user.id, next((one["value"] for one in variables if one["key"] == "repository"), ""))
         with self.database.transaction() as connection:
+            _check_room(connection, user.id)
             values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "name": name}
             values |= {"user": user.name, "user_id": user.id, "schedule_id": schedule}
             values |= {"status": "created", "variables": [], "created_at": now, "updated_at": now}
@@ -231,11 +241,16 @@ class Pipelines:
         return [job["id"] for job in found if job["status"] in ("running", "canceling")]
 
     def retry(self, number: int) -> int | None:
-        """Create a new job in place of a finished one; return None if it cannot be retried."""
+        """Create a new job in place of a finished one; return None if it cannot be retried.
+
+        Raises:
+            QueueFullError: its pipeline has ended, and too many have not.
+        """
         with self.database.transaction() as connection:
             old = row(connection, sa.select(jobs).where(jobs.c.id == number))
             if old is None or old["status"] not in states.retryable or old["retried"]:
                 return None
+            _check_room_of(connection, old["pipeline_id"])
             made = _clone_job(connection, old, status="pending")
             _requeue_skipped(connection, old["pipeline_id"], old["stage_index"])
             _advance(connection, old["pipeline_id"])
@@ -244,8 +259,13 @@ class Pipelines:
         return made
 
     def retry_pipeline(self, number: int) -> None:
-        """Create new jobs in place of failed and canceled ones, and requeue those skipped because of them."""
+        """Create new jobs in place of failed and canceled ones, and requeue those skipped because of them.
+
+        Raises:
+            QueueFullError: the pipeline has ended, and too many have not.
+        """
         with self.database.transaction() as connection:
+            _check_room_of(connection, number)
             mine = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number, jobs.c.retried.is_(False)))
             again = [job for job in mine if job["status"] in ("failed", "canceled")]
             for job in again:
@@ -298,6 +318,23 @@ def _count_statuses(connection: sa.Connection, table: sa.Table) -> dict[str, int
     statement = sa.select(table.c.status, sa.func.count()).group_by(table.c.status)
     counts = {str(status): int(count) for status, count in connection.execute(statement)}
     return dict.fromkeys(states.statuses, 0) | counts
+
+
+def _check_room(connection: sa.Connection, user: int | None) -> None:
+    mine = sa.case((pipelines.c.user_id == user, 1))
+    counts = sa.select(sa.func.count(), sa.func.count(mine)).where(pipelines.c.status.in_(states.active))
+    total, of_user = connection.execute(counts).one()
+    if of_user >= _MOST_OF_TOKEN:
+        raise QueueFullError(f"{of_user} pipelines of this token wait or run; wait until some of them have ended")
+    if total >= _MOST:
+        raise QueueFullError(f"{total} pipelines wait or run; wait until some of them have ended")
+
+
+def _check_room_of(connection: sa.Connection, number: int) -> None:
+    """Check whether there is room for a pipeline that is retried, unless it has not ended."""
+    found = row(connection, sa.select(pipelines.c.status, pipelines.c.user_id).where(pipelines.c.id == number))
+    if found is not None and found["status"] not in states.active:
+        _check_room(connection, found["user_id"])
 
 
 def _clone_job(connection: sa.Connection, old: Row, *, status: str) -> int:
