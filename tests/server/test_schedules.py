@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -604,6 +605,20 @@ def test_a_schedule_is_known_to_its_owner_and_admins(context: Context, who: Iden
                 run(call(context, schedule.id, who))
         with pytest.raises(ScheduleMissingError):
             run(change_schedule(context, schedule.id, ScheduleChange(title="new"), who))
+
+
+def test_a_token_has_a_share_of_the_schedules(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(editing, "_SHARE", 1)
+    monkeypatch.setattr(editing, "_MOST", 3)
+    create = partial(create_schedule, context, ScheduleChange(**EVERY_HOUR))
+
+    run(create(Identity("a", "run")))
+    with pytest.raises(ProblemError, match="this token has 1 schedules"):
+        run(create(Identity("a", "run")))
+    for who in (Identity("b", "run"), Identity("c", "admin")):
+        run(create(who))
+    with pytest.raises(ProblemError, match="or ask those who run the server"):
+        run(create(Identity("d", "run")))
 
 
 def test_runs_of_a_schedule_belong_to_its_owner(context: Context, clock: Clock) -> None:

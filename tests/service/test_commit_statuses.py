@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gitlab
 import pytest
 from ci_service import ACCESS, TRIGGER, Service
+
+from generator.service.store import commit_statuses
+from generator.service.store.commit_statuses import CommitStatuses
+from generator.service.store.database import Database, sqlite_url
+from generator.service.store.tokens import Identity
 
 
 @pytest.fixture
@@ -71,3 +77,19 @@ def test_statuses_are_reported_by_tokens_that_may_change_something(service: Serv
     assert service.ask("POST", path, json={"state": "success"}, token=TRIGGER).status_code == 403
     assert service.ask("POST", path, json={"state": "success"}, token="").status_code == 401
     assert service.ask("POST", "/statuses/0123456789", json={"state": "success"}).status_code == 404
+
+
+def test_a_token_has_a_share_of_the_statuses_of_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statuses that were replaced count, and none can be deleted."""
+    monkeypatch.setattr(commit_statuses, "_SHARE", 2)
+    database = Database(sqlite_url(tmp_path / "x.sqlite3"))
+
+    def report(token: int, role: str) -> int | None:
+        user = Identity(id=token, name="ada", scopes=frozenset({"api"}), role=role)
+        given: dict[str, Any] = {"sha": "a", "ref": "main", "name": "review", "status": "success", "user": user}
+        return CommitStatuses(database).report(**given, fields={"pipeline_id": 1})
+
+    made = [report(1, "run"), report(1, "run"), report(1, "run"), report(2, "run"), report(1, "admin")]
+    database.close()
+
+    assert made == [1, 2, None, 3, 4]

@@ -12,12 +12,15 @@ import pytest
 import sqlalchemy as sa
 from waiting import wait_until
 
+from generator.service.schedules import creation as creation_module
 from generator.service.schedules import starter as starter_module
+from generator.service.schedules.creation import create_schedule
 from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store.database import Database, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.schedule_tables import schedules as rows
 from generator.service.store.schedules import Schedules
+from generator.service.store.tokens import Identity
 
 _HOURLY = {"description": "hourly", "ref": "main", "cron": "0 * * * *", "cron_timezone": "UTC", "active": True}
 
@@ -90,3 +93,15 @@ def test_a_schedule_that_fails_for_an_unknown_reason_keeps_no_other_waiting(
     assert failed["problem"] == "an error of the service; its log has more"
     assert failed["next_run_at"] > time.time()
     assert "RuntimeError: of ours" in capsys.readouterr().err
+
+
+def test_a_token_has_a_share_of_the_schedules(schedules: Schedules, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fixture's two are those of the first token; a token that may delete those of others has no share."""
+    monkeypatch.setattr(creation_module, "SHARE", 2)
+    context: Any = SimpleNamespace(schedules=schedules)
+
+    def create(token: int, role: str) -> int | None:
+        user = Identity(id=token, name="ada", scopes=frozenset({"api"}), role=role)
+        return create_schedule(context, [], user=user, target=None, **_HOURLY)
+
+    assert [create(1, "run"), create(2, "run"), create(1, "admin")] == [None, 3, 4]

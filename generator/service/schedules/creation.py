@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from generator.service.context import Context
 from generator.service.schedules.checks import package_job
+from generator.service.store.schedules import MOST, SHARE
 from generator.service.store.tokens import Identity
 
 
@@ -24,5 +25,11 @@ def create_schedule(
             context.hooks.add_notification(connection, url=target[0], token=target[1], schedule=number)
 
     return context.schedules.create(
-        variables, **fields, user=user.name, user_id=user.id, package=package_job(variables), within=notify
+        variables,
+        **fields,
+        user=user.name,
+        user_id=user.id,
+        share=MOST if user.may_administer else SHARE,
+        package=package_job(variables),
+        within=notify,
     )

@@ -18,8 +18,8 @@ from generator.service.store.schedule_tables import schedules
 from generator.shared.cron_times import UNREADABLE_TIMES, next_time
 
 Variables = list[dict[str, Any]]
-MOST = 1000
-"""The number of schedules that a project may have."""
+MOST, SHARE = 1000, 250
+"""The number of schedules that a project may have, and of those of one token without the role ``admin``."""
 _OF_TIME = ("cron", "cron_timezone", "active")
 _LARGEST = 2**31 - 1
 _STEP = 300.0
@@ -58,18 +58,21 @@ class Schedules:
         self,
         variables: Variables,
         *,
+        share: int = MOST,
         package: int | None = None,
         within: Within = lambda _connection, _number: None,
         **fields: Any,
     ) -> int | None:
-        """Create a schedule; return its number, None if there are too many.
+        """Create a schedule; return its number, None if there are too many, or ``share`` of its user.
 
         ``package`` is the job whose artifacts its pipelines need: they are kept. ``within`` adds to the transaction.
         """
         now = time.time()
         values = {**fields, "variables": [], "created_at": now, "updated_at": now, **_following(fields, now)}
         with self._database.transaction() as connection:
-            if connection.execute(sa.select(sa.func.count()).select_from(schedules)).scalar_one() >= MOST:
+            of_user = sa.func.count(sa.case((schedules.c.user_id == fields["user_id"], 1)))
+            total, mine = connection.execute(sa.select(sa.func.count(), of_user).select_from(schedules)).one()
+            if total >= MOST or mine >= share:
                 return None
             made = connection.execute(sa.insert(schedules).values(values)).inserted_primary_key
             number = int(made[0]) if made else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,8 @@ from generator.runner.server.schedules.values import read_values, remove_values,
 from generator.runner.server.submission import check
 from generator.shared.cron_times import UNREADABLE_TIMES, next_time, upcoming
 
-_MOST = 1000
+_MOST, _SHARE = 1000, 250
+"""Schedules of a server, and those of one token that sees no others."""
 _LONGEST_TITLE = 200
 _SHOWN = 5
 """Next times and last runs that are shown."""
@@ -73,8 +74,7 @@ async def create_schedule(context: Context, change: ScheduleChange, identity: Id
     Raises:
         ProblemError: 400 or 404 if it could not run, 409 if there are too many.
     """
-    if len(await context.stored(context.schedules.list)) >= _MOST:
-        raise ProblemError(409, f"there are {_MOST} schedules, which is the limit; delete one")
+    _check_number(await context.stored(context.schedules.list), identity)
     empty = Schedule(id=new_schedule_id(), process="", cron="", owner=identity.name, created=utc_now())
     values = dict(change.parameters or {})
     schedule = _changed(context, empty, change, values)
@@ -85,6 +85,14 @@ async def create_schedule(context: Context, change: ScheduleChange, identity: Id
         _remove_refused(context, schedule, error)
         raise
     return await _view(context, schedule)
+
+
+def _check_number(schedules: Sequence[Schedule], identity: Identity) -> None:
+    if identity.owner is not None and sum(_sees(identity, schedule) for schedule in schedules) >= _SHARE:
+        raise ProblemError(409, f"this token has {_SHARE} schedules, which is its limit; delete one")
+    if len(schedules) >= _MOST:
+        advice = "delete one" if identity.owner is None else "delete one, or ask those who run the server"
+        raise ProblemError(409, f"there are {_MOST} schedules, which is the limit; {advice}")
 
 
 async def change_schedule(
