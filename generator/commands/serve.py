@@ -125,7 +125,7 @@ Jobs outlive the service: after a stop or a kill, the next start finds them agai
     group.add_argument(
         "--quota",
         metavar="SIZE",
-        help="space of the data folder, such as 100GB: the oldest artifacts, then pipelines go",
+        help="space of the data folder, such as 100GB: the oldest artifacts, then pipelines, then uploads go",
     )
     group.add_argument(
         "--image-quota", metavar="SIZE", help="space of packmill's images: the oldest go that nothing uses"

@@ -26,11 +26,14 @@ from generator.service.retention.usage import Usage, measure
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
+from generator.service.store.schedules import Schedules
 from generator.shared.removal import remove_tree
 from generator.shared.size_text import read_size
 
 _LOG, _ARTIFACTS = 1_000_000, 9_000_000
 _EXPIRES = 4e9
+_HOURLY = {"description": "", "ref": "main", "cron": "0 * * * *", "cron_timezone": "UTC", "active": True}
+_HOURLY |= {"user": "ada", "user_id": 1}
 
 
 class Stored:
@@ -97,6 +100,27 @@ def test_then_the_oldest_pipelines_go_with_their_logs(stored: Stored) -> None:
     assert list(left) == [1, 2, 3, 4][-len(left) :]
     assert set(left.values()) == {"log"}
     assert keeper.usage.total <= 4_000_000
+
+
+def test_uploads_go_last_and_stay_for_a_day_or_while_a_schedule_needs_them(stored: Stored) -> None:
+    """No request deletes one: a token could fill the quota for a month."""
+    uploads = stored.data.uploads
+    for days, name in enumerate(("fresh", "spare", "needed", "oldest")):
+        with uploads.writing(uploads.path("tables", "1", name)) as file:
+            file.write(b"x" * 5_000_000)
+        os.utime(uploads.path("tables", "1", name), (time.time() - days * 90_000,) * 2)
+    needed = {"key": "table", "value": "tables/1/needed", "variable_type": "env_var"}
+    Schedules(stored.rows.database, stored.data.schedule_values).create([needed], **_HOURLY)
+
+    stored.keeper(quota=30_000_000).enforce()
+    assert len(list(uploads.folder.glob("*/*/*"))) == 4
+    stored.keeper(quota=18_000_000).enforce()
+    assert (stored.state(), {path.name for path in uploads.folder.glob("*/*/*")}) == ({}, {"fresh", "spare", "needed"})
+    keeper = stored.keeper(quota=1_000_000)
+    keeper.enforce()
+
+    assert {path.name for path in uploads.folder.glob("*/*/*")} == {"fresh", "needed"}
+    assert keeper.removed.size == 5_000_000
 
 
 def test_artifacts_stay_if_their_pipeline_runs_again_meanwhile(stored: Stored) -> None:

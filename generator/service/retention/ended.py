@@ -1,4 +1,4 @@
-"""What may be removed: ended pipelines and expiring artifacts, oldest first. What is kept stays.
+"""What may be removed: ended pipelines, expiring artifacts and uploads, oldest first. What is kept stays.
 
 Artifacts are kept if they do not expire: because somebody kept them, or because the pipeline file gives no time. Their
 pipeline stays with them.
@@ -7,6 +7,7 @@ pipeline stays with them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -16,6 +17,7 @@ from generator.service.store.audit import Event, record
 from generator.service.store.database import Database, Row, jobs, pipelines, rows
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
+from generator.service.store.schedule_tables import schedules
 
 _is_kept = sa.exists().where(
     jobs.c.pipeline_id == pipelines.c.id, jobs.c.artifacts_size > 0, jobs.c.artifacts_expire_at.is_(None)
@@ -57,6 +59,14 @@ def expiring_artifacts(database: Database) -> Sequence[Row]:
     removable = (_is_over, jobs.c.artifacts_size > 0, jobs.c.artifacts_expire_at.is_not(None))
     with database.connection() as connection:
         return rows(connection, statement.where(*removable).order_by(pipelines.c.finished_at, jobs.c.id))
+
+
+def spare_uploads(data: DataFolder, database: Database, *, before: float) -> Sequence[Path]:
+    """Return the uploaded files that no schedule names as its table, oldest first; ``before`` is in Unix seconds."""
+    with database.connection() as connection:
+        variables = connection.execute(sa.select(schedules.c.variables)).scalars()
+        tables = {str(one["value"]).strip() for listed in variables for one in listed if one["key"] == "table"}
+    return [path for path in data.uploads.oldest(before=before) if data.uploads.place(path) not in tables]
 
 
 def remove_artifacts(data: DataFolder, database: Database, number: int) -> bool:

@@ -26,6 +26,8 @@ _LONGEST_WAIT = 60.0
 _SHORTEST_BREAK, _BREAK_WITHOUT_QUOTA = 5.0, 600.0
 _QUICK = 0.5
 """Seconds of a measurement that a request can wait for."""
+_FRESH = 24 * 3600.0
+"""Seconds for which an uploaded file stays in any case: a pipeline that is started later may need it."""
 _SHARE = 20
 """Measuring takes at most a twentieth of the time."""
 
@@ -112,7 +114,7 @@ class Keeper:
         )
 
     def enforce(self, *, asked: float = math.inf) -> None:
-        """Measure; over the quota, remove expiring artifacts and then whole pipelines, the oldest first.
+        """Measure; over the quota, remove expiring artifacts, then whole pipelines and then uploads, the oldest first.
 
         Does nothing if that was begun after ``asked`` (`time.monotonic`), by another thread that this one waited for.
         """
@@ -133,6 +135,8 @@ class Keeper:
         for pipeline in ended.ended_pipelines(self._stored.database) if excess > 0 else ():
             if excess > 0:
                 excess -= self._remove_pipeline(pipeline["id"])
+        if excess > 0:
+            self._remove_uploads(excess)
         if self.removed is not removed:
             self.usage = measure(self._data)
 
@@ -171,6 +175,13 @@ class Keeper:
             return 0
         return self._count(size=size, pipelines=1)
 
+    def _remove_uploads(self, excess: int) -> None:
+        """Remove uploaded files until so many bytes are removed: nobody else can, and they stay for a month."""
+        before = time.time() - _FRESH
+        for upload in ended.spare_uploads(self._data, self._stored.database, before=before):
+            if excess > 0:
+                excess -= self._count(size=self._data.uploads.remove(upload, before=before))
+
     def _count(self, *, size: int, pipelines: int = 0, artifacts: int = 0, images: int = 0) -> int:
         """Add removed things to those since the start; return their bytes."""
         self.removed = Removed(
@@ -178,7 +189,7 @@ class Keeper:
             artifacts=self.removed.artifacts + artifacts,
             images=self.removed.images + images,
             size=self.removed.size + size,
-            time=time.time() if pipelines or artifacts or images else self.removed.time,
+            time=time.time() if pipelines or artifacts or images or size else self.removed.time,
         )
         return size
 

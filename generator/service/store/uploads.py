@@ -129,8 +129,24 @@ class Uploads:
         ages = ((self.folder.glob("*/*/*"), _KEPT), (self.folder.glob(".*.new"), _STALE))
         for paths, age in ages:
             for path in paths:
-                with suppress(OSError):
-                    if path.stat().st_mtime < now - age:
-                        path.unlink()
-                        path.parent.rmdir()
-                        path.parent.parent.rmdir()
+                self.remove(path, before=now - age)
+
+    def oldest(self, *, before: float) -> list[Path]:
+        """Return the files that were uploaded before a time in Unix seconds, oldest first."""
+        found = list[tuple[float, Path]]()
+        for path in self.folder.glob("*/*/*"):
+            with suppress(OSError):
+                found.append((path.stat().st_mtime, path))
+        return [path for uploaded, path in sorted(found) if uploaded < before]
+
+    def remove(self, path: Path, *, before: float) -> int:
+        """Remove a file unless it was uploaded since a time in Unix seconds, with empty folders; return its bytes."""
+        size = 0
+        with suppress(OSError):
+            found = path.stat()
+            if found.st_mtime < before:
+                path.unlink()
+                size = found.st_size
+                path.parent.rmdir()
+                path.parent.parent.rmdir()
+        return size
