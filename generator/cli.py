@@ -10,8 +10,10 @@ import errno
 import io
 import os
 import signal
+import stat
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from generator import __version__
@@ -30,6 +32,8 @@ _SCREEN = 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _hang_up)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a repository may hold text that a terminal cannot show
@@ -67,6 +71,19 @@ def _complete() -> None:
 def _terminate(_signal: int, _frame: object) -> None:
     """Remove temporary folders as after Ctrl-C: a CI system sends SIGTERM to cancel a job."""
     raise KeyboardInterrupt
+
+
+def _hang_up(_signal: int, _frame: object) -> None:
+    """End as after SIGTERM when the terminal is closed, such as by a lost connection.
+
+    The shell sends the signal again, and printing to such a terminal is an error: neither may end the clean-up.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for stream in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _without_engine_options(words: list[str]) -> list[str]:

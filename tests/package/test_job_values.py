@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -684,6 +685,44 @@ def test_a_leader_of_toil_whose_packmill_was_killed_keeps_its_job_store(
 
     assert resume() == {}
     assert not (out / ".packmill-toil").exists()
+
+
+def test_a_run_whose_terminal_is_closed_leaves_no_values(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a lost connection; the file with the job has secret values."""
+    program, temporary, begun = tmp_path / "toil-cwl-runner", tmp_path / "temporary", tmp_path / "begun"
+    program.write_text(f"#!/bin/sh\ntrap '' HUP\ntouch {begun}\nexec sleep 60\n")
+    program.chmod(0o755)
+    temporary.mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    values = ("-p", f"tiles={package}/package.json", "-p", f"table={package}/package.json")
+    words = ("run", package, "--engine", "toil", "--trust", "--outdir", tmp_path / "out", *values)
+    ours, theirs = os.openpty()
+
+    try:
+        command = ("setsid", "--ctty", sys.executable, "-m", "generator", *words)
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            wait_until(begun.exists)
+            values_were_there = list(temporary.glob("packmill-run-*/job.json"))
+            os.close(ours)
+    finally:
+        process.kill()
+
+    assert len(values_were_there) == 1
+    assert process.returncode == 130
+    assert list(temporary.iterdir()) == []
+
+
+def test_nohup_keeps_a_command_from_its_end_with_the_terminal(packmill: Callable[..., Finished]) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        packmill("--version")
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_input_s_name_is_no_key_of_the_loader(package: Path) -> None:
