@@ -203,6 +203,20 @@ def test_links_in_a_shared_cache_are_not_followed(web: HttpServer, runner: Runne
     assert (mine.read_text(), mine.stat().st_mode & 0o777) == ("mine", 0o600)
 
 
+def test_a_cached_file_is_not_copied_through_a_link(web: HttpServer, runner: Runner, tmp_path: Path) -> None:
+    """A repository may ship the folder with links of the names of temporary files."""
+    url, mine = web.put("/a.bin", b"a"), tmp_path / "mine.txt"
+    mine.write_text("mine")
+    runner("stage-in", url, "--cache-dir", "cache", "--output", "one")
+    (tmp_path / "staged").mkdir()
+    for number in range(2):
+        for link in (f".{number}.part", f"..{number}.part.part"):
+            (tmp_path / "staged" / link).symlink_to(mine)
+
+    assert runner("stage-in", url, "--cache-dir", "cache").content("0_a.bin") == b"a"
+    assert mine.read_text() == "mine"
+
+
 def test_concurrent_runs_fetch_once(web: HttpServer, tmp_path: Path) -> None:
     url = web.put("/a.bin", big, stalls=[1])
     for number in range(4):

@@ -146,11 +146,12 @@ class Cache:
         """Copy and verify a content; return False, without a copy, if it is damaged, or cannot be read any more."""
         hashers = Hashers((algorithm, *([required.algorithm] if required else ())))
         part = target.with_name(f".{target.name}.part")
+        part.unlink(missing_ok=True)  # of a copy that was killed, or a link that came with a repository
         try:
             opened = self._opened(entry)
             if opened is None:
                 return False
-            with opened as content, part.open("wb") as copy:
+            with opened as content, part.open("xb") as copy:
                 while block := content.read(_BLOCK):
                     hashers.update(block)
                     copy.write(block)
