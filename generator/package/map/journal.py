@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from generator.shared.errors import UsageError
 
 hidden_folder = ".packmill-map"
 """The map's own files, in the output folder."""
-_FILE = "rows.sqlite"
+_FILE, _LOCK = "rows.sqlite", "lock"
 _WAVES = "toil/[0-9]*"
 """Workflows of Toil that a map has not finished; another one would run the programs in these folders, and take their
 results. See `generator.package.map.toil.waves`."""
@@ -150,17 +150,8 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
             map's own files in it are links.
     """
     folder = outdir / hidden_folder
-    refuse_links(outdir, hidden_folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise UsageError(f"{outdir}: cannot be written: {error.strerror}; choose another --outdir") from None
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"{outdir}: another packmill map writes here; wait, or choose another --outdir") from None
+    refuse_links(outdir, f"{hidden_folder}/{_LOCK}")
+    with _locked(outdir, folder):
         for path in folder.iterdir():
             refuse_links(folder, path.name)
         with closing(_connect(folder / _FILE)) as database:
@@ -171,8 +162,32 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
                     "or choose another --outdir"
                 )
             yield journal
-    finally:
-        os.close(lock)
+
+
+@contextmanager
+def _locked(outdir: Path, folder: Path) -> Iterator[None]:
+    """Hold the locks of a journal's folder and of a file in it.
+
+    On NFS, the lock of a folder holds for one host, and that of a file for all, if it is open for writing. Maps of
+    earlier versions have the lock of the folder alone.
+
+    Raises:
+        UsageError: another map has one of them, or the folder cannot be written.
+    """
+    opened = ((folder, os.O_RDONLY), (folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW))
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path, flags in opened:
+                descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+                stack.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{outdir}: another packmill map writes here; wait, or choose another --outdir") from None
+        except OSError as error:
+            problem = f"cannot be written or locked: {error.strerror}"
+            raise UsageError(f"{outdir}: {problem}; choose another --outdir") from None
+        yield
 
 
 def _read_ended(text: Any) -> Ended | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import errno
+import fcntl
 import json
+import os
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -271,7 +274,9 @@ def test_the_journal_knows_rows_by_their_values_and_folders(tmp_path: Path) -> N
     assert found == [ended, None, None]
 
 
-@pytest.mark.parametrize("link", [".packmill-map", ".packmill-map/rows.sqlite", ".packmill-map/toil"])
+@pytest.mark.parametrize(
+    "link", [".packmill-map", ".packmill-map/lock", ".packmill-map/rows.sqlite", ".packmill-map/toil"]
+)
 def test_a_map_s_own_files_are_no_links_that_a_repository_shipped(link: str, tmp_path: Path) -> None:
     kept, outdir = tmp_path / "kept", tmp_path / "results"
     (kept / "work-of-the-user").mkdir(parents=True)
@@ -354,6 +359,31 @@ def test_two_maps_do_not_write_to_one_folder(tmp_path: Path) -> None:
         open_journal(tmp_path, resume=True),
     ):
         pass
+
+
+def test_maps_on_two_hosts_do_not_write_to_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On NFS, the lock of a folder holds for one host; all hosts see that of a file, if it is open for writing."""
+    lock = fcntl.flock
+
+    def lock_as_nfs(descriptor: int, options: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            assert fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR
+            lock(descriptor, options)
+
+    monkeypatch.setattr(fcntl, "flock", lock_as_nfs)
+
+    test_two_maps_do_not_write_to_one_folder(tmp_path)
+
+
+def test_the_lock_of_a_map_of_an_earlier_version_counts(tmp_path: Path) -> None:
+    (tmp_path / ".packmill-map").mkdir()
+    earlier = os.open(tmp_path / ".packmill-map", os.O_RDONLY)
+    fcntl.flock(earlier, fcntl.LOCK_EX)
+
+    with pytest.raises(UsageError, match="another packmill map"), open_journal(tmp_path, resume=False):
+        pass
+
+    os.close(earlier)
 
 
 def test_a_map_that_continues_with_another_package_is_noticed(tmp_path: Path) -> None:
