@@ -699,17 +699,19 @@ def test_a_run_whose_terminal_is_closed_leaves_no_values(
     monkeypatch.setenv("TMPDIR", str(temporary))
     values = ("-p", f"tiles={package}/package.json", "-p", f"table={package}/package.json")
     words = ("run", package, "--engine", "toil", "--trust", "--outdir", tmp_path / "out", *values)
+    command = (sys.executable, "-m", "generator", *words)
     ours, theirs = os.openpty()
+    apart = ("setsid", "--ctty", "env", "--default-signal=HUP")  # the tests may have been started with nohup
 
-    try:
-        command = ("setsid", "--ctty", sys.executable, "-m", "generator", *words)
-        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen((*apart, *command), stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        try:
             os.close(theirs)
             wait_until(begun.exists)
             values_were_there = list(temporary.glob("packmill-run-*/job.json"))
             os.close(ours)
-    finally:
-        process.kill()
+            process.wait(timeout=60)
+        finally:
+            process.kill()
 
     assert len(values_were_there) == 1
     assert process.returncode == 130

@@ -33,6 +33,16 @@ from generator.runner.results.result import RunRecord
 from generator.shared.failures import InterruptedRunError, ProcessFailedError, RunTimeLimitError
 
 
+def test_a_run_that_was_started_with_nohup_goes_on_when_its_terminal_is_closed() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_as_failures(None):
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_limit_that_passes_before_the_run_begins_leaves_no_timer() -> None:
     """The timer would end the worker of a server, which has no handler for it between runs."""
     before = signal.getsignal(signal.SIGALRM)

@@ -31,9 +31,10 @@ _LEAST = 1e-6
 def signals_as_failures(time_limit: float | None, *, spent: float = 0.0, grace: float = 0.0) -> Iterator[None]:
     """Raise SIGTERM, SIGINT, SIGHUP and the end of ``time_limit`` (seconds) as exceptions in the block.
 
-    An event loop may swallow the exception, so it is raised again until `ignore_signals` is called. Any exception that
-    leaves the block is replaced by the first cause. ``spent`` seconds of the limit are over already. With ``grace``,
-    the block may go on for so many seconds after the first signal, even one that the previous block ignored.
+    SIGHUP stays ignored if it is. An event loop may swallow the exception, so it is raised again until `ignore_signals`
+    is called. Any exception that leaves the block is replaced by the first cause. ``spent`` seconds of the limit are
+    over already. With ``grace``, the block may go on for so many seconds after the first signal, even one that the
+    previous block ignored.
 
     Raises:
         InterruptedRunError: one of the signals arrived.
@@ -57,10 +58,9 @@ def signals_as_failures(time_limit: float | None, *, spent: float = 0.0, grace: 
             raise causes[0]
 
     _watching = True
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
     before: dict[signal.Signals, Any] = {}
     try:  # begins here, since a limit may pass at once
-        for number in numbers:
+        for number in _signals():
             before[number] = signal.signal(number, raise_cause)
         signal.setitimer(signal.ITIMER_REAL, _earlier(left, grace) if first else left)
         yield
@@ -135,8 +135,14 @@ def ignore_signals() -> None:
     if not _watching:
         return
     signal.setitimer(signal.ITIMER_REAL, 0)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+    for number in _signals():
         signal.signal(number, _note_late)
+
+
+def _signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that end a run: SIGHUP only if it is not ignored, as nohup has it."""
+    hang_up = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGTERM, signal.SIGINT, *hang_up, signal.SIGALRM)
 
 
 def _note_late(number: int, _frame: object) -> None:
