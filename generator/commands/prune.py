@@ -140,11 +140,12 @@ def _images(options: argparse.Namespace, before: float) -> tuple[tuple[Removal, 
 
 def _print(removals: tuple[Removal, ...], failed: list[Removal], *, is_removed: bool) -> None:
     from generator.machine.pruning.report import describe, total
+    from generator.shared.safe_text import printable
 
     for line in describe([one for one in removals if one not in failed]):
         print(line)
     for one in failed:
-        print(f"in use, not removed: {one.name}")
+        print(f"in use, not removed: {printable(one.name)}")
     removed = [one for one in removals if one not in failed]
     if not removals:
         print("nothing to remove")
