@@ -218,9 +218,9 @@ def test_no_folder_with_a_secret_of_the_service_is_writable(secret: str, tmp_pat
 def test_a_secret_that_a_pipe_has_brought_hides_no_processes(tmp_path: Path) -> None:
     """``PACKMILL_CI_ACCESS_TOKEN_FILE=<(pass show token)``, of which bash makes ``/dev/fd/63``."""
     reading, writing = os.pipe()
-    chosen = isolation.Isolation(confined=True, secrets=(Path(f"/dev/fd/{reading}"),))
+    chosen = isolation.Isolation(confined=True, secrets=(Path(f"/dev/fd/{reading}"), Path("/dev/shm/token")))
     try:
-        assert chosen.private(DataFolder(tmp_path)) == [tmp_path]
+        assert chosen.private(DataFolder(tmp_path)) == [tmp_path, Path("/dev/shm/token")]
     finally:
         os.close(reading)
         os.close(writing)

@@ -67,7 +67,7 @@ class Isolation:
         A pipe, such as that of a shell's ``<(pass show token)``, is empty after it has been read.
         """
         secrets = {place for path in self.secrets for place in (path, path.resolve())}
-        pipes = {path for path in secrets if path.resolve().is_relative_to("/proc") or path.is_relative_to("/dev")}
+        pipes = {path for path in secrets if path.is_relative_to("/dev/fd") or path.resolve().is_relative_to("/proc")}
         return [data.path, *sorted(secrets - pipes)]
 
     def rules(self, data: DataFolder, *, writable: Iterable[Path], read: Iterable[Path]) -> Any:
