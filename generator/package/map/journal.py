@@ -158,7 +158,7 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
             journal = Journal(database, outdir)
             if (_has_rows(journal, folder / _FILE) or any(folder.glob(_WAVES))) and not resume:
                 raise UsageError(
-                    f"{outdir}: has the results of a map; add --resume to run what is missing or failed, "
+                    f"{outdir}: has a map, or the results of one; add --resume to run what is missing or failed, "
                     "or choose another --outdir"
                 )
             yield journal
