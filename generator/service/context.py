@@ -99,6 +99,7 @@ class Context:
         if not selected:
             why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
             raise HttpError(400, {"message": {"base": [why + "being added to the pipeline."]}})
+        self.data.uploads.note_use(requested.get("table", ""))  # before its pipeline is stored, nothing else keeps it
         if full := self.keeper.problem():
             raise HttpError(507, {"message": {"base": [full]}})
         record = run_record(self.data, variables)

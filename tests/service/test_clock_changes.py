@@ -145,6 +145,33 @@ def test_a_clock_that_is_set_forward_removes_nothing_for_an_hour(tmp_path: Path,
     kept.rows.database.close()
 
 
+def test_a_clock_that_is_set_forward_removes_no_uploads_over_the_quota_for_an_hour(tmp_path: Path, clock: _Set) -> None:
+    clock(time.time())
+    kept = Kept(tmp_path / "data", quota=1)
+    path = kept.data.uploads.path("tables", "1", "new.csv")
+    with kept.data.uploads.writing(path) as file:
+        file.write(b"n\n")
+    clock(time.time() + _YEAR)
+    kept.keeper.enforce()
+    assert path.exists()
+
+    kept.steady += _HOUR
+    kept.keeper.enforce()
+    assert not path.exists()
+    kept.rows.database.close()
+
+
+def test_a_clock_that_is_set_back_is_noticed_over_the_quota_too(tmp_path: Path, clock: _Set) -> None:
+    clock(_NOON + _YEAR)
+    kept = Kept(tmp_path / "data", older_than=30 * _DAY, schedule="0 3 * * *", quota=1)
+    clock(_NOON)
+    kept.keeper.enforce()
+    kept.keeper._prune_if_due()
+
+    assert kept.keeper.due == _NOON + 15 * _HOUR
+    kept.rows.database.close()
+
+
 @pytest.mark.parametrize(("pause", "is_trusted"), [(_YEAR, False), (_HOUR, True)], ids=["a year", "an hour"])
 def test_a_service_that_starts_while_the_clock_is_ahead_removes_nothing_for_an_hour(
     pause: float, is_trusted: bool, tmp_path: Path, clock: _Set

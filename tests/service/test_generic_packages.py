@@ -42,6 +42,30 @@ def test_python_gitlab_uploads_and_downloads(service: Service, tmp_path: Path) -
     assert packages.download(package_name="mine", package_version="v1", file_name=file.name) == file.read_bytes()
 
 
+def test_who_asks_for_the_table_of_a_map_keeps_it_as_one_who_uploads_it(service: Service) -> None:
+    """`query.py` uploads no table that exists, and starts its pipeline next."""
+    digest = hashlib.sha256(b"n\n1\n").hexdigest()[:32]
+    ages = []
+    for package in ("packmill-tables", "tables"):
+        place = f"{package}/{digest}/kept.csv"
+        service.ask("PUT", f"/packages/generic/{place}", data=b"n\n1\n")
+        os.utime(service.data / "uploads" / place, (time.time() - 7 * 86400,) * 2)
+        assert service.ask("HEAD", f"/packages/generic/{place}").status_code == 200
+        ages.append(time.time() - (service.data / "uploads" / place).stat().st_mtime)
+
+    assert ages[0] < 60
+    assert ages[1] > 6 * 86400
+
+
+def test_the_start_of_a_pipeline_keeps_its_table(service: Service) -> None:
+    service.ask("PUT", _PLACE, data=b"n\n1\n")
+    file = service.data / "uploads/tables/0a1b/cities.csv"
+    os.utime(file, (time.time() - 7 * 86400,) * 2)
+    service.trigger(table="tables/0a1b/cities.csv")
+
+    assert file.stat().st_mtime > time.time() - 60
+
+
 @pytest.fixture
 def others(service: Service) -> Iterator[Callable[[], str]]:
     """Makes tokens of the role ``run``."""

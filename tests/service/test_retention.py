@@ -123,6 +123,41 @@ def test_uploads_go_last_and_stay_for_a_day_or_while_a_schedule_needs_them(store
     assert keeper.removed.size == 5_000_000
 
 
+@pytest.mark.parametrize("status", ["created", "pending", "running", "canceling", "manual"])
+def test_the_table_of_a_pipeline_that_waits_or_runs_stays(stored: Stored, status: str) -> None:
+    """Its job fetches it only when it starts."""
+    table = _upload_of_last_week(stored, "needed")
+    stored.add(5, status="running")
+    variables = [{"key": "table", "value": " tables/1/needed", "variable_type": "env_var"}]
+    with stored.rows.database.transaction() as connection:
+        this = sa.update(pipelines).where(pipelines.c.id == 5)
+        connection.execute(this.values(status=status, finished_at=None, variables=variables))
+
+    stored.keeper(quota=1000).enforce()
+    assert table.exists()
+    with stored.rows.database.transaction() as connection:
+        connection.execute(sa.update(pipelines).where(pipelines.c.id == 5).values(status="success"))
+    stored.keeper(quota=1000).enforce()
+    assert not table.exists()
+
+
+def test_the_table_of_a_pipeline_that_is_starting_stays(stored: Stored) -> None:
+    """Room is made for a pipeline before it is stored."""
+    table, other = (_upload_of_last_week(stored, name) for name in ("needed", "other"))
+    stored.data.uploads.note_use("tables/1/needed")
+    stored.keeper(quota=1000).enforce()
+
+    assert (table.exists(), other.exists()) == (True, False)
+
+
+def _upload_of_last_week(stored: Stored, name: str) -> Path:
+    path = stored.data.uploads.path("tables", "1", name)
+    with stored.data.uploads.writing(path) as file:
+        file.write(b"x" * 5000)
+    os.utime(path, (time.time() - 7 * 86400,) * 2)
+    return path
+
+
 def test_artifacts_stay_if_their_pipeline_runs_again_meanwhile(stored: Stored) -> None:
     with stored.rows.database.transaction() as connection:
         connection.execute(sa.update(pipelines).where(pipelines.c.id == 1).values(status="running"))

@@ -66,6 +66,7 @@ def download(request: Request, package: str, version: str, file: str) -> Respons
     """Return a file."""
     context(request).access.require_fetcher(request)
     path = _path(request, package, version, file)
+    context(request).data.uploads.note_use(f"{package}/{version}/{file}", table_only=True)
     return file_response(path, media_type="application/octet-stream", filename=file)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,6 +23,7 @@ from generator.service.store.schedule_tables import schedules
 _is_kept = sa.exists().where(
     jobs.c.pipeline_id == pipelines.c.id, jobs.c.artifacts_size > 0, jobs.c.artifacts_expire_at.is_(None)
 )
+_unfinished = sorted(set(states.statuses) - states.finished)
 _is_over = pipelines.c.status.in_(states.finished)
 
 
@@ -62,11 +64,21 @@ def expiring_artifacts(database: Database) -> Sequence[Row]:
 
 
 def spare_uploads(data: DataFolder, database: Database, *, before: float) -> Sequence[Path]:
-    """Return the uploaded files that no schedule names as its table, oldest first; ``before`` is in Unix seconds."""
+    """Return the uploaded files that are the table of no schedule and of no pipeline that waits or runs, oldest first.
+
+    ``before`` is in Unix seconds.
+    """
+    may_have_table = sa.cast(pipelines.c.variables, sa.Text).like('%"table"%')
+    of_pipelines = sa.select(pipelines.c.variables).where(pipelines.c.status.in_(_unfinished), may_have_table)
     with database.connection() as connection:
-        variables = connection.execute(sa.select(schedules.c.variables)).scalars()
-        tables = {str(one["value"]).strip() for listed in variables for one in listed if one["key"] == "table"}
+        tables = _tables(connection, sa.select(schedules.c.variables)) | _tables(connection, of_pipelines)
     return [path for path in data.uploads.oldest(before=before) if data.uploads.place(path) not in tables]
+
+
+def _tables(connection: sa.Connection, of_variables: sa.Select[Any]) -> set[str]:
+    """Return the places of tables among variables, which are not all in memory at a time."""
+    found = connection.execute(of_variables, execution_options={"yield_per": 100}).scalars()
+    return {str(one["value"]).strip() for listed in found for one in listed if one["key"] == "table"}
 
 
 def remove_artifacts(data: DataFolder, database: Database, number: int) -> bool:

@@ -177,6 +177,9 @@ class Keeper:
 
     def _remove_uploads(self, excess: int) -> None:
         """Remove uploaded files until so many bytes are removed: nobody else can, and they stay for a month."""
+        self._look_at_clock()
+        if not self._clock.is_settled:
+            return
         before = time.time() - _FRESH
         for upload in ended.spare_uploads(self._data, self._stored.database, before=before):
             if excess > 0:
@@ -207,6 +210,12 @@ class Keeper:
 
     def _prune_if_due(self) -> None:
         """Prune at the time of the schedule, but not by a clock that was just set forward, perhaps by mistake."""
+        self._look_at_clock()
+        if self._due is not None and time.time() >= self._due and self._clock.is_settled and self.prune():
+            self._due = self._next_due()
+
+    def _look_at_clock(self) -> None:
+        """Notice a clock that was set: back, the next prune may be earlier; forward, nothing is removed by its age."""
         shift = self._clock.look()
         if shift < 0 and self._due is not None:
             self._due = min(self._due, self._next_due() or self._due)
@@ -215,8 +224,6 @@ class Keeper:
                 f"packmill: the clock is {shift:.0f} s ahead of its last time: nothing is pruned for an hour",
                 file=sys.stderr,
             )
-        if self._due is not None and time.time() >= self._due and self._clock.is_settled and self.prune():
-            self._due = self._next_due()
 
     def _is_stale(self) -> bool:
         return not self.usage.time or (self._has_changed and time.monotonic() >= self._measured + self._break())

@@ -1,6 +1,7 @@
 """Files that clients upload for later jobs, such as tables of inputs: each has a name, a version and a file name.
 
-They are GitLab's generic packages, in the data folder. A file is removed a month after its last upload, as artifacts.
+They are GitLab's generic packages, in the data folder. A file is removed a month after its last upload or, as the table
+of a map, its last use.
 Jobs and schedules name files by their places, so only the owner of a place replaces its file. A table of a map has a
 place named by its content; it belongs to nobody.
 """
@@ -34,6 +35,8 @@ _DIGEST = 32
 _KEPT = 30 * 24 * 3600.0
 _STALE = 3600.0
 """Seconds after which an upload that did not end is removed."""
+_NEW = 3600.0
+"""Seconds in which the use of a file changes nothing, so that its ETag stays for a download in parts."""
 
 
 class BadNameError(ValueError):
@@ -73,6 +76,19 @@ class Uploads:
             durable_files.replace(new, path)
         finally:
             new.unlink(missing_ok=True)
+
+    def note_use(self, place: str, *, table_only: bool = False) -> None:
+        """Keep a file, if it exists, as long as one that is uploaded now: a pipeline that is starting needs it.
+
+        ``table_only``: only if it is the table of a map, which `query.py` does not upload again.
+        """
+        names = place.strip().split("/")
+        if len(names) != 3 or (table_only and names[0] != _TABLES):
+            return
+        with suppress(BadNameError, OSError):
+            path = self.path(*names)
+            if path.stat().st_mtime < time.time() - _NEW:
+                os.utime(path)
 
     def place(self, path: Path) -> str:
         """Return the name of a file's path for jobs: NAME/VERSION/FILE."""
