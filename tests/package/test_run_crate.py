@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from crate_rules import RUN_PROFILES, broken_rules, broken_run_rules, entities, links, types
+from cwltool.stdfsaccess import StdFsAccess
+from cwltool.utils import get_listing
 from document_context import context_of
 from support import Finished
 
@@ -22,6 +24,7 @@ from generator.crates.graph import Graph
 from generator.crates.parameters import add_example
 from generator.documents.package import package
 from generator.metadata.metadata import Person, state
+from generator.package.file_objects import file_objects, local_path
 from generator.package.hints import read_hints
 from generator.package.inputs import check_job
 from generator.package.run_crate.crate import check_provenance
@@ -72,9 +75,13 @@ class Package:
 
     def outputs(self) -> dict[str, Any]:
         place = self.outdir / "output"
+        folder: Any = {"class": "Directory", "location": place.as_uri()}
+        get_listing(StdFsAccess(""), folder)
+        for one in file_objects(folder):
+            one["path"] = str(local_path(one))
         return {
             "plot": {"class": "File", "path": str(place / "x.png"), "location": (place / "x.png").as_uri()},
-            "output_dir": {"class": "Directory", "path": str(place), "location": place.as_uri(), "listing": []},
+            "output_dir": folder,
             "scraps": None,
         }
 
@@ -259,6 +266,19 @@ def test_links_in_results_stay_links(made: Package, job: dict[str, Any], tmp_pat
     made.record(job)
 
     assert (made.crate / "outputs/output/link").is_symlink()
+
+
+def test_files_of_earlier_runs_are_not_in_the_crate(made: Package, job: dict[str, Any], tmp_path: Path) -> None:
+    (made.outdir / "output/latest").symlink_to("sub/y.txt")
+    outputs = made.outputs()
+    for name in ("lisbon.csv", "sub/lisbon.csv", "plots/lisbon.png"):
+        (made.outdir / "output" / name).parent.mkdir(exist_ok=True)
+        (made.outdir / "output" / name).write_text("of an earlier run")
+
+    recorded(lambda: outputs, made.given(job), made.crate)
+
+    copied = made.crate / "outputs/output"
+    assert {str(path.relative_to(copied)) for path in copied.rglob("*")} == {"x.png", "sub", "sub/y.txt", "latest"}
 
 
 def test_links_in_an_input_multiply_nothing(made: Package, tmp_path: Path) -> None:

@@ -87,6 +87,8 @@ class _FolderCopy:
 def copy_output(value: dict[str, Any], outdir: Path, crate: Path) -> str:
     """Copy a result from ``outdir`` to the crate; return its path there. Links stay links.
 
+    Of a folder, what its listing names is copied: files of earlier runs may be there, too.
+
     Raises:
         ValueError: the result is not in ``outdir``.
     """
@@ -94,7 +96,8 @@ def copy_output(value: dict[str, Any], outdir: Path, crate: Path) -> str:
     path = Path(OUTPUTS, source.relative_to(os.path.abspath(outdir))).as_posix()  # noqa: PTH100
     target = crate / path
     if value["class"] == "Directory":
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_except(crate))
+        ignore = _unlisted(value, source, _except(crate))
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=ignore)
         return f"{path}/"
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
@@ -102,7 +105,33 @@ def copy_output(value: dict[str, Any], outdir: Path, crate: Path) -> str:
     return path
 
 
-def _except(crate: Path) -> Callable[[str, list[str]], list[str]]:
+_Ignore = Callable[[str, list[str]], list[str]]
+
+
+def _unlisted(value: dict[str, Any], source: Path, ignore: _Ignore) -> _Ignore:
+    """Leave out what a Directory object does not list, too; one without a listing lists everything."""
+    listed: dict[str, set[str]] = {}
+    waiting = [(value, str(source))]
+    while waiting:
+        described, folder = waiting.pop()
+        if "listing" not in described:
+            continue
+        names = listed.setdefault(folder, set())
+        for item in described["listing"]:
+            place, name = posixpath.split(str(item.get("path", "")))
+            # the path of a link is that of its target; of two files of one name, the second has the first's basename
+            own = {str(item.get("basename", name)), *([name] if place == folder else [])}
+            names |= own
+            waiting += [(item, posixpath.join(folder, one)) for one in own if item.get("class") == "Directory"]
+
+    def unlisted(folder: str, names: list[str]) -> list[str]:
+        known = listed.get(folder, {*names})
+        return [*ignore(folder, names), *(name for name in names if name not in known)]
+
+    return unlisted
+
+
+def _except(crate: Path) -> _Ignore:
     """Leave out the crate itself, which may be in a folder that it describes."""
 
     def ignore(folder: str, names: list[str]) -> list[str]:
