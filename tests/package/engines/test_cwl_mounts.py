@@ -21,6 +21,7 @@ from generator.package.engines.checked_cwltool.mounts import (
     keep_logs,
 )
 from generator.package.engines.checked_cwltool.outputs import OutputRefusedError
+from generator.package.engines.log import PlainLog
 
 
 @pytest.fixture
@@ -146,6 +147,23 @@ def test_a_run_with_the_usual_results_leaves_no_list_of_names(tmp_path: Path) ->
         relocate({"output_dir": output}, tmp_path / "left", tmp_path / "results")
 
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["output"]
+
+
+def test_a_run_names_files_of_earlier_runs_among_its_results(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for city in ("lisbon", "lisbon", "nairobi"):
+        assert not caplog.messages  # nothing stays of a run with the same names
+        left = tmp_path / "left/output"
+        (left / "tables").mkdir(parents=True, exist_ok=True)
+        for name in ("process.ipynb", f"tables/{city}.csv"):
+            (left / name).write_text(city)
+        output = {"class": "Directory", "location": left.as_uri(), "basename": "output"}
+        relocate({"output_dir": output}, tmp_path / "left", tmp_path / "results")
+
+    folder = tmp_path / "results/output"
+    (message,) = caplog.messages
+    assert message.startswith(f"{folder}: has files that this run did not write (1), such as tables/lisbon.csv;")
+    assert (folder / "tables/lisbon.csv").read_text() == "lisbon"
+    assert PlainLog().pick(f"WARNING {message}")
 
 
 @pytest.mark.parametrize("names", ["[" * 100_000, "{}", '["b.txt"]', "b.txt"])

@@ -13,6 +13,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class CheckedPaths(PathMapper):
             for entry in self:
                 self._check_place(entry)
             self._names.store()
+            self._warn_of_other_files(one for one in referenced_files if one["class"] == "Directory")
 
     def update(self, key: str, resolved: str, target: str, ctype: str | None, stage: bool | None) -> MapperEnt:  # noqa: FBT001 - cwltool's signature
         """Give a file another place, such as ``a.txt_2`` for the second of two results of one name."""
@@ -72,6 +74,22 @@ class CheckedPaths(PathMapper):
             if "nameroot" in one:
                 one["nameroot"], one["nameext"] = posixpath.splitext(free)
 
+    def _warn_of_other_files(self, folders: Iterable[dict[str, Any]]) -> None:
+        """Name the files of earlier runs, or of the user, that a folder of results will have next to its own."""
+        targets = {entry.target for entry in self}
+        for folder in map(self.mapper, (str(one["location"]) for one in folders)):
+            paths = ((path, path[len(folder.target) + 1 :]) for path in _files_below(folder.target))
+            others = [
+                name
+                for path, name in paths
+                if path not in targets and not os.path.lexists(posixpath.join(folder.resolved, name))
+            ]
+            if others:
+                _logger.warning(
+                    "%s: has files that this run did not write (%d), such as %s; choose another --outdir for each run",
+                    *(shown_name(folder.target), len(others), shown_name(min(others))),
+                )
+
     def _check_place(self, entry: MapperEnt) -> None:
         """Check where a result goes; the files of a folder count, too: cwltool merges it into one of its name."""
         if not _is_below(entry.target, self.stagedir):
@@ -86,6 +104,18 @@ def _with_secondary_files(files: Iterable[dict[str, Any]]) -> Iterator[dict[str,
     for one in files:
         yield one
         yield from _with_secondary_files(one.get("secondaryFiles") or ())
+
+
+def _files_below(top: str) -> Iterator[str]:
+    """Yield the files and links below a folder; none if it does not exist."""
+    waiting = [top]
+    while waiting:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    yield entry.path
 
 
 def check_image(requirement: Mapping[str, Any], *, trust: bool) -> None:
