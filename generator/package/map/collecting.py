@@ -42,6 +42,7 @@ def collect_row(
 ) -> Ended:
     """Bring what a row left to its folder, and return how it ended; a row whose results cannot be moved has failed.
 
+    Results of an earlier attempt are removed first, also if this one has none.
     ``has_ended`` is whether its container has: then results are moved. Otherwise they are copied, within ``limits``.
     If the file ``note`` exists, an earlier call that was killed may have moved the results of this attempt.
 
@@ -51,6 +52,8 @@ def collect_row(
     try:
         if note and note.exists() and not os.path.lexists(left / contract.output_folder) and final.is_dir():
             return _read(final, left, answer)
+        if os.path.lexists(final):  # of an earlier attempt, maybe with other values
+            remove_folder(final)
         return _bring(left, final, answer, limits=limits, has_ended=has_ended, note=note)
     except OSError as error:  # other rows go on
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -116,12 +119,8 @@ def _without_results(answer: Mapping[str, Any]) -> Ended:
 
 
 def _put(results: Path, final: Path, note: Path | None) -> None:
-    """Give results their final name; results of an earlier attempt are removed, and then the note is written."""
+    """Write the note, and then give results their final name."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    if os.path.lexists(final):
-        retired = results.with_name("retired")
-        final.rename(retired)
-        remove_folder(retired)
     if note:
         note.touch()
     results.rename(final)

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -214,11 +215,13 @@ class Scheduler:
         self, attempt: Attempt, left: Path, answer: Mapping[str, Any], excess: str = "", *, has_ended: bool = False
     ) -> None:
         excess = excess or self.plan.writing.problem((left,), has_ended=has_ended)
+        place, limits = self.place(attempt.row), self.plan.writing
         if excess:
             message = f"{excess}; {output_advice}"
             ended = Ended(state="failed", reason=OutputLimitError.reason, message=message)
+            with suppress(OSError):  # results of an earlier attempt, maybe with other values
+                remove_folder(place)
         else:
-            place, limits = self.place(attempt.row), self.plan.writing
             ended = collect_row(left, place, answer, limits=limits, has_ended=has_ended)
         self._removal.submit(remove_folder, left)
         self._finish(attempt, ended)

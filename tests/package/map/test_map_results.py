@@ -11,6 +11,7 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,9 +27,11 @@ from generator.package.map.records import small_values
 from generator.package.map.report import write_report
 from generator.package.map.results import write_results
 from generator.package.map.rows import PlannedRow
+from generator.package.map.scheduling import Attempt, Schedule, Scheduler
 from generator.package.map.syncing import synced
 from generator.shared import durable_files
 from generator.shared.errors import RunError, UsageError
+from generator.shared.write_limits import WriteLimits, no_limits
 
 _SUCCEEDED = {"state": "succeeded", "reason": None, "message": None}
 
@@ -68,6 +71,43 @@ def test_results_of_an_earlier_attempt_are_replaced(tmp_path: Path) -> None:
     collect_row(left(tmp_path, scraps="{}"), final, _SUCCEEDED)
 
     assert [path.name for path in final.iterdir()] == ["scraps.json"]
+
+
+@pytest.mark.parametrize("problem", ["no folder", "a link", "the limit", "not copied"])
+def test_a_row_that_runs_again_without_results_has_none_of_its_earlier_values(problem: str, tmp_path: Path) -> None:
+    final, row = tmp_path / "rows" / "1", left(tmp_path)
+    final.mkdir(parents=True)
+    (final / "scraps.json").write_text('{"city": "Lisbon"}')
+    limits = WriteLimits(size=1, files=0) if problem == "the limit" else no_limits
+    match problem:
+        case "no folder":
+            remove_folder(row / "output")
+        case "a link":
+            (row / "output" / "plan.txt").symlink_to("/etc/hostname")
+        case "the limit":
+            (row / "output" / "scraps.json").write_text('{"city": "Nairobi"}')
+        case _:
+            row.with_name("copy").write_text("not a folder")
+
+    ended = collect_row(row, final, _SUCCEEDED, limits=limits)
+
+    assert (ended.state, ended.scraps) == ("failed", {})
+    assert not os.path.lexists(final)
+
+
+def test_a_row_that_runs_again_and_exceeds_a_limit_has_none_of_its_earlier_values(tmp_path: Path) -> None:
+    final, ends = tmp_path / "rows" / "1", list[Ended]()
+    final.mkdir(parents=True)
+    plan: Any = SimpleNamespace(writing=no_limits)
+    scheduler = Scheduler(
+        plan, Schedule(parallel=1), lambda _row: final, on_end=lambda _, one: ends.append(one), on_wait=lambda _: None
+    )
+
+    scheduler._collect(Attempt(row(1)), left(tmp_path), _SUCCEEDED, "wrote more than 1 MiB")
+    scheduler._removal.shutdown()
+
+    assert [one.reason for one in ends] == ["output-limit"]
+    assert not final.exists()
 
 
 def test_a_link_in_the_place_of_a_row_s_folder_is_replaced(tmp_path: Path) -> None:
