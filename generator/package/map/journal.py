@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -132,8 +132,21 @@ class Journal:
         self._database.execute("INSERT OR REPLACE INTO facts VALUES ('tool', ?)", (identity,))
         return bool(found) and found[0] != identity and bool(self.numbers())
 
+    def outdated(self, rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> dict[int, str]:
+        """Return the folders of rows that ended with other values or in another folder than in a table, by number."""
+        current = {(row.number, row.digest, folders[row.number]) for row in rows}
+        found = self._database.execute("SELECT number, digest, folder FROM rows")
+        return {one[0]: str(one[2]) for one in found if one not in current}
+
+    def invalidate(self, numbers: Sequence[int]) -> None:
+        """Note on the disk that rows have no results, before their folders are removed."""
+        with self._guard, self._database:
+            self._database.execute("BEGIN")
+            self._database.executemany("UPDATE rows SET digest = '' WHERE number = ?", [(one,) for one in numbers])
+        durable_files.sync(self._folder / hidden_folder / f"{_FILE}-wal")
+
     def forget(self, numbers: Sequence[int]) -> None:
-        """Forget rows that the table no longer has."""
+        """Forget rows."""
         self._database.executemany("DELETE FROM rows WHERE number = ?", [(number,) for number in numbers])
 
     def numbers(self) -> set[int]:

@@ -18,7 +18,7 @@ import pytest
 from deep_folders import make_deep
 from waiting import wait_until
 
-from generator.package.map import collecting
+from generator.package.map import collecting, outdated
 from generator.package.map.collecting import collect_row
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended, Journal, open_journal
@@ -312,6 +312,54 @@ def test_the_journal_knows_rows_by_their_values_and_folders(tmp_path: Path) -> N
         found = [journal.ended(row(1, n=1), "1"), journal.ended(row(1, n=2), "1"), journal.ended(row(1, n=1), "a")]
 
     assert found == [ended, None, None]
+
+
+def _store_rows(outdir: Path, folders: dict[int, str]) -> None:
+    """Make the results of a map whose rows have the value 1."""
+    with open_journal(outdir, resume=False) as journal:
+        for number, folder in folders.items():
+            journal.store(row(number, n=1), folder, Ended(state="succeeded"))
+            (outdir / "rows" / folder).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["", "after a kill"])
+def test_results_of_rows_that_the_table_has_no_more_are_removed(
+    is_killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _store_rows(tmp_path, {1: "1", 2: "2", 3: "3", 4: "old/4"})
+    rows, folders = [row(1, n=1), row(2, n=2), row(4, n=1)], {1: "1", 2: "2", 4: "new/4"}
+    if is_killed:
+        with monkeypatch.context() as patch, open_journal(tmp_path, resume=True) as journal:
+            patch.setattr(outdated, "remove_folder", _die)
+            with pytest.raises(KeyboardInterrupt):
+                outdated.remove_outdated(tmp_path, journal, rows, folders)
+            assert journal.ended(row(2, n=1), "2") is None  # also if the earlier table continues
+
+    with open_journal(tmp_path, resume=True) as journal:
+        assert outdated.remove_outdated(tmp_path, journal, rows, folders) == 3
+        assert (journal.numbers(), journal.ended(row(1, n=1), "1")) == ({1}, Ended(state="succeeded"))
+        assert outdated.remove_outdated(tmp_path, journal, rows, folders) == 0
+    assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == ["1", "old"]
+    assert not (tmp_path / "rows/old/4").exists()
+
+
+def _die(_folder: Path) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("folder", [".", "../kept", "1/../../kept", "link/kept", "1", "1/part"])
+def test_only_rows_own_folders_are_removed_as_outdated(folder: str, tmp_path: Path) -> None:
+    _store_rows(tmp_path, {1: "1"})
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "rows/link").symlink_to("..")
+    with open_journal(tmp_path, resume=True) as journal:
+        journal.store(row(2), folder, Ended(state="succeeded"))
+        (tmp_path / "rows" / folder).mkdir(exist_ok=True)
+
+        assert outdated.remove_outdated(tmp_path, journal, [row(1, n=1)], {1: "1"}) == 1
+
+    assert (tmp_path / "kept").is_dir()
+    assert (tmp_path / "rows" / folder).is_dir()
 
 
 @pytest.mark.parametrize(
