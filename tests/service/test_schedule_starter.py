@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import sqlalchemy as sa
 from waiting import wait_until
 
+from generator.service.http_errors import HttpError, queue_full
+from generator.service.project.project import GitUnavailableError
 from generator.service.schedules import creation as creation_module
 from generator.service.schedules import starter as starter_module
 from generator.service.schedules.creation import create_schedule
@@ -93,6 +96,60 @@ def test_a_schedule_that_fails_for_an_unknown_reason_keeps_no_other_waiting(
     assert failed["problem"] == "an error of the service; its log has more"
     assert failed["next_run_at"] > time.time()
     assert "RuntimeError: of ours" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        queue_full("5000 pipelines of this token wait or run"),
+        HttpError(507, {"message": {"base": ["the storage quota is reached"]}}),
+        GitUnavailableError("git show: timed out"),
+    ],
+    ids=["queue", "quota", "git"],
+)
+def test_a_schedule_that_cannot_start_now_is_late_and_keeps_no_other_waiting(
+    refusal: Exception, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is not lost, and it is tried again in seconds, however often pipelines change."""
+    tried: list[int] = []
+    is_full = threading.Event()
+    is_full.set()
+
+    def start(**given: Any) -> int:
+        tried.append(given["schedule"])
+        if given["schedule"] == 1 and is_full.is_set():
+            raise refusal
+        with schedules._database.transaction() as connection:
+            given["within"](connection, 7)
+        return 7
+
+    monkeypatch.setattr(starter_module, "_owner", lambda *_: None)
+    monkeypatch.setattr(starter_module, "_BREAK", 0.3)
+    before = schedules.get(1)
+    context: Any = SimpleNamespace(schedules=schedules, pipelines=SimpleNamespace(listeners=[]), start_pipeline=start)
+    starter = ScheduleStarter(context)
+    starter.start()
+    try:
+        wait_until(lambda: 2 in tried, seconds=20, message="the second schedule is started")
+        late = schedules.get(1)
+        for _ in range(10):
+            schedules.on_change()
+            time.sleep(0.01)
+        assert len(tried) == 2
+        is_full.clear()
+        schedules.on_change()
+        wait_until(lambda: tried == [1, 2, 1], seconds=20, message="the first one is tried again")
+        wait_until(lambda: schedules.due() == [], message="it has its next time")
+    finally:
+        starter.stop()
+
+    started = schedules.get(1)
+    assert before is not None
+    assert late is not None
+    assert started is not None
+    assert late["next_run_at"] == before["next_run_at"]
+    assert late["problem"].startswith("late: ")
+    assert (started["last_pipeline"], started["problem"]) == (7, None)
 
 
 def test_a_token_has_a_share_of_the_schedules(schedules: Schedules, monkeypatch: pytest.MonkeyPatch) -> None:

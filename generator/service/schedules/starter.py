@@ -2,8 +2,9 @@
 
 A pipeline and the next time of its schedule are stored in one transaction: a service that is killed starts each once. A
 schedule has one pipeline at a time: a time that comes before the last one has ended waits for it. However many times
-have passed meanwhile, or while no service ran, one pipeline stands for all of them. If the clock is set back, the times
-that were computed before are computed again.
+have passed meanwhile, or while no service ran, one pipeline stands for all of them. While the queue or the quota is
+full, or git does not answer, schedules are late: they keep their time, and are tried again. If the clock is set back,
+the times that were computed before are computed again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from generator.service.context import Context
 from generator.service.http_errors import HttpError, error_text
+from generator.service.project.project import GitUnavailableError
 from generator.service.store import tokens
 from generator.service.store.database import Row, Within
 from generator.service.store.schedules import AlreadyStartedError
@@ -26,7 +28,11 @@ from generator.shared.clock_watch import ClockWatch
 from generator.shared.errors import UsageError
 
 _LONGEST_WAIT = 30.0
+_BREAK = 1.0
+"""Seconds before schedules that are late are tried again, however often pipelines change meanwhile."""
 _LONGEST_PROBLEM = 500
+_PASSING = (429, 507)
+"""The queue is full, or the storage quota is reached."""
 
 
 class ScheduleStarter:
@@ -60,23 +66,28 @@ class ScheduleStarter:
                     is_checked = False  # also if it fails
                     self._schedules.bring_forward()
                     is_checked = True
+                is_late = False
                 for schedule in self._schedules.due():
                     if not self._stopping:
-                        self._start(schedule)
+                        is_late |= self._start(schedule)
+                if is_late and not self._stopping:
+                    time.sleep(_BREAK)
                 wait = self._seconds_to_next()
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the thread
                 print(f"packmill: schedules: {error}; retrying", file=sys.stderr, flush=True)
                 wait = 1.0
             self._wake.wait(timeout=wait)
 
-    def _start(self, schedule: Row) -> None:
-        """Start the pipeline of a due schedule; others do not wait for one that cannot start for an unknown reason.
+    def _start(self, schedule: Row) -> bool:
+        """Start the pipeline of a due schedule; return whether it is late.
+
+        Others do not wait for one that is late or cannot start for an unknown reason.
 
         Raises:
             SQLAlchemyError, OSError: the database or the disk fails, so that no other schedule could start either.
         """
         try:
-            start_due(self._context, schedule)
+            return bool(start_due(self._context, schedule))
         except (sa.exc.SQLAlchemyError, OSError):
             raise
         except Exception:  # noqa: BLE001 - a bug; the next time of the schedule follows
@@ -84,14 +95,18 @@ class ScheduleStarter:
             traceback.print_exc()
             with suppress(AlreadyStartedError):
                 self._schedules.note_problem(schedule, "an error of the service; its log has more")
+        return False
 
     def _seconds_to_next(self) -> float:
         following = self._schedules.first_due()
         return _LONGEST_WAIT if following is None else min(max(0.05, following - time.time()), _LONGEST_WAIT)
 
 
-def start_due(context: Context, schedule: Row) -> None:
-    """Start the pipeline of a due schedule, or store why it cannot start; either way the next time is set."""
+def start_due(context: Context, schedule: Row) -> bool:
+    """Start the pipeline of a due schedule, or store why it cannot start; either way the next time is set.
+
+    Return whether it is late instead: it cannot start now, and keeps its time.
+    """
 
     def advance(connection: sa.Connection, pipeline: int) -> None:
         context.schedules.advance(connection, schedule, pipeline=pipeline, problem=None)
@@ -99,11 +114,18 @@ def start_due(context: Context, schedule: Row) -> None:
     try:
         try:
             _start(context, schedule, _owner(context, schedule), advance)
+        except GitUnavailableError as error:
+            context.schedules.note_late(schedule, f"late: {error.strerror}"[:_LONGEST_PROBLEM])
+            return True
         except (HttpError, UsageError) as error:
             problem = error_text(error) if isinstance(error, HttpError) else str(error)
+            if isinstance(error, HttpError) and error.status in _PASSING:
+                context.schedules.note_late(schedule, f"late: {problem}"[:_LONGEST_PROBLEM])
+                return True
             context.schedules.note_problem(schedule, problem[:_LONGEST_PROBLEM])
     except AlreadyStartedError:
-        return
+        pass
+    return False
 
 
 def start_now(context: Context, schedule: Row, user: Identity) -> int:

@@ -207,6 +207,12 @@ class Schedules:
         with self._database.transaction() as connection:
             self.advance(connection, schedule, pipeline=None, problem=problem)
 
+    def note_late(self, schedule: Row, problem: str) -> None:
+        """Store why the pipeline of a due schedule cannot start now; its time stays, so that it is tried again."""
+        with self._database.transaction() as connection:
+            this = sa.update(schedules).where(schedules.c.id == schedule["id"], _same(schedule))
+            connection.execute(this.values(problem=problem))
+
     def note_pipeline(self, connection: sa.Connection, number: int, pipeline: int) -> None:
         """Store the pipeline that was started out of turn."""
         this = sa.update(schedules).where(schedules.c.id == number)
