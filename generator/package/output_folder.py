@@ -64,6 +64,15 @@ class NamesOfResults:
             self._new.append(free)
         return free
 
+    def another_name(self, name: str) -> str:
+        """Return a name for a result in whose place something is that it cannot replace."""
+        number = 2
+        while (free := f"{name}_{number}") in self._own or os.path.lexists(self._outdir / free):
+            number += 1
+        self._own.add(free)
+        self._new.append(free)
+        return free
+
     def store(self) -> None:
         """Store new names for later runs; without space for that, these leave the results as they are."""
         if not self._new:

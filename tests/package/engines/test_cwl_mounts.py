@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,12 @@ def test_results_do_not_go_through_links_that_a_repository_shipped(place: str, t
     (results / place).symlink_to(kept / "b.txt" if place.endswith(".txt") else kept)
     outputs = {"output_dir": {"class": "Directory", "location": (left / "output").as_uri(), "basename": "output"}}
 
-    with pytest.raises(WorkflowException, match=f"{results / place}: is a link; remove it"):
-        relocate(outputs, left, results)
+    relocate(outputs, left, results)
 
     assert (kept / "b.txt").read_text() == (kept / "sub/b.txt").read_text() == "of the user"
-    (results / place).unlink()
-    relocate(outputs, left, results)
-    assert (results / "output/sub/b.txt").read_text() == "of the run"
+    assert (results / place).is_symlink()
+    assert (results / "output_2/sub/b.txt").read_text() == "of the run"
+    assert outputs["output_dir"]["location"] == (results / "output_2").as_uri()
 
 
 def test_a_folder_of_results_that_is_a_link_is_the_user_s_choice(folder: Path, tmp_path: Path) -> None:
@@ -195,8 +195,25 @@ def test_a_file_does_not_go_into_a_folder_of_its_name(folder: Path, tmp_path: Pa
     (tmp_path / "results/b.txt").mkdir(parents=True)
     (tmp_path / "results/.packmill-results").write_text('"b.txt"\n')
 
-    with pytest.raises(WorkflowException, match=r"b\.txt: is a folder"):
-        moved(folder / "a.txt", tmp_path / "results")
+    (entry,) = moved(folder / "a.txt", tmp_path / "results")
+    assert entry.target == str(tmp_path / "results/b.txt_2")
+
+
+def test_a_result_that_is_a_folder_now_and_was_a_file_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    left, results = tmp_path / "left", tmp_path / "results"
+    for number in (1, 2, 3):
+        (left / "output/model").mkdir(parents=True)
+        (left / "output/model/b.txt").write_text(f"run {number}")
+        (results / "output").mkdir(parents=True, exist_ok=True)
+        (results / "output/model").write_text("of an earlier run")
+        relocate(
+            {"o": {"class": "Directory", "location": (left / "output").as_uri(), "basename": "output"}}, left, results
+        )
+        shutil.rmtree(left)
+
+    assert [(results / f"output_{n}/model/b.txt").read_text() for n in (2, 3, 4)] == ["run 1", "run 2", "run 3"]
+    assert (results / "output/model").read_text() == "of an earlier run"
+    assert f"{results}/output/model: is not a folder; the result is named output_2" in caplog.text
 
 
 def relocate(outputs: dict[str, Any], left: Path, results: Path) -> None:

@@ -23,6 +23,7 @@ from cwltool.pathmapper import MapperEnt, PathMapper
 from generator.package.engines.checked_cwltool.outputs import OutputRefusedError
 from generator.package.output_folder import NamesOfResults, find_link
 from generator.shared.file_names import shown_name
+from generator.shared.safe_text import printable
 
 _logger = logging.getLogger("cwltool")
 _BUILDS = ("dockerFile", "dockerLoad", "dockerImport")
@@ -32,7 +33,8 @@ class CheckedPaths(PathMapper):
     """cwltool's map of files to places: every place is named plainly, and nothing moves after a refusal.
 
     An image names its results. One that has the name of a file of the user gets a free name; those of earlier runs are
-    replaced. Results neither replace what a link leads to nor go through one: a repository may ship their folder.
+    replaced. Results neither replace what a link leads to nor go through one: a repository may ship their folder. Such
+    a result gets a free name, too, since hours of work may be in it.
     """
 
     def setup(self, referenced_files: Any, basedir: str) -> None:
@@ -43,6 +45,9 @@ class CheckedPaths(PathMapper):
             for one in _with_secondary_files(referenced_files):
                 self._name_apart(one)
         super().setup(referenced_files, basedir)
+        if self._moves and self._move_aside(referenced_files):
+            self._pathmap.clear()
+            super().setup(referenced_files, basedir)
         for entry in self:
             _check_name(entry.target)
         if self._moves:
@@ -70,9 +75,18 @@ class CheckedPaths(PathMapper):
         if (free := self._names.free_name(name)) != name:
             names = shown_name(name), shown_name(free)
             _logger.warning("%s: exists, and no earlier run left it; the result is named %s", *names)
-            one["basename"] = free
-            if "nameroot" in one:
-                one["nameroot"], one["nameext"] = posixpath.splitext(free)
+            _rename(one, free)
+
+    def _move_aside(self, results: Iterable[dict[str, Any]]) -> bool:
+        """Give results free names in whose places there are links, or folders for files, or files for folders."""
+        start = len(self.stagedir.rstrip("/")) + 1
+        problems = {entry.target[start:].partition("/")[0]: found for entry in self if (found := self._problem(entry))}
+        moved = [one for one in results if one["basename"] in problems]
+        for one in moved:
+            name, problem = one["basename"], problems[one["basename"]]
+            _rename(one, self._names.another_name(name))
+            _logger.warning("%s; the result is named %s", printable(problem), shown_name(one["basename"]))
+        return bool(moved)
 
     def _warn_of_other_files(self, folders: Iterable[dict[str, Any]]) -> None:
         """Name the files of earlier runs, or of the user, that a folder of results will have next to its own."""
@@ -94,10 +108,25 @@ class CheckedPaths(PathMapper):
         """Check where a result goes; the files of a folder count, too: cwltool merges it into one of its name."""
         if not _is_below(entry.target, self.stagedir):
             raise WorkflowException(f"{entry.target}: outside of the folder of the results")
+        if problem := self._problem(entry):
+            raise WorkflowException(f"{problem}; choose another folder for the results")
+
+    def _problem(self, entry: MapperEnt) -> str:
+        """Return what is in the place of a result; cwltool would put a file into a folder of its name."""
+        if not _is_below(entry.target, self.stagedir):
+            return ""
         if link := find_link(self.stagedir, posixpath.relpath(entry.target, self.stagedir)):
-            raise WorkflowException(f"{link}: is a link; remove it, or choose another folder for the results")
-        if "Directory" not in str(entry.type) and Path(entry.target).is_dir():  # cwltool would put it in there
-            raise WorkflowException(f"{entry.target}: is a folder; choose another folder for the results")
+            return f"{link}: is a link"
+        is_folder = "Directory" in str(entry.type)
+        if not os.path.lexists(entry.target) or Path(entry.target).is_dir() is is_folder:
+            return ""
+        return f"{entry.target}: is {'not ' if is_folder else ''}a folder"
+
+
+def _rename(one: dict[str, Any], name: str) -> None:
+    one["basename"] = name
+    if "nameroot" in one:
+        one["nameroot"], one["nameext"] = posixpath.splitext(name)
 
 
 def _with_secondary_files(files: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
