@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +82,40 @@ def test_statuses_are_reported_by_tokens_that_may_change_something(service: Serv
     assert service.ask("POST", "/statuses/0123456789", json={"state": "success"}).status_code == 404
 
 
-def test_a_token_has_a_share_of_the_statuses_of_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Statuses that were replaced count, and none can be deleted."""
-    monkeypatch.setattr(commit_statuses, "_SHARE", 2)
+@pytest.fixture
+def report(tmp_path: Path) -> Iterator[Callable[..., int | None]]:
+    """Reports a check of a commit that has ended."""
     database = Database(sqlite_url(tmp_path / "x.sqlite3"))
 
-    def report(token: int, role: str) -> int | None:
+    def report(name: str, token: int = 1, role: str = "run") -> int | None:
         user = Identity(id=token, name="ada", scopes=frozenset({"api"}), role=role)
-        given: dict[str, Any] = {"sha": "a", "ref": "main", "name": "review", "status": "success", "user": user}
+        given: dict[str, Any] = {"sha": "a", "ref": "main", "name": name, "status": "success", "user": user}
         return CommitStatuses(database).report(**given, fields={"pipeline_id": 1})
 
-    made = [report(1, "run"), report(1, "run"), report(1, "run"), report(2, "run"), report(1, "admin")]
+    yield report
     database.close()
 
+
+def test_a_token_has_a_share_of_the_statuses_of_a_commit(
+    report: Callable[..., int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None can be deleted."""
+    monkeypatch.setattr(commit_statuses, "_SHARE", 2)
+
+    made = [report("one"), report("two"), report("three"), report("three", token=2), report("four", role="admin")]
+
     assert made == [1, 2, None, 3, 4]
+
+
+def test_a_check_of_each_hour_is_reported_for_ever_and_its_oldest_statuses_go(
+    report: Callable[..., int | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch may have no new commit for months."""
+    monkeypatch.setattr(commit_statuses, "_SHARE", 2)
+    monkeypatch.setattr(commit_statuses, "_MOST", 2)
+    monkeypatch.setattr(commit_statuses, "_MOST_REPLACED", 3)
+
+    assert [report(name) for name in ("hourly", "other", *["hourly"] * 8)] == [*range(1, 11)]
+    with closing(sqlite3.connect(tmp_path / "x.sqlite3")) as plain:
+        stored = plain.execute("SELECT id, name, replaced FROM commit_statuses ORDER BY id").fetchall()
+    assert stored == [(2, "other", 0), (7, "hourly", 1), (8, "hourly", 1), (9, "hourly", 1), (10, "hourly", 0)]

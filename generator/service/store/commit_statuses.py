@@ -17,6 +17,9 @@ from generator.service.store.tokens import Identity
 EXTERNAL = "external"
 """The stage of statuses that other services report."""
 _MOST, _SHARE = 1000, 250
+"""The number of current statuses that a commit may have, and of those of one token without the role ``admin``."""
+_MOST_REPLACED = 20
+"""The number of earlier statuses that are stored of a name and ref of a commit: a check may run each hour."""
 _is_current = commit_statuses.c.replaced.is_(False)
 
 
@@ -41,10 +44,13 @@ class CommitStatuses:
             if old and old["status"] not in states.finished:
                 connection.execute(sa.update(commit_statuses).where(*same, _is_current).values(values))
                 return int(old["id"])
-            total, mine = _count(connection, sha, user.id)
+            total, mine = _count(connection, sha, user.id, without=sa.and_(*same))
             if total >= _MOST or (mine >= _SHARE and not user.may_administer):
                 return None
             connection.execute(sa.update(commit_statuses).where(*same).values(replaced=True))
+            newest = sa.select(commit_statuses.c.id).where(*same).order_by(commit_statuses.c.id.desc())
+            kept = connection.execute(newest.limit(_MOST_REPLACED)).scalars().all()
+            connection.execute(sa.delete(commit_statuses).where(*same, commit_statuses.c.id.not_in(kept)))
             values |= {"sha": sha, "ref": ref, "name": name, "user": user.name, "user_id": user.id}
             values |= {"created_at": now, "replaced": False}
             made = connection.execute(sa.insert(commit_statuses).values(values)).inserted_primary_key
@@ -69,10 +75,10 @@ class CommitStatuses:
         return statement.order_by(*(column.desc() if descending else column.asc() for column in columns))
 
 
-def _count(connection: sa.Connection, sha: str, user: int) -> tuple[int, int]:
-    """Return how many statuses a commit has, and how many of them are a user's."""
+def _count(connection: sa.Connection, sha: str, user: int, *, without: sa.ColumnElement[bool]) -> tuple[int, int]:
+    """Return how many other current statuses a commit has, and how many of them are a user's."""
     mine = sa.func.count(sa.case((commit_statuses.c.user_id == user, 1)))
-    statement = sa.select(sa.func.count(), mine).where(commit_statuses.c.sha == sha)
+    statement = sa.select(sa.func.count(), mine).where(commit_statuses.c.sha == sha, _is_current, ~without)
     total, of_user = connection.execute(statement).one()
     return int(total), int(of_user)
 
