@@ -132,6 +132,12 @@ class Journal:
         self._database.execute("INSERT OR REPLACE INTO facts VALUES ('tool', ?)", (identity,))
         return bool(found) and found[0] != identity and bool(self.numbers())
 
+    def change_written(self, name: str, *, is_written: bool) -> bool:
+        """Note whether the map wrote a file; return whether an earlier one did."""
+        found = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, int(is_written)))
+        return found is not None and found[0] == 1
+
     def outdated(self, rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> dict[int, str]:
         """Return the folders of rows that ended with other values or in another folder than in a table, by number."""
         current = {(row.number, row.digest, folders[row.number]) for row in rows}

@@ -20,7 +20,7 @@ from generator.package.map.counting import Counter
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
-from generator.package.map.outdated import remove_outdated
+from generator.package.map.outdated import remove_outdated, remove_outdated_tables
 from generator.package.map.planning import LEAST_MEMORY, LOCAL, TOIL, MapRequest, plan_map
 from generator.package.map.records import LARGEST_RECORD, small_values, text
 from generator.package.map.report import write_report
@@ -134,6 +134,7 @@ def map_package(
                 written = write_results(outdir, results, warn=progress.warn)
                 if request.report:
                     written.append(write_report(outdir, results, package=title, tables=written))
+                remove_outdated_tables(outdir, journal, written)
         ended = [one for _, _, one in results if one]
         proposal = propose(ended, tool=planned.tool, limits=own, load=load) if request.tune else None
         return replace(_summary(results, written), process=process, proposal=proposal)

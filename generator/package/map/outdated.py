@@ -1,13 +1,16 @@
-"""Results of rows that the table no longer has: with other values or another folder, or beyond its end."""
+"""Results that a continued map no longer has: of rows with other values or beyond its table's end, and tables."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from generator.package.map.folders import remove_folder, rows_folder
 from generator.package.map.journal import Journal
+from generator.package.map.report import report_file
+from generator.package.map.results import parquet_file
 from generator.package.map.rows import PlannedRow
 from generator.package.output_folder import find_link
 
@@ -34,6 +37,21 @@ def remove_outdated(outdir: Path, journal: Journal, rows: Sequence[PlannedRow], 
             remove_folder(outdir / rows_folder / folder)
     journal.forget(sorted(outdated))
     return len(outdated)
+
+
+def remove_outdated_tables(outdir: Path, journal: Journal, written: Sequence[Path]) -> None:
+    """Remove a table or report that an earlier map wrote and this one did not, such as one without pyarrow.
+
+    A file of the same name that no map wrote is the user's.
+
+    Raises:
+        OSError, sqlite3.Error: a file cannot be removed, or the journal not be written.
+    """
+    for name in (parquet_file, report_file):
+        is_written = outdir / name in written
+        if journal.change_written(name, is_written=is_written) and not is_written:
+            with suppress(IsADirectoryError):  # the user's
+                (outdir / name).unlink(missing_ok=True)
 
 
 def _folders_above(folder: str) -> list[str]:

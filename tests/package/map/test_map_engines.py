@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,32 @@ def test_a_package_may_be_replaced_while_its_map_runs(
 
     assert [path.name for path in summary.written if path.is_file()][-1] == "report.html"
     assert (summary.missing, summary.process) == (1, "process.ipynb")
+
+
+def test_a_map_with_another_table_has_no_results_of_the_earlier_one(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1")
+    commit_all(repository)
+    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
+    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
+    monkeypatch.setattr("generator.package.map.map.remove_containers", lambda *_: None)
+    monkeypatch.setattr(Scheduler, "run", _succeed)
+    outdir = tmp_path / "out"
+    map_package(MapRequest(package=package, table=[{"n": 1}], folder=tmp_path, outdir=outdir, report=True))
+    assert (outdir / "rows" / "1").is_dir()
+    monkeypatch.setattr(Scheduler, "run", lambda *_: None)
+
+    map_package(MapRequest(package=package, table=[{"n": 2}], folder=tmp_path, outdir=outdir, resume=True))
+
+    assert not list((outdir / "rows").iterdir())
+    assert not (outdir / "report.html").exists()
+
+
+def _succeed(scheduler: Scheduler, rows: Sequence[PlannedRow]) -> None:
+    for row in rows:
+        scheduler.place(row).mkdir(parents=True)
+        scheduler.on_end(row, Ended(state="succeeded"))
 
 
 @pytest.mark.parametrize(("template", "link"), [(None, "rows"), ("{{ n }}/{{ args.row }}", "rows/1")])

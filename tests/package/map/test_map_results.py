@@ -343,6 +343,25 @@ def test_results_of_rows_that_the_table_has_no_more_are_removed(
     assert not (tmp_path / "rows/old/4").exists()
 
 
+def test_tables_of_an_earlier_map_that_are_not_written_again_are_removed(tmp_path: Path) -> None:
+    """Such as by a map without pyarrow, or without --report; a file that no map wrote stays."""
+    names = ("results.parquet", "report.html")
+    with open_journal(tmp_path, resume=False) as journal:
+        for name in names:
+            (tmp_path / name).touch()
+        outdated.remove_outdated_tables(tmp_path, journal, [])
+        assert all((tmp_path / name).exists() for name in names)
+
+        outdated.remove_outdated_tables(tmp_path, journal, [tmp_path / name for name in names])
+        assert all((tmp_path / name).exists() for name in names)
+
+        (tmp_path / "kept").touch()
+        (tmp_path / "report.html").unlink()
+        (tmp_path / "report.html").symlink_to("kept")
+        outdated.remove_outdated_tables(tmp_path, journal, [tmp_path / "results.csv"])
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".packmill-map", "kept"]
+
+
 def _die(_folder: Path) -> None:
     raise KeyboardInterrupt
 
