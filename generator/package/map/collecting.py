@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from generator.containers.limits import output_advice
 from generator.package.map.copying import LimitExceededError, copy_folder
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended
-from generator.package.map.records import number, read_object, small_values, text, whole_number
+from generator.package.map.records import is_too_large, number, read_object, small_values, text, whole_number
 from generator.shared import contract
 from generator.shared.failures import OutputLimitError
 from generator.shared.write_limits import WriteLimits, no_limits
@@ -108,7 +109,16 @@ def _collect(own: Path, left: Path, final: Path, answer: Mapping[str, Any], *, n
 def _read(final: Path, left: Path, answer: Mapping[str, Any]) -> Ended:
     """Return how a row ended, with what its checked results and its output object contain."""
     record, scraps = read_object(final / contract.result_file), read_object(final / contract.scraps_file)
-    return _ended(answer, record, scraps, _paths(read_object(left / contract.output_object_file)))
+    outputs = _paths(read_object(left / contract.output_object_file))
+    ended = _ended(answer, record, scraps, outputs)
+    left_out = []
+    if is_too_large(final / contract.scraps_file):
+        left_out.append("scraps")
+    if is_too_large(left / contract.output_object_file) or len(ended.outputs) < len(outputs):
+        left_out.append("outputs")
+    if not left_out or ended.message:
+        return ended
+    return replace(ended, message=f"too large for the tables of results: {', '.join(left_out)}; see the row's folder")
 
 
 def _without_results(answer: Mapping[str, Any]) -> Ended:

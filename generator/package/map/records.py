@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ def read_object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def is_too_large(path: Path) -> bool:
+    """Return whether `read_object` returns nothing of a file because of its size."""
+    try:
+        with open_regular_file(path, follow_links=False) as file:
+            return os.fstat(file.fileno()).st_size > _LARGEST
+    except OSError:
+        return False
 
 
 def small_values(record: dict[str, Any], most: int = LARGEST_RECORD) -> dict[str, Any]:

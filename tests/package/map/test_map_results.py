@@ -18,7 +18,7 @@ import pytest
 from deep_folders import make_deep
 from waiting import wait_until
 
-from generator.package.map import collecting, outdated
+from generator.package.map import collecting, outdated, records
 from generator.package.map.collecting import collect_row
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended, Journal, open_journal
@@ -174,6 +174,24 @@ def test_more_folders_in_each_other_than_python_follows_fail_the_row(has_ended: 
     assert (ended.state, ended.reason) == ("failed", "output-refused")
     assert not (tmp_path / "rows").exists()
     assert not row.exists()
+
+
+@pytest.mark.parametrize("large", ["scraps", "outputs", "a list of outputs"])
+def test_a_row_whose_values_are_too_large_for_the_tables_has_a_message(
+    large: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = {"maps": [{"path": f"output/{number:05}.png"} for number in range(10_000 if large[0] == "a" else 1)]}
+    row = left(tmp_path, scraps='{"mean": 3.2}', outputs=json.dumps(outputs))
+    if large != "a list of outputs":
+        monkeypatch.setattr(records, "_LARGEST", 1000)
+        with (row / {"scraps": "output/scraps.json", "outputs": "cwl.output.json"}[large]).open("a") as file:
+            file.write(" " * 1000)
+
+    ended = collect_row(row, tmp_path / "rows" / "1", _SUCCEEDED)
+
+    name = "scraps" if large == "scraps" else "outputs"
+    assert ended.has_succeeded
+    assert ended.message == f"too large for the tables of results: {name}; see the row's folder"
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", "\0", '{"duration": "x", "peak_memory": [], "cells": 5}', "1" * 50])
