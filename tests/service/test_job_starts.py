@@ -126,6 +126,20 @@ def test_jobs_of_a_token_with_very_many_repositories_do_not_keep_those_of_others
     assert started == [runs[0], others[0], runs[1], *others[1:]]
 
 
+def test_pipelines_that_wait_are_counted_without_reading_their_variables(waiting: Waiting) -> None:
+    """Gigabytes of them may wait, and the count keeps other changes of the database waiting."""
+    plans: list[str] = []
+
+    def explain(_connection: object, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
+        if "count(" in statement:
+            plans.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+    sa.event.listen(waiting.rows.database._engine, "before_cursor_execute", explain)
+    waiting.add(token=1)
+
+    assert [plan.partition(" INDEX")[0] for plan in plans] == ["SEARCH pipelines USING COVERING"]
+
+
 def test_so_many_pipelines_may_wait_in_all(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while each token has its share."""
     monkeypatch.setattr(pipelines_module, "_MOST", 2)

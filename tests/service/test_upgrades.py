@@ -58,6 +58,7 @@ def earlier(tmp_path: Path) -> Path:
         connection.execute(sa.insert(pipelines).values(**_ROW, created_at=0.0, updated_at=0.0))
     database.close()
     with closing(sqlite3.connect(file)) as plain:
+        plain.execute("DROP INDEX ix_pipelines_status_user_id")
         for column in ("pipelines DROP COLUMN announced", "pipelines DROP COLUMN user_id", "tokens DROP COLUMN role"):
             plain.execute(f"ALTER TABLE {column}")
         plain.execute("DROP TABLE submissions")
@@ -69,7 +70,7 @@ def test_an_upgrade_that_is_killed_is_finished_by_the_next_start(earlier: Path, 
     whole = Path(shutil.copy(earlier, tmp_path / "whole.sqlite3"))
     expected = _content(whole)
     assert expected[1][0][-2:] == ("failed", 1)
-    assert ("index", "ix_jobs_token_hash") in expected[0]
+    assert {("index", "ix_jobs_token_hash"), ("index", "ix_pipelines_status_user_id")} <= expected[0]
     for change in count():
         file = Path(shutil.copy(earlier, tmp_path / f"{change}.sqlite3"))
         with _killed_at(change):

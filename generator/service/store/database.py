@@ -53,11 +53,13 @@ pipelines = sa.Table(
         sa.Integer,
         info={"fill": '(SELECT min(tokens.id) FROM tokens WHERE tokens.name = pipelines."user")'},
     ),
+    sa.Index("ix_pipelines_status_user_id", "status", "user_id"),
     sqlite_autoincrement=True,
 )
 """``variables``: a list of ``{key, value, variable_type}``; the values of ``hidden`` ones are stored elsewhere.
 
-``announced``: the status of which hooks have got an event.
+``announced``: the status of which hooks have got an event. An index counts pipelines that wait, without reading their
+variables: gigabytes of them may wait.
 """
 
 jobs = sa.Table(
