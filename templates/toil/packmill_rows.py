@@ -10,7 +10,7 @@ FOLDER is shared by all nodes. packmill writes, before it starts the leader:
     durable_files.py    generator/shared/durable_files.py: it writes what rows left to the disk
     removal.py          generator/shared/removal.py: it removes what rows left
     plan.json           the fields of `Plan`
-    rows.jsonl          a row a line: {"number": …, "inputs": {…}, "mounts": {path: option of the container, …}}
+    rows.jsonl          a row a line: {"number": …, "inputs": {…}, "mounts": {place: [path, option], …}}
     stop                at any time: no further row starts
 
 The leader writes `begun` there once the workflow has its job store, from which another leader can continue.

@@ -66,7 +66,7 @@ class Group:
                 break
             number += 1
             mounts |= row["mounts"]
-        return number, [option for path, option in mounts.items() if os.path.exists(path)]
+        return number, [option for path, option in mounts.values() if os.path.exists(path)]
 
     def _fill(self, container: Container, left: deque, number: int) -> None:
         """Give a number of rows to a container, until it has ended."""

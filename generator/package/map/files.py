@@ -17,30 +17,32 @@ command with the options of some ten thousand."""
 
 
 class Mounts:
-    """Where containers see the files and folders among the values of rows: each file alone, without its folder.
+    """Where containers see the files and folders among the values of rows: each alone, without its folder.
 
-    Files of one folder are in one folder there as well: CWL's ``secondaryFiles`` are next to their file. A link that is
-    removed or changed while the map runs still counts as what it led to at the start.
+    Each has its name there, as under ``packmill run``: a link's own name, or the ``basename`` that is given. Those of
+    one folder are in one folder there as well, unless two of them are to have one name: CWL's ``secondaryFiles`` are
+    next to their file. A link that is removed or changed while the map runs still counts as what it led to at the
+    start.
     """
 
     def __init__(self, values: Iterable[Mapping[str, Any]]) -> None:
-        """Give each folder of the values' files a number.
+        """Choose the places of all files.
 
         Raises:
             UsageError: a file is not on this machine.
         """
-        files = [one for row in values for one in file_objects(dict(row))]
-        self._paths = {one.get("location"): _path(one) for one in files}
-        folders = {self._numbered(one) for one in files}
-        self._numbers = {folder: number for number, folder in enumerate(sorted(folders), 1)}
+        files = {_key(one): one for row in values for one in file_objects(dict(row))}
+        self._sources = {key: Path(os.path.realpath(_path(one))) for key, one in files.items()}
+        self._targets = dict(_targets({key: _path(one) for key, one in files.items()}))
 
-    def of_row(self, values: Mapping[str, Any]) -> dict[Path, str]:
-        """Return the files and folders of a row, and where containers see them."""
-        return {self._paths[one["location"]]: self._path_inside(one) for one in file_objects(dict(values))}
+    def of_row(self, values: Mapping[str, Any]) -> dict[str, Path]:
+        """Return where containers see the files and folders of a row, and their paths on this machine."""
+        keys = map(_key, file_objects(dict(values)))
+        return {self._targets[key]: self._sources[key] for key in keys}
 
-    def of_first(self, rows: Iterable[Mapping[str, Any]]) -> dict[Path, str]:
+    def of_first(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Path]:
         """Return those of the first rows, as many as one container can have, and at least those of the very first."""
-        first: dict[Path, str] = {}
+        first: dict[str, Path] = {}
         for values in rows:
             files = self.of_row(values)
             if first and len(first) + len(files.keys() - first.keys()) > MOST_FILES:
@@ -55,25 +57,31 @@ class Mounts:
         if not isinstance(value, dict):
             return value
         items = {name: self.inside(item) for name, item in value.items() if name != "location"}
-        return {**items, "path": self._path_inside(value)} if is_file_object(value) else items
-
-    def _path_inside(self, one: Mapping[str, Any]) -> str:
-        folder, is_input = self._numbered(one)
-        place = f"{_INSIDE}/{self._numbers[folder, is_input]}"
-        return place if is_input else f"{place}/{self._paths[one['location']].name}"
-
-    def _numbered(self, one: Mapping[str, Any]) -> tuple[Path, bool]:
-        """Return the folder that has a number, and whether it is an input itself: files in it are apart from that."""
-        path = self._paths[one["location"]]
-        return (path, True) if one["class"] == "Directory" else (path.parent, False)
+        return {**items, "path": self._targets[_key(value)]} if is_file_object(value) else items
 
 
-def mount_options(files: Mapping[Path, str]) -> Iterator[str]:
+def _key(one: Mapping[str, Any]) -> tuple[Any, Any]:
+    return one.get("location"), one.get("basename")
+
+
+def _targets(paths: Mapping[tuple[Any, Any], Path]) -> Iterator[tuple[tuple[Any, Any], str]]:
+    """Give each folder a number, and another one for files in it that are to have one name."""
+    numbers: dict[tuple[Path, int], int] = {}
+    names: dict[tuple[Path, str], dict[Path, int]] = {}
+    for key, path in sorted(paths.items(), key=lambda item: (item[1], item[0][1] or "")):
+        name = key[1] or path.name or "root"
+        same = names.setdefault((path.parent, name), {})
+        place = (path.parent, same.setdefault(path, len(same)))
+        number = numbers.setdefault(place, len(numbers) + 1)
+        yield key, f"{_INSIDE}/{number}/{name}"
+
+
+def mount_options(files: Mapping[str, Path]) -> Iterator[str]:
     """Return the options of ``docker run`` for input files.
 
     One that was removed meanwhile fails its row alone: Docker starts no container with it.
     """
-    yield from (mount_option(path, inside, readonly=True) for path, inside in files.items() if os.access(path, os.F_OK))
+    yield from (mount_option(path, inside, readonly=True) for inside, path in files.items() if os.access(path, os.F_OK))
 
 
 def mount_option(source: Path, target: str, *, readonly: bool = False) -> str:
@@ -94,4 +102,4 @@ def _path(one: Mapping[str, Any]) -> Path:
             f"{one.get('location') or one.get('path')}: not a file of this machine; rows with addresses need "
             "--engine cwltool"
         )
-    return Path(os.path.realpath(path))
+    return path

@@ -45,7 +45,7 @@ class Container:
     """
 
     def __init__(
-        self, plan: ContainerPlan, mounts: Mounts, files: Mapping[Path, str], *, memory: float = 1, one: bool = False
+        self, plan: ContainerPlan, mounts: Mounts, files: Mapping[str, Path], *, memory: float = 1, one: bool = False
     ) -> None:
         """Start a container that can read some of the files that ``mounts`` has.
 

@@ -111,7 +111,7 @@ class Scheduler:
     """The way of containers for one row: such a container learns too late which one suits the notebook."""
     _failed: int = 0
     _mounts: Mounts = field(default_factory=lambda: Mounts(()))
-    _files: Mapping[Path, str] = field(default_factory=dict)
+    _files: Mapping[str, Path] = field(default_factory=dict)
     """What containers of several rows can read: the files of the next rows."""
     _measure_at: float = 0.0
 
@@ -160,7 +160,7 @@ class Scheduler:
             if alone:
                 container.close()
 
-    def _files_of(self, first: Attempt, *, alone: bool) -> Mapping[Path, str]:
+    def _files_of(self, first: Attempt, *, alone: bool) -> Mapping[str, Path]:
         """Return the files of the container that a row starts in: without ``alone``, those of later rows as well."""
         files = self._mounts.of_row(first.row.values)
         if alone:

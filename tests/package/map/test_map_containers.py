@@ -177,6 +177,40 @@ answer(note=" | ".join([*(place[path] for path in paths), str(len({os.path.dirna
     assert ended[1].note.split(" | ") == [str(shape), str(part), str(shape.parent), "1"]
 
 
+def test_a_row_finds_its_files_and_folders_under_the_names_that_a_run_gives_them(tmp_path: Path) -> None:
+    """A notebook takes a scene's date from its name, and links are how git-annex and DVC keep large files."""
+    scenes = [tmp_path / f"S2A_2024010{day}.SAFE" for day in (1, 2)]
+    for scene in scenes:
+        scene.mkdir()
+    blob = tmp_path / "9f31c0"
+    blob.touch()
+    links = [tmp_path / "links" / name for name in ("a.shp", "a.dbf", "b.shp")]
+    links[0].parent.mkdir()
+    for link in links:
+        link.symlink_to(blob)
+    values = [
+        *({"class": "Directory", "location": scene.as_uri()} for scene in scenes),
+        {**_file(links[0]), "secondaryFiles": [_file(links[1])]},
+        _file(links[2]),
+        {**_file(links[0]), "basename": "given.shp"},
+        {**_file(links[2]), "basename": "given.shp"},
+        {"class": "Directory", "location": "file:///"},
+    ]
+
+    mounts = files.Mounts([{"x": values}])
+    seen = mounts.inside({"x": values})["x"]
+
+    paths = [Path(one["path"]) for one in seen]
+    names = ["S2A_20240101.SAFE", "S2A_20240102.SAFE", "a.shp", "b.shp", "given.shp", "given.shp", "root"]
+    part = Path(seen[2]["secondaryFiles"][0]["path"])
+    assert [path.name for path in paths] == names
+    assert part == paths[2].with_name("a.dbf")
+    assert len(set(paths)) == len(paths)
+    assert {path.parent.parent for path in paths} == {Path("/packmill/inputs")}
+    sources = [*scenes, *[blob] * 4, Path("/")]
+    assert mounts.of_row({"x": values}) == {**dict(zip(map(str, paths), sources, strict=True)), str(part): blob}
+
+
 @pytest.mark.usefixtures("docker")
 def test_rows_with_more_files_than_a_container_can_have_share_several_containers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -82,7 +82,9 @@ def test_singularity_gets_the_image_of_the_registry_or_a_file_of_the_cache(
 
 def test_a_folder_that_singularity_cannot_mount_is_refused() -> None:
     with pytest.raises(UsageError, match="Singularity mounts nothing"):
-        plan("singularity").mounts({Path("/a:b"): "/packmill/inputs/1"})
+        plan("singularity").mounts({"/packmill/inputs/1/b": Path("/a:b")})
+    with pytest.raises(UsageError, match="Singularity mounts nothing"):
+        plan("singularity").mounts({"/packmill/inputs/1/a:b": Path("/b")})
 
 
 def test_a_run_on_a_cluster_has_its_job_store_among_its_outputs_and_continues_from_it(tmp_path: Path) -> None:

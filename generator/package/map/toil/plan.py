@@ -74,11 +74,14 @@ class ToilPlan:
             "start_limit": START,
         }
 
-    def mounts(self, files: Mapping[Path, str]) -> dict[str, str]:
-        """Return the options that show a container the files and folders of a row, by their paths."""
+    def mounts(self, files: Mapping[str, Path]) -> dict[str, tuple[str, str]]:
+        """Return the path and the mount option of each file and folder of a row, by where a container sees it."""
+        return {inside: (str(path), self._mount(path, inside)) for inside, path in files.items()}
+
+    def _mount(self, path: Path, inside: str) -> str:
         if self.container == "singularity":
-            return {str(path): f"--bind={_singularity_path(path)}:{inside}:ro" for path, inside in files.items()}
-        return {str(path): mount_option(path, inside, readonly=True) for path, inside in files.items()}
+            return f"--bind={_singularity_path(path)}:{_singularity_path(inside)}:ro"
+        return mount_option(path, inside, readonly=True)
 
     def _ram(self, memory: float) -> int:
         """Return the MiB of a container: what the package asks for, at most what the machine or its operator allows."""
@@ -121,7 +124,7 @@ class ToilPlan:
         return (options[self.container],)
 
 
-def _singularity_path(path: Path) -> str:
+def _singularity_path(path: Path | str) -> str:
     if any(mark in str(path) for mark in ":,"):
         raise UsageError(f"{path}: Singularity mounts nothing with ':' or ',' in its path; move it, or use Podman")
     return str(path)
