@@ -21,6 +21,7 @@ from typing import Any
 
 from generator.shared.bounded_memory import bounded_memory, machine_memory
 from generator.shared.errors import UsageError
+from generator.shared.yaml_problems import refuse_doubles
 
 Row = Mapping[str, Any]
 geometry = "geometry"
@@ -201,7 +202,7 @@ def _parse(text: str, where: str) -> Any:
         return value
 
     try:
-        value = json.loads(text, parse_constant=refuse, parse_float=finite)
+        value = json.loads(text, object_pairs_hook=refuse_doubles, parse_constant=refuse, parse_float=finite)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
         return value

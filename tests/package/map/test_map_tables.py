@@ -78,6 +78,8 @@ def test_parquet_gives_values_that_json_has(tmp_path: Path) -> None:
         ("t.jsonl", '{"n": NaN}\n', "line 1: not JSON: NaN"),
         ("t.jsonl", '{"n": 1}\n{"n": 1e999}\n', "line 2: not JSON: 1e999 is too large"),
         ("t.jsonl", r'{"t": "\ud800"}', "line 1: a text has half of a surrogate pair"),
+        ("t.jsonl", '{"n": 1, "n": 2}', "line 1: not JSON: 'n' is given twice"),
+        ("t.geojson", '[{"n": 1}, {"n": {"x": 1, "x": 2}}]', "not JSON: 'x' is given twice"),
         ("t.csv", "n;t\n1;a\n", "line 1: the columns are separated by ';'"),
         ("t.json", '{"n": 1}', "neither a list of objects nor GeoJSON"),
         ("t.parquet", "text", "not Parquet"),
