@@ -88,7 +88,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         found.append(seconds)
         assert len(found) < 100, "the job is never concluded"
 
-    monkeypatch.setattr(conclusion_module, "time", SimpleNamespace(time=time.time, sleep=pause))
+    monkeypatch.setattr(
+        conclusion_module, "time", SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=pause)
+    )
     return found
 
 
@@ -263,6 +265,13 @@ def test_artifacts_of_a_job_that_ends_while_git_fails_expire(ended: Ended, monke
 
     assert ended.conclude() == ("success", None)
     assert ended.rows.job(1)["artifacts_expire_at"] == 9.0  # type: ignore[index]
+
+
+def test_a_job_for_whose_commit_git_fails_for_an_hour_ends(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conclusion_module, "_LONGEST_WITHOUT_GIT", 0)
+    monkeypatch.setattr(Project, "file", _failing(ended.rows.job, GitUnavailableError("git show: timed out"), 1000))
+
+    assert ended.conclude() == ("success", None)
 
 
 def test_a_job_that_is_canceled_while_its_killed_process_is_cleaned_up_does_not_run_again(

@@ -16,13 +16,14 @@ import pytest
 import sqlalchemy as sa
 from waiting import wait_until
 
+from generator.service.jobs import conclusion as conclusion_module
 from generator.service.jobs import scheduler as scheduler_module
 from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
 from generator.service.project.pipeline_file import Artifacts, Job
-from generator.service.project.project import Project, Revision
+from generator.service.project.project import GitUnavailableError, Project, Revision
 from generator.service.store import pipelines as pipelines_module
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hook_tables import deliveries, hooks
@@ -258,6 +259,21 @@ def test_a_job_waits_while_the_machine_can_start_no_process(
     job = waiting.rows.job(1)
     assert job is not None
     assert (job["status"], job["attempts"]) == ("running", 1)
+
+
+def test_a_job_for_whose_commit_git_fails_for_an_hour_fails(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others of its repository waited for it for ever."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise GitUnavailableError("git show: ended with code -11")
+
+    monkeypatch.setattr(conclusion_module, "_LONGEST_WITHOUT_GIT", 0.05)
+    monkeypatch.setattr(scheduler_module, "_PAUSE", 0.02)
+    monkeypatch.setattr(Project, "file", fail)
+    waiting.scheduler.start()
+
+    wait_until(lambda: waiting.status() == "failed", seconds=20, message="the job fails")
+    assert b"git show: ended with code -11" in waiting.data.job(1).trace.read_bytes()
 
 
 def test_a_job_that_cannot_be_started_is_tried_less_and_less_often_without_events_and_lines(

@@ -13,6 +13,7 @@ from generator.service.jobs.environment import JobContext
 from generator.service.jobs.failure_reasons import LONGEST, describe_failure
 from generator.service.jobs.spec import Limits
 from generator.service.project.pipeline_file import Job
+from generator.service.project.project import GitUnavailableError
 from generator.service.store.database import Row, is_unavailable
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
@@ -22,6 +23,8 @@ from generator.shared.passing_errors import may_pass
 _ATTEMPTS = 5
 _LONGEST_PAUSE = 30.0
 """Seconds between two attempts to store a result."""
+_LONGEST_WITHOUT_GIT = 3600.0
+"""Seconds in which a job waits for git: what fails for longer, such as a damaged commit, may fail for ever."""
 _NOT_STORED = "its result could not be stored"
 
 
@@ -33,6 +36,15 @@ class Conclusion:
     ) -> None:
         self._pipelines, self._job_context, self._data, self._limits = pipelines, job_context, data, limits
         self._cleaning = cleaning
+        self._without_git: dict[int, float] = {}
+
+    def waits_for_git(self, number: int) -> bool:
+        """Return whether a job for which git fails may wait: git has not failed for it for an hour."""
+        return time.monotonic() - self._without_git.setdefault(number, time.monotonic()) < _LONGEST_WITHOUT_GIT
+
+    def note_git(self, number: int) -> None:
+        """Note that git has answered for a job."""
+        self._without_git.pop(number, None)
 
     def conclude(self, number: int) -> None:
         """Store how a job ended; after repeated errors, store it as failed.
@@ -123,12 +135,21 @@ class Conclusion:
         return described.artifacts.expire_in if described else None
 
     def _described(self, job: Row) -> Job | None:
-        """Return a job of the pipeline file, None if it has no such job or cannot be read."""
+        """Return a job of the pipeline file, None if it has no such job or cannot be read.
+
+        Raises:
+            GitUnavailableError: git does not answer now.
+        """
         pipeline = self._pipelines.get(job["pipeline_id"])
         try:
             file = self._job_context.project.file(pipeline["sha"] if pipeline else "")
         except UsageError:
             return None
+        except GitUnavailableError:
+            if self.waits_for_git(job["id"]):
+                raise
+            return None
+        self.note_git(job["id"])
         return next((one for one in file.jobs if one.name == job["name"]), None)
 
     def _read_junit_reports(self, folder: JobFolder, names: list[str]) -> list[dict[str, Any]] | None:

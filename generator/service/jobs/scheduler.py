@@ -27,6 +27,7 @@ from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits, job_spec
 from generator.service.jobs.turns import Turns
+from generator.service.project.project import GitUnavailableError
 from generator.service.store import tokens
 from generator.service.store.database import Database, Row, is_unavailable, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
@@ -247,13 +248,15 @@ class Scheduler:
             )
             self._start_shepherd(folder, spec)
         except Exception as error:  # after any error, the job must not stay running without a shepherd
-            if may_pass(error) or is_unavailable(error):
+            without_git = isinstance(error, GitUnavailableError) and not self._conclusion.waits_for_git(number)
+            if (may_pass(error) or is_unavailable(error)) and not without_git:
                 folder.shorten_trace(noted)  # the next attempt writes the same
                 self._put_back(number)
                 raise
             folder.note(f"ERROR: Job failed (system failure): {error}")
             self._conclusion.end(number, {"status": "failed", "failure_reason": "runner_system_failure"})
             return
+        self._conclusion.note_git(number)
         try:
             self._pipelines.announce(number)
         finally:  # afterwards: a job that ends at once has its events in order
