@@ -1,27 +1,36 @@
-"""Results that a continued map no longer has: of rows with other values or beyond its table's end, and tables."""
+"""Results that a continued map no longer has: of rows with other values or beyond its table's end, and tables.
+
+Rows are only set aside: a wrong table would otherwise cost the results of hours.
+"""
 
 from __future__ import annotations
 
+import os
 import posixpath
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from generator.package.map.folders import remove_folder, rows_folder
+from generator.package.map.folders import rows_folder
 from generator.package.map.journal import Journal
 from generator.package.map.report import report_file
 from generator.package.map.results import parquet_file
 from generator.package.map.rows import PlannedRow
-from generator.package.output_folder import find_link
+from generator.package.output_folder import find_link, refuse_links
+
+outdated_folder = "outdated"
+"""Where folders of outdated rows go, next to that of all rows."""
 
 
-def remove_outdated(outdir: Path, journal: Journal, rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> int:
-    """Remove the folders of outdated rows, and forget these rows; return how many there were.
+def set_aside_outdated(outdir: Path, journal: Journal, rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> int:
+    """Set the folders of outdated rows aside, and forget these rows; return how many there were.
 
-    A map that is killed meanwhile leaves none of them as a row with results, and the next one removes the rest.
+    A map that is killed meanwhile leaves none of them as a row with results, and the next one sets the rest aside.
 
     Raises:
-        OSError, sqlite3.Error: a folder cannot be removed, or the journal not be written.
+        UsageError: the folder for them, or one in it, is a link.
+        OSError, sqlite3.Error: a folder cannot be moved, or the journal not be written.
     """
     if not (outdated := journal.outdated(rows, folders)):
         return 0
@@ -34,9 +43,24 @@ def remove_outdated(outdir: Path, journal: Journal, rows: Sequence[PlannedRow], 
         is_own = is_below and "\0" not in folder
         is_kept = folder in kept_or_above or not kept.isdisjoint(_folders_above(folder))
         if is_own and not is_kept and not find_link(outdir, posixpath.dirname(f"{rows_folder}/{folder}")):
-            remove_folder(outdir / rows_folder / folder)
+            _set_aside(outdir, folder)
     journal.forget(sorted(outdated))
     return len(outdated)
+
+
+def _set_aside(outdir: Path, folder: str) -> None:
+    source, place = outdir / rows_folder / folder, f"{outdated_folder}/{folder}"
+    if not os.path.lexists(source):
+        return
+    refuse_links(outdir, posixpath.dirname(place))
+    target, number = outdir / place, 1
+    while os.path.lexists(target):
+        number += 1
+        target = outdir / f"{place}_{number}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir() and not source.is_symlink():
+        source.chmod(source.stat().st_mode | stat.S_IRWXU)  # a folder that nobody may write to cannot be moved
+    source.rename(target)
 
 
 def remove_outdated_tables(outdir: Path, journal: Journal, written: Sequence[Path]) -> None:
