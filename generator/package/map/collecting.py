@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -54,13 +55,23 @@ def collect_row(
         if note and note.exists() and not os.path.lexists(left / contract.output_folder) and final.is_dir():
             return _read(final, left, answer)
         if os.path.lexists(final):  # of an earlier attempt, maybe with other values
-            remove_folder(final)
+            _remove_earlier(final, left.parent)
         return _bring(left, final, answer, limits=limits, has_ended=has_ended, note=note)
     except OSError as error:  # other rows go on
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         message = f"the results cannot be read, or not be moved to {final}: {error.strerror or error}"
         return Ended(state="failed", reason=_REFUSED, message=message)
+
+
+def _remove_earlier(final: Path, work: Path) -> None:
+    """Move earlier results, and remove them: on NFS, a file that a viewer has open stays, and keeps its folder."""
+    moved = work / f"earlier-{secrets.token_hex(4)}"
+    try:
+        final.rename(moved)
+    except OSError:  # such as a folder that its owner may not write to
+        moved = final
+    remove_folder(moved)
 
 
 def _bring(

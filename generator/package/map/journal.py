@@ -138,21 +138,13 @@ class Journal:
         self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, int(is_written)))
         return found is not None and found[0] == 1
 
-    def outdated(self, rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> dict[int, str]:
-        """Return the folders of rows that ended with other values or in another folder than in a table, by number."""
+    def count_outdated(self, rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> int:
+        """Return how many rows ended with other values or in another folder than in a table, or are not in it."""
         current = {(row.number, row.digest, folders[row.number]) for row in rows}
-        found = self._database.execute("SELECT number, digest, folder FROM rows")
-        return {one[0]: str(one[2]) for one in found if one not in current}
-
-    def invalidate(self, numbers: Sequence[int]) -> None:
-        """Note on the disk that rows have no results, before their folders are removed."""
-        with self._guard, self._database:
-            self._database.execute("BEGIN")
-            self._database.executemany("UPDATE rows SET digest = '' WHERE number = ?", [(one,) for one in numbers])
-        durable_files.sync(self._folder / hidden_folder / f"{_FILE}-wal")
+        return sum(one not in current for one in self._database.execute("SELECT number, digest, folder FROM rows"))
 
     def forget(self, numbers: Sequence[int]) -> None:
-        """Forget rows."""
+        """Forget rows that the table no longer has."""
         self._database.executemany("DELETE FROM rows WHERE number = ?", [(number,) for number in numbers])
 
     def numbers(self) -> set[int]:

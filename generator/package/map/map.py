@@ -20,7 +20,7 @@ from generator.package.map.counting import Counter
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
-from generator.package.map.outdated import outdated_folder, remove_outdated_tables, set_aside_outdated
+from generator.package.map.outdated import remove_outdated_tables
 from generator.package.map.planning import LEAST_MEMORY, LOCAL, TOIL, MapRequest, plan_map
 from generator.package.map.records import LARGEST_RECORD, small_values, text
 from generator.package.map.report import write_report
@@ -95,9 +95,11 @@ def map_package(
         folders = row_folders(planned.rows, request.folder_template, digits=digits)
         refuse_links(outdir, *{posixpath.dirname(f"{rows_folder}/{place}") for place in folders.values()})
         table = _Table(outdir, planned.rows, folders, journal)
-        if outdated := set_aside_outdated(outdir, journal, planned.rows, folders):
-            what = f"results of {outdated} rows that the table has no more, or with other values"
-            progress.warn(f"{what}, are in {outdir / outdated_folder} now")
+        if outdated := journal.count_outdated(planned.rows, folders):
+            what = f"rows that ended with other values, or are not in the table any more: {outdated}"
+            place = outdir / rows_folder
+            progress.warn(f"{what}; their results stay in {place} until rows with the same folders have ended")
+        journal.forget(sorted(journal.numbers() - folders.keys()))
         own, load = limits or container_limits(), os.getloadavg()[0]
         left = table.to_run(request.tune)
         parallel = 1 if request.tune else request.parallel or planned.parallel(own, len(left))

@@ -62,9 +62,14 @@ def test_a_package_may_be_replaced_while_its_map_runs(
     assert (summary.missing, summary.process) == (1, "process.ipynb")
 
 
-def test_a_map_with_another_table_has_no_results_of_the_earlier_one(
-    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+def test_a_map_with_another_table_keeps_rows_of_the_earlier_one_with_a_warning(
+    repository: Path,
+    tmp_path: Path,
+    packmill: Callable[..., Finished],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """The table may be a wrong one; its report is not that of the earlier one."""
     write_notebook(repository / "process.ipynb", "n = 1")
     commit_all(repository)
     package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
@@ -78,8 +83,11 @@ def test_a_map_with_another_table_has_no_results_of_the_earlier_one(
 
     map_package(MapRequest(package=package, table=[{"n": 2}], folder=tmp_path, outdir=outdir, resume=True))
 
-    assert not list((outdir / "rows").iterdir())
+    assert "rows that ended with other values, or are not in the table any more: 1" in capsys.readouterr().err
+    assert (outdir / "rows" / "1").is_dir()
     assert not (outdir / "report.html").exists()
+    map_package(MapRequest(package=package, table=[{"n": 1}], folder=tmp_path, outdir=outdir, resume=True))
+    assert "1,1,succeeded" in (outdir / "results.csv").read_text()
 
 
 def _succeed(scheduler: Scheduler, rows: Sequence[PlannedRow]) -> None:

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 import sqlite3
 import stat
 from contextlib import closing
@@ -333,44 +332,16 @@ def test_the_journal_knows_rows_by_their_values_and_folders(tmp_path: Path) -> N
     assert found == [ended, None, None]
 
 
-def _store_rows(outdir: Path, folders: dict[int, str], *, resume: bool = False) -> None:
-    """Make the results of a map whose rows have the value 1."""
-    with open_journal(outdir, resume=resume) as journal:
-        for number, folder in folders.items():
+def test_rows_that_ended_with_other_values_or_are_not_in_the_table_any_more_are_counted(tmp_path: Path) -> None:
+    """The user is told: a table may be a wrong one, so nothing of theirs is removed before others take their places."""
+    with open_journal(tmp_path, resume=False) as journal:
+        for number, folder in {1: "1", 2: "2", 3: "3", 4: "old/4"}.items():
             journal.store(row(number, n=1), folder, Ended(state="succeeded"))
-            (outdir / "rows" / folder).mkdir(parents=True, exist_ok=True)
 
-
-@pytest.mark.parametrize("is_killed", [False, True], ids=["", "after a kill"])
-def test_results_of_rows_that_the_table_has_no_more_are_set_aside(
-    is_killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _store_rows(tmp_path, {1: "1", 2: "2", 3: "3", 4: "old/4"})
-    rows, folders = [row(1, n=1), row(2, n=2), row(4, n=1)], {1: "1", 2: "2", 4: "new/4"}
-    if is_killed:
-        with monkeypatch.context() as patch, open_journal(tmp_path, resume=True) as journal:
-            patch.setattr(outdated, "_set_aside", _die)
-            with pytest.raises(KeyboardInterrupt):
-                outdated.set_aside_outdated(tmp_path, journal, rows, folders)
-            assert journal.ended(row(2, n=1), "2") is None  # also if the earlier table continues
-
-    with open_journal(tmp_path, resume=True) as journal:
-        assert outdated.set_aside_outdated(tmp_path, journal, rows, folders) == 3
-        assert (journal.numbers(), journal.ended(row(1, n=1), "1")) == ({1}, Ended(state="succeeded"))
-        assert outdated.set_aside_outdated(tmp_path, journal, rows, folders) == 0
-    assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == ["1", "old"]
-    assert not (tmp_path / "rows/old/4").exists()
-    assert sorted(path.name for path in (tmp_path / "outdated").iterdir()) == ["2", "3", "old"]
-    _store_rows(tmp_path, {2: "2"}, resume=True)
-    with open_journal(tmp_path, resume=True) as journal:
-        (tmp_path / "rows/2").chmod(0o500)
-        assert outdated.set_aside_outdated(tmp_path, journal, [], {}) == 2
-    assert sorted(path.name for path in (tmp_path / "outdated").iterdir()) == ["1", "2", "2_2", "3", "old"]
-    _store_rows(tmp_path, {2: "old/2"}, resume=True)
-    shutil.rmtree(tmp_path / "outdated")
-    (tmp_path / "outdated").symlink_to("rows")
-    with open_journal(tmp_path, resume=True) as journal, pytest.raises(UsageError, match="outdated: is a link"):
-        outdated.set_aside_outdated(tmp_path, journal, [], {})
+        rows, folders = [row(1, n=1), row(2, n=2), row(4, n=1)], {1: "1", 2: "2", 4: "new/4"}
+        assert journal.count_outdated(rows, folders) == 3
+        assert journal.count_outdated(rows[:1], folders) == 3
+        assert journal.ended(row(2, n=1), "2") == Ended(state="succeeded")
 
 
 def test_tables_of_an_earlier_map_that_are_not_written_again_are_removed(tmp_path: Path) -> None:
@@ -390,25 +361,6 @@ def test_tables_of_an_earlier_map_that_are_not_written_again_are_removed(tmp_pat
         (tmp_path / "report.html").symlink_to("kept")
         outdated.remove_outdated_tables(tmp_path, journal, [tmp_path / "results.csv"])
         assert sorted(path.name for path in tmp_path.iterdir()) == [".packmill-map", "kept"]
-
-
-def _die(_outdir: Path, _folder: str) -> None:
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("folder", [".", "../kept", "1/../../kept", "link/kept", "1", "1/part"])
-def test_only_rows_own_folders_are_set_aside_as_outdated(folder: str, tmp_path: Path) -> None:
-    _store_rows(tmp_path, {1: "1"})
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "rows/link").symlink_to("..")
-    with open_journal(tmp_path, resume=True) as journal:
-        journal.store(row(2), folder, Ended(state="succeeded"))
-        (tmp_path / "rows" / folder).mkdir(exist_ok=True)
-
-        assert outdated.set_aside_outdated(tmp_path, journal, [row(1, n=1)], {1: "1"}) == 1
-
-    assert (tmp_path / "kept").is_dir()
-    assert (tmp_path / "rows" / folder).is_dir()
 
 
 @pytest.mark.parametrize(
