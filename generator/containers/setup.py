@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from generator.containers.podman import use_podman_command
@@ -128,6 +129,8 @@ def _start_engine(daemon_options: Callable[[], tuple[str, ...]]) -> int | None:
             raise EngineMissingError(_ADVICE.format(reason=f"systemctl start docker failed: {_read_last_line(done)}"))
     else:
         _remove_stale_pid_file(Path("/var/run/docker.pid"))
+        if not _is_running("containerd-shim"):  # of containers that outlived their daemon
+            _remove_stale_networks(Path("/var/run/docker/netns"))
         daemon = start_detached(("dockerd", *daemon_options()), log=_log)
     deadline = time.monotonic() + _START_TIMEOUT
     while not _engine_answers():
@@ -150,6 +153,27 @@ def _remove_stale_pid_file(pid_file: Path) -> None:
         name = ""
     if name != "dockerd":
         pid_file.unlink()
+
+
+def _is_running(program: str) -> bool:
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")  # empty for one that has ended
+            if os.fsdecode(words[0]).rpartition("/")[2].startswith(program):
+                return True
+    return False
+
+
+def _remove_stale_networks(folder: Path) -> None:
+    """Remove the networks of containers of a killed daemon, whose addresses answer in place of new containers'.
+
+    A daemon with another data folder does not know them.
+    """
+    for place in folder.glob("*"):
+        if place.name != "default":
+            run(("umount", str(place)), timeout=60)
+            with suppress(OSError):  # still mounted
+                place.unlink()
 
 
 def _read_last_line(done: Finished) -> str:

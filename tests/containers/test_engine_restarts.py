@@ -1,14 +1,18 @@
-"""An engine that ends while packmill waits for its answer."""
+"""An engine that ends while packmill waits for its answer, and what a killed one left."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from generator.containers import engine, local_images, networks, registry
+from generator.containers import engine, local_images, networks, registry, setup
 from generator.shared.errors import EngineMissingError
 
 _VERSION = b'{"ApiVersion": "1.44", "Version": "27.0", "Arch": "amd64"}'
@@ -93,3 +97,30 @@ def test_an_engine_that_ends_when_it_is_looked_for_is_missing(monkeypatch: pytes
 
 def test_a_name_that_such_an_engine_keeps_is_no_error() -> None:
     engine.untag("lost:1")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="only root can make networks")
+def test_networks_that_a_killed_engine_left_are_removed(tmp_path: Path) -> None:
+    """Their addresses would answer in place of those of new containers."""
+    left, default = tmp_path / "6e6bdc0e307b", tmp_path / "default"
+    for file in (left, default):
+        file.touch()
+    subprocess.run(["unshare", f"--net={left}", "true"], check=True)
+    assert str(left) in Path("/proc/mounts").read_text()
+
+    setup._remove_stale_networks(tmp_path)
+    setup._remove_stale_networks(tmp_path / "missing")
+
+    assert str(left) not in Path("/proc/mounts").read_text()
+    assert list(tmp_path.iterdir()) == [default]
+
+
+def test_a_program_that_has_ended_does_not_run(tmp_path: Path) -> None:
+    program = tmp_path / "of-this-test"
+    program.symlink_to(shutil.which("sleep") or "")
+
+    with subprocess.Popen([program, "60"]) as process:
+        assert setup._is_running("of-this-te")
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # until it is read, it is in /proc
+        assert not setup._is_running("of-this-te")
