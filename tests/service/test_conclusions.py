@@ -274,6 +274,17 @@ def test_a_job_for_whose_commit_git_fails_for_an_hour_ends(ended: Ended, monkeyp
     assert ended.conclude() == ("success", None)
 
 
+def test_a_job_waits_for_git_as_long_as_it_answers_nothing_at_all(
+    ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as while the network file system of the repository is away for a night."""
+    monkeypatch.setattr(conclusion_module, "_LONGEST_WITHOUT_GIT", 0)
+    assert not ended._conclusion.waits_for_git(1)
+
+    monkeypatch.setattr(Project, "has_git", lambda _: False)
+    assert ended._conclusion.waits_for_git(1)
+
+
 def test_a_job_that_is_canceled_while_its_killed_process_is_cleaned_up_does_not_run_again(
     ended: Ended, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,8 +39,11 @@ class Conclusion:
         self._without_git: dict[int, float] = {}
 
     def waits_for_git(self, number: int) -> bool:
-        """Return whether a job for which git fails may wait: git has not failed for it for an hour."""
-        return time.monotonic() - self._without_git.setdefault(number, time.monotonic()) < _LONGEST_WITHOUT_GIT
+        """Return whether a job for which git fails may wait: for an hour, and while git answers nothing else either."""
+        now = time.monotonic()
+        if now - self._without_git.setdefault(number, now) < _LONGEST_WITHOUT_GIT:
+            return True
+        return not self._job_context.project.has_git()
 
     def note_git(self, number: int) -> None:
         """Note that git has answered for a job."""

@@ -198,6 +198,13 @@ class Project:
             for name in names
         )
 
+    def has_git(self) -> bool:
+        """Return whether git answers for this repository now."""
+        try:
+            return self._git("rev-parse", "--git-dir") is not None
+        except GitUnavailableError:
+            return False
+
     def _git(self, *words: str) -> str | None:
         """Return what git prints, None if that does not exist.
 
