@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -83,6 +84,23 @@ def test_a_job_in_another_control_group_outlives_the_kernel_whose_environment_it
     wait_until(lambda: has_ended(stray), message="a process of the worker's control group ended")
     assert not has_ended(job)
     os.killpg(job, signal.SIGKILL)
+
+
+def test_a_kernel_gets_ports_that_linux_gives_to_no_connection_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel binds them seconds later, and one of them was taken now and then."""
+    kernel = Kernel(name="sh", language="sh", argv=("sh", "-c", "exec sleep 60"), folder=tmp_path)
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = new_connection(kernel, tmp_path).ports.values()
+    assert len({*ports}) == len(ports)
+    assert all(port < lowest for port in ports) or lowest < 21_000
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        in_use = taken.getsockname()[1]
+        monkeypatch.setattr(process, "_ports_below_those_of_linux", lambda: [in_use])
+        assert in_use not in new_connection(kernel, tmp_path).ports.values()
 
 
 def test_a_program_that_a_notebook_starts_for_good_outlives_a_command(tmp_path: Path) -> None:
