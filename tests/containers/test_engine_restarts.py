@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from waiting import wait_until
 
 from generator.containers import engine, local_images, networks, registry, setup
 from generator.shared.errors import EngineMissingError
@@ -120,7 +121,7 @@ def test_a_program_that_has_ended_does_not_run(tmp_path: Path) -> None:
     program.symlink_to(shutil.which("sleep") or "")
 
     with subprocess.Popen([program, "60"]) as process:
-        assert setup._is_running("of-this-te")
+        wait_until(lambda: setup._is_running("of-this-te"), message="its words are in /proc")
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # until it is read, it is in /proc
         assert not setup._is_running("of-this-te")
