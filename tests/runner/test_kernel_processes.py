@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from waiting import has_ended, wait_until
 
+from generator.runner.kernels import ports as ports_module
 from generator.runner.kernels import process
 from generator.runner.kernels.forked import ForkedProcess, RunPlace
 from generator.runner.kernels.forked_kernels import ForkedShell
@@ -99,7 +100,7 @@ def test_a_kernel_gets_ports_that_linux_gives_to_no_connection_meanwhile(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         in_use = taken.getsockname()[1]
-        monkeypatch.setattr(process, "_ports_below_those_of_linux", lambda: [in_use])
+        monkeypatch.setattr(ports_module, "_ports_below_those_of_linux", lambda: [in_use])
         assert in_use not in new_connection(kernel, tmp_path).ports.values()
 
 

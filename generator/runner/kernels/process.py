@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,9 @@ def new_connection(kernel: Kernel, runtime: Path) -> Connection:
     if transport_of(kernel, runtime) == "ipc":
         ports = {channel: number for number, channel in enumerate(_CHANNELS, start=1)}
         return Connection(transport="ipc", ip=sockets, ports=ports, key="")  # the folder's permissions replace a key
-    return Connection(transport="tcp", ip="127.0.0.1", ports=_free_ports(), key=os.urandom(16).hex())
+    from generator.runner.kernels.ports import free_ports  # which few kernels need
+
+    return Connection(transport="tcp", ip="127.0.0.1", ports=free_ports(_CHANNELS), key=os.urandom(16).hex())
 
 
 def write_connection_file(connection: Connection, kernel: Kernel, folder: Path) -> Path:
@@ -80,41 +82,6 @@ _IPC_MODULES = frozenset(
 def _takes_ipc(argv: tuple[str, ...]) -> bool:
     """Check whether a kernel's command accepts Unix sockets of any length; few kernels outside of ipykernel do."""
     return any(word in _IPC_MODULES or re.search(r"\bipykernel\b", word) for word in argv)
-
-
-_LOWEST_PORT, _MOST_TRIES = 20_000, 100
-
-
-def _free_ports() -> dict[str, int]:
-    """Choose ports that are free, and that Linux gives to no other program before the kernel uses them.
-
-    It gives those of `ip_local_port_range` (ip(7)) to connections, and to programs that ask for any port.
-    """
-    import socket
-
-    with ExitStack() as stack:
-        ports = {}
-        for channel in _CHANNELS:
-            listener = stack.enter_context(socket.socket())
-            for port in (*_ports_below_those_of_linux(), 0):
-                with suppress(OSError):  # in use
-                    listener.bind(("127.0.0.1", port))
-                    break
-            ports[channel] = int(listener.getsockname()[1])
-        return ports
-
-
-def _ports_below_those_of_linux() -> list[int]:
-    """Return ports to try, in any order; none if there are few."""
-    from random import SystemRandom  # not those that the seed of a notebook chooses again and again
-
-    try:
-        lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError, IndexError):
-        return []
-    if lowest < _LOWEST_PORT + 10 * _MOST_TRIES:
-        return []
-    return SystemRandom().sample(range(_LOWEST_PORT, lowest), _MOST_TRIES)
 
 
 _PR_SET_PDEATHSIG = 1
