@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,23 @@ def test_a_long_line_comes_in_pieces() -> None:
     assert max(map(len, lines)) < 2_000_000
     assert sum(map(len, lines)) == 5_000_003
     assert lines[-1] == "end"
+
+
+def test_a_command_that_is_interrupted_while_it_starts_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        stream(("sleep", "60"), on_line=print)
+
+    assert [process.poll() for process in started] == [-signal.SIGTERM]
 
 
 def test_lines_end_as_they_do_anywhere() -> None:

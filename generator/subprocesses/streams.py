@@ -10,6 +10,7 @@ import selectors
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from generator.subprocesses.ending import terminate
@@ -44,28 +45,44 @@ def stream(
     With ``stdout``, standard output goes to that file and only standard error is passed on.
     """
     with open(stdout or os.devnull, "wb") as file:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**({} if alone else inherited_variables()), **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=file if stdout else subprocess.PIPE,
-            stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
-            pass_fds=kept,
-        )
-        _streaming.add(process)
-        with process:
+
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**({} if alone else inherited_variables()), **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=file if stdout else subprocess.PIPE,
+                stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
+                pass_fds=kept,
+            )
+
+        with _running(start) as process:
             pipe = process.stderr if stdout else process.stdout
-            try:
-                for line in _lines(process, pipe.fileno()) if pipe else ():
-                    on_line(line)
-                return process.wait()
-            except BaseException:
-                with deferred_interruptions():  # what it started is removed once it has ended
-                    terminate(process)
-                raise
-            finally:
-                _streaming.discard(process)
+            for line in _lines(process, pipe.fileno()) if pipe else ():
+                on_line(line)
+            return process.wait()
+
+
+@contextmanager
+def _running(start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command that `stop_streams` finds, and terminate it if the block fails or is interrupted."""
+    process = None
+    try:
+        with deferred_interruptions():  # an exception within Popen would lose the command that it has started
+            process = start()
+            _streaming.add(process)
+        yield process
+    except BaseException:
+        if process is not None:
+            with deferred_interruptions():  # what it started is removed once it has ended
+                terminate(process)
+        raise
+    finally:
+        if process is not None:
+            _streaming.discard(process)
+            with process:  # closes its pipes
+                pass
 
 
 def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
