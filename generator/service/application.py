@@ -55,7 +55,7 @@ from generator.service.pages.rendering import page
 from generator.service.project.project import GitUnavailableError
 from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store.database import is_unavailable, reason_of
-from generator.service.store.pipelines import QueueFullError
+from generator.service.store.queue_limits import QueueFullError
 
 _api = (
     artifacts.router,

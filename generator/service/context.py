@@ -25,7 +25,8 @@ from generator.service.store.database import Within
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import mask_value
-from generator.service.store.pipelines import Pipelines, QueueFullError, Variables
+from generator.service.store.pipelines import Pipelines, Variables
+from generator.service.store.queue_limits import QueueFullError
 from generator.service.store.runs import Runs, add_run
 from generator.service.store.schedules import Schedules
 from generator.service.store.tokens import Identity

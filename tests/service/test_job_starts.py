@@ -24,12 +24,13 @@ from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
 from generator.service.project.pipeline_file import Artifacts, Job
 from generator.service.project.project import GitUnavailableError, Project, Revision
-from generator.service.store import pipelines as pipelines_module
+from generator.service.store import queue_limits
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hook_tables import deliveries, hooks
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.outbox import JOB
-from generator.service.store.pipelines import Pipelines, QueueFullError
+from generator.service.store.pipelines import Pipelines
+from generator.service.store.queue_limits import QueueFullError
 from generator.service.store.tokens import Identity
 from generator.subprocesses.detached import start_apart
 
@@ -143,7 +144,7 @@ def test_pipelines_that_wait_are_counted_without_reading_their_variables(waiting
 
 def test_so_many_pipelines_may_wait_in_all(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while each token has its share."""
-    monkeypatch.setattr(pipelines_module, "_MOST", 2)
+    monkeypatch.setattr(queue_limits, "_MOST", 2)
     waiting.add(token=1)
 
     with pytest.raises(QueueFullError, match="2 pipelines wait or run"):

@@ -14,20 +14,15 @@ from generator.service.store import states
 from generator.service.store.audit import Event, author_as, record
 from generator.service.store.database import Database, Row, Within, jobs, pipelines, row, rows
 from generator.service.store.hidden_values import HiddenValues, has_secrets_of_one_run
+from generator.service.store.job_rows import advance, clone_job, requeue_skipped, set_job
 from generator.service.store.lanes import lane_of
-from generator.service.store.outbox import store_events
+from generator.service.store.queue_limits import check_room, check_room_of
 from generator.service.store.run_tables import links, runs
 from generator.service.store.tokens import Identity
 
 Variables = list[dict[str, Any]]
 _LARGEST = 2**31 - 1
 """The largest number that an ID column holds."""
-_MOST, _MOST_OF_TOKEN = 20_000, 5_000
-"""Pipelines that wait or run: in all, and of one token. Others fill the database, and are in use for the quota."""
-
-
-class QueueFullError(Exception):
-    """Too many pipelines wait or run to start or retry another one now."""
 
 
 class Pipelines:
@@ -65,7 +60,7 @@ class Pipelines:
         now = time.time()
         lane = lane_of(user.id, next((one["value"] for one in variables if one["key"] == "repository"), ""))
         with self.database.transaction() as connection:
-            _check_room(connection, user.id)
+            check_room(connection, user.id)
             values = {"sha": revision.sha, "ref": revision.ref, "tag": revision.tag, "source": source, "name": name}
             values |= {"user": user.name, "user_id": user.id, "schedule_id": schedule}
             values |= {"status": "created", "variables": [], "created_at": now, "updated_at": now}
@@ -94,7 +89,7 @@ class Pipelines:
                 ],
             )
             within(connection, number)
-            _advance(connection, number)
+            advance(connection, number)
             record(connection, Event.PIPELINE_STARTED, number, author=author_as(user.id, user.name))
         self.on_change()
         return number
@@ -155,7 +150,7 @@ class Pipelines:
         with self.database.transaction() as connection:
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if pipeline is not None:
-                _advance(connection, pipeline)
+                advance(connection, pipeline)
         self.on_change()
 
     def update_job(
@@ -175,7 +170,7 @@ class Pipelines:
             if pipeline is None:
                 return
             connection.execute(sa.update(jobs).where(jobs.c.id == number).values(**values))
-            _advance(connection, pipeline)
+            advance(connection, pipeline)
             if event:
                 record(connection, event, number)
             within(connection, number)
@@ -204,7 +199,7 @@ class Pipelines:
             done = connection.execute(this.values(**values)).rowcount
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if done and pipeline is not None:
-                _advance(connection, pipeline)
+                advance(connection, pipeline)
         if counted:
             self.on_change()
         return bool(done)
@@ -223,9 +218,9 @@ class Pipelines:
             found = rows(connection, sa.select(jobs).where(jobs.c.id.in_(list(numbers))))
             for job in found:
                 if job["status"] == "running":
-                    _set(connection, job["id"], status="canceling")
+                    set_job(connection, job["id"], status="canceling")
                 elif job["status"] in states.active - {"canceling"} | {"manual"}:
-                    _set(connection, job["id"], status="canceled", finished_at=now)
+                    set_job(connection, job["id"], status="canceled", finished_at=now)
                 else:
                     continue
                 canceled.append(job["id"])
@@ -235,7 +230,7 @@ class Pipelines:
                 record(connection, Event.PIPELINE_CANCELED, pipeline)
             changed = {job["pipeline_id"] for job in found}
             for owner in changed:
-                _advance(connection, owner)
+                advance(connection, owner)
         self._forget_secrets(changed)
         self.on_change()
         return [job["id"] for job in found if job["status"] in ("running", "canceling")]
@@ -250,10 +245,10 @@ class Pipelines:
             old = row(connection, sa.select(jobs).where(jobs.c.id == number))
             if old is None or old["status"] not in states.retryable or old["retried"]:
                 return None
-            _check_room_of(connection, old["pipeline_id"])
-            made = _clone_job(connection, old, status="pending")
-            _requeue_skipped(connection, old["pipeline_id"], old["stage_index"])
-            _advance(connection, old["pipeline_id"])
+            check_room_of(connection, old["pipeline_id"])
+            made = clone_job(connection, old, status="pending")
+            requeue_skipped(connection, old["pipeline_id"], old["stage_index"])
+            advance(connection, old["pipeline_id"])
             record(connection, Event.JOB_RETRIED, number)
         self.on_change()
         return made
@@ -265,15 +260,15 @@ class Pipelines:
             QueueFullError: the pipeline has ended, and too many have not.
         """
         with self.database.transaction() as connection:
-            _check_room_of(connection, number)
+            check_room_of(connection, number)
             mine = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number, jobs.c.retried.is_(False)))
             again = [job for job in mine if job["status"] in ("failed", "canceled")]
             for job in again:
-                _clone_job(connection, job, status="created")
+                clone_job(connection, job, status="created")
             if again:
-                _requeue_skipped(connection, number, min(job["stage_index"] for job in again))
+                requeue_skipped(connection, number, min(job["stage_index"] for job in again))
                 record(connection, Event.PIPELINE_RETRIED, number)
-            _advance(connection, number)
+            advance(connection, number)
         self.on_change()
 
     def play(self, number: int) -> bool:
@@ -283,7 +278,7 @@ class Pipelines:
             done = connection.execute(changed.values(status="pending", queued_at=time.time())).rowcount
             pipeline = connection.execute(sa.select(jobs.c.pipeline_id).where(jobs.c.id == number)).scalar()
             if done and pipeline is not None:
-                _advance(connection, pipeline)
+                advance(connection, pipeline)
                 record(connection, Event.JOB_PLAYED, number)
         self.on_change()
         return bool(done)
@@ -318,58 +313,3 @@ def _count_statuses(connection: sa.Connection, table: sa.Table) -> dict[str, int
     statement = sa.select(table.c.status, sa.func.count()).group_by(table.c.status)
     counts = {str(status): int(count) for status, count in connection.execute(statement)}
     return dict.fromkeys(states.statuses, 0) | counts
-
-
-def _check_room(connection: sa.Connection, user: int | None) -> None:
-    mine = sa.case((pipelines.c.user_id == user, 1))
-    counts = sa.select(sa.func.count(), sa.func.count(mine)).where(pipelines.c.status.in_(states.active))
-    total, of_user = connection.execute(counts).one()
-    if of_user >= _MOST_OF_TOKEN:
-        raise QueueFullError(f"{of_user} pipelines of this token wait or run; wait until some of them have ended")
-    if total >= _MOST:
-        raise QueueFullError(f"{total} pipelines wait or run; wait until some of them have ended")
-
-
-def _check_room_of(connection: sa.Connection, number: int) -> None:
-    """Check whether there is room for a pipeline that is retried, unless it has not ended."""
-    found = row(connection, sa.select(pipelines.c.status, pipelines.c.user_id).where(pipelines.c.id == number))
-    if found is not None and found["status"] not in states.active:
-        _check_room(connection, found["user_id"])
-
-
-def _clone_job(connection: sa.Connection, old: Row, *, status: str) -> int:
-    _set(connection, old["id"], retried=True)
-    kept = ("pipeline_id", "name", "stage", "stage_index", "when", "allow_failure", "lane")
-    values = {name: old[name] for name in kept}
-    values |= {"status": status, "created_at": time.time(), "queued_at": time.time()}
-    values |= {"attempts": 0, "retried": False, "dotenv": {}}
-    made = connection.execute(sa.insert(jobs).values(**values)).inserted_primary_key
-    return int(made[0]) if made else 0
-
-
-def _requeue_skipped(connection: sa.Connection, pipeline: int, stage: int) -> None:
-    skipped = sa.update(jobs).where(jobs.c.pipeline_id == pipeline, jobs.c.status == "skipped")
-    connection.execute(skipped.where(jobs.c.stage_index > stage).values(status="created", finished_at=None))
-
-
-def _set(connection: sa.Connection, number: int, **values: Any) -> None:
-    connection.execute(sa.update(jobs).where(jobs.c.id == number).values(**values))
-
-
-def _advance(connection: sa.Connection, number: int) -> None:
-    """Update a pipeline's waiting jobs and its status after one of its jobs has changed."""
-    now = time.time()
-    mine = [dict(job) for job in rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number))]
-    changes = states.next_statuses(mine)
-    for job in mine:
-        if job["id"] in changes:
-            job["status"] = changes[job["id"]]
-            _set(connection, job["id"], status=job["status"], queued_at=now if job["status"] == "pending" else None)
-    status = states.pipeline_status(mine)
-    started = [job["started_at"] for job in mine if job["started_at"]]
-    values: dict[str, Any] = {"status": status, "started_at": min(started, default=None)}
-    this = sa.update(pipelines).where(pipelines.c.id == number)
-    connection.execute(this.values(**values, updated_at=now))
-    ended = pipelines.c.finished_at.is_(None) if status in states.finished else pipelines.c.finished_at.is_not(None)
-    connection.execute(this.where(ended).values(finished_at=now if status in states.finished else None))
-    store_events(connection, number)
