@@ -96,6 +96,21 @@ def test_geojson_is_a_map_with_the_properties_of_its_features(page: Page) -> Non
     expect(page.get_by_role("cell", name="<b>wheat")).to_be_visible()
 
 
+def test_previews_show_whole_numbers_of_64_bits_with_all_their_digits(browser: Browser) -> None:
+    """Also in lists, and in GeoJSON where the browser gives a number's text."""
+    opened = browser.new_page()
+    opened.add_script_tag(path=here.parent / "generator/runner/server/pages/static/preview-worker.js")
+
+    assert opened.evaluate("textOf([2n ** 53n + 1n, 7n, {n: -(2n ** 53n) - 1n}])") == (
+        '["9007199254740993",7,{"n":"-9007199254740993"}]'
+    )
+    text = '{"id": 1234567890123456789, "ids": [-1234567890123456789], "part": 0.12345678901234566, "one": 1}'
+    assert opened.evaluate("text => textOf(parsed(text))", text) == (
+        '{"id":"1234567890123456789","ids":["-1234567890123456789"],"part":0.12345678901234566,"one":1}'
+    )
+    opened.close()
+
+
 def test_a_geotiff_is_a_picture_and_a_map_of_its_place(page: Page) -> None:
     expect(page.get_by_role("img", name="Picture of out/height.tif")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("3 × 2 pixels, 1 band, EPSG:32633")).to_be_visible()

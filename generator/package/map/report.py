@@ -18,6 +18,8 @@ from generator.resources import data_folder, render
 
 report_file = "report.html"
 _MOST_REASONS = 10
+_LARGEST_EXACT = 2**53 - 1
+"""Larger whole numbers are not all different in JavaScript (ECMAScript, Number.MAX_SAFE_INTEGER)."""
 _OF_THE_RUN = ("attempts", "seconds", "peak_memory", "folder")
 """Columns that come last on the page: the results of a row are next to its values."""
 
@@ -31,7 +33,7 @@ def write_report(outdir: Path, results: Sequence[Result], *, package: str, table
     counted = ", ".join(f"{states[state]} {state}" for state in ("succeeded", "failed", "missing") if states[state])
     data = {
         "columns": names,
-        "records": [[record.get(name) for name in names] for record in shown],
+        "records": [[_exact(record.get(name)) for name in names] for record in shown],
         "hidden": len(columns) - len(names),
     }
     parts = data_folder("templates") / "package" / "map"
@@ -67,6 +69,16 @@ def _shown_columns(columns: Sequence[str], records: Sequence[Mapping[str, Any]])
     nothing: dict[str, tuple[Any, ...]] = {"attempts": (None, 1)}
     filled = [name for name in columns if any(record.get(name) not in nothing.get(name, (None,)) for record in records)]
     return sorted(filled, key=lambda name: name in _OF_THE_RUN)
+
+
+def _exact(value: Any) -> Any:
+    """Return a value with whole numbers as text that numbers of JavaScript would round."""
+    if isinstance(value, list):
+        return [_exact(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _exact(item) for name, item in value.items()}
+    is_rounded = isinstance(value, int) and abs(value) > _LARGEST_EXACT
+    return str(value) if is_rounded else value
 
 
 def _as_script(data: Any) -> str:

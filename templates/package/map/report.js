@@ -12,8 +12,11 @@ const body = document.querySelector("tbody");
 const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
 const compact = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, notation: "compact" });
 const megabytes = new Intl.NumberFormat("en", { style: "unit", unit: "megabyte", maximumSignificantDigits: 3, useGrouping: false });
+// Six digits are enough for a fraction, but another whole number is a wrong one, such as of a date or an ID.
+const numberText = (value) =>
+  Number.isInteger(value) || Math.abs(value) >= 1e5 ? String(value) : numbers.format(value);
 const numberOf = (value, column) =>
-  columns[column] === "peak_memory" ? megabytes.format(value / 1e6) : numbers.format(value);
+  columns[column] === "peak_memory" ? megabytes.format(value / 1e6) : numberText(value);
 const tick = (value) => (Math.abs(value) < 1e5 ? numbers : compact).format(value);
 let order = { column: 0, down: false };
 let page = 0;
@@ -28,7 +31,7 @@ const textOf = (value) =>
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const fieldsOf = (value) =>
   Object.entries(value)
-    .map(([name, one]) => `${name}: ${typeof one === "number" ? numbers.format(one) : textOf(one)}`)
+    .map(([name, one]) => `${name}: ${typeof one === "number" ? numberText(one) : textOf(one)}`)
     .join("\n");
 const compare = (a, b) => {
   if (a === null || b === null) return (a === null) - (b === null);
@@ -118,6 +121,12 @@ function ticks(from, to) {
   return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, index) => (first + index) * step);
 }
 
+// Short texts of ticks; with all digits if two of them were the same.
+function labels(values) {
+  const texts = values.map(tick);
+  return new Set(texts).size === texts.length ? texts : values.map((value) => String(Number(value.toPrecision(12))));
+}
+
 // Numbers to plot: of columns, and of the fields of objects in them.
 function series() {
   const found = columns.flatMap((name, column) => {
@@ -156,13 +165,15 @@ function plot(x, y, picture) {
   const [low, high] = range(points.map((point) => point.y));
   const across = (value) => 70 + (630 * (value - left)) / (right - left);
   const up = (value) => 320 - (300 * (value - low)) / (high - low);
-  for (const value of ticks(left, right)) {
+  const [along, upwards] = [ticks(left, right), ticks(low, high)];
+  const [alongLabels, upwardsLabels] = [labels(along), labels(upwards)];
+  for (const [index, value] of along.entries()) {
     picture.append(draw("line", { x1: across(value), x2: across(value), y1: 20, y2: 320 }));
-    picture.append(draw("text", { x: across(value), y: 336, "text-anchor": "middle" }, tick(value)));
+    picture.append(draw("text", { x: across(value), y: 336, "text-anchor": "middle" }, alongLabels[index]));
   }
-  for (const value of ticks(low, high)) {
+  for (const [index, value] of upwards.entries()) {
     picture.append(draw("line", { x1: 70, x2: 700, y1: up(value), y2: up(value) }));
-    picture.append(draw("text", { x: 64, y: up(value) + 4, "text-anchor": "end" }, tick(value)));
+    picture.append(draw("text", { x: 64, y: up(value) + 4, "text-anchor": "end" }, upwardsLabels[index]));
   }
   for (const point of points) {
     const dot = draw("circle", { cx: across(point.x), cy: up(point.y), r: 3 });

@@ -100,6 +100,27 @@ def test_only_files_of_a_row_are_links(browser: Browser, tmp_path: Path) -> None
     opened.close()
 
 
+def test_whole_numbers_have_all_their_digits(browser: Browser, tmp_path: Path) -> None:
+    """In cells, in objects, and at the points and ticks of the plot; fractions have six digits."""
+    long = 2**53 + 1  # a number of JavaScript has it as 2**53
+    scraps = {"of": {"id": 1234567, "part": 1 / 3}, "large": long, "list": [long], "area": 1234567.25, "part": 2 / 3}
+    rows = [result(number, scraps={"date": 20240114 + number, **scraps}) for number in (1, 2)]
+    report = write_report(tmp_path, rows, package="trees", tables=[])
+    opened = browser.new_page()
+
+    opened.goto(report.as_uri())
+
+    for text in ("20240115", "20240116", str(long), f'["{long}"]', "1234567.25", "0.666667"):
+        expect(opened.get_by_role("cell", name=text, exact=True).first).to_be_visible()
+    expect(opened.get_by_text("id: 1234567\npart: 0.333333").first).to_be_visible()
+    assert [one.text_content() for one in opened.locator("circle title").all()] == [
+        f"row {number}: {2000 + number}, {20240114 + number}" for number in (1, 2)
+    ]
+    ticks = opened.locator("svg text").all_text_contents()
+    assert len(set(ticks)) == len(ticks), ticks
+    opened.close()
+
+
 def test_results_come_next_to_the_values_of_a_row(page: Page) -> None:
     heads = " ".join(page.locator("th").all_inner_texts())
 

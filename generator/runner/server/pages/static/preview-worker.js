@@ -34,14 +34,19 @@ function textOf(value) {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "" : value.toISOString().replace("T00:00:00.000Z", "");
   if (value instanceof Uint8Array) return `${value.length} bytes`;
   if (typeof value !== "object") return String(value);
-  return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? Number(item) : item));
+  return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? exact(item) : item));
+}
+
+// A whole number as JSON can have it: those that a number of JavaScript would round are texts.
+function exact(whole) {
+  return Number.isSafeInteger(Number(whole)) ? Number(whole) : String(whole);
 }
 
 // GeoJSON (RFC 7946): what is drawn of it, and the properties of its first features as a table.
 async function readGeoJson({ url }) {
   let found;
   try {
-    found = JSON.parse(new TextDecoder().decode(await fetched(url)));
+    found = parsed(new TextDecoder().decode(await fetched(url)));
   } catch (error) {
     throw error instanceof NotShown ? error : new NotShown("it is not valid JSON");
   }
@@ -53,6 +58,13 @@ async function readGeoJson({ url }) {
   const { columns, rows } = propertiesOf(shown.slice(0, rowsShown));
   const isMore = features.length > rows.length;
   return { shapes: drawn.shapes, bounds: drawn.bounds(), columns, rows, isMore, left: features.length - drawn.taken, total: features.length };
+}
+
+// JSON whose whole numbers keep their digits where the browser tells them (context.source); asked for only if there are long ones.
+function parsed(text) {
+  const isRounded = (value, source) => typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(source);
+  const keep = (_, value, context) => (isRounded(value, context?.source) ? context.source : value);
+  return JSON.parse(text, /[:,[\s]-?\d{16,}[\s,\]}]/.test(text) ? keep : undefined);
 }
 
 class Shapes {

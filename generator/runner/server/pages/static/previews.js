@@ -105,7 +105,8 @@ async function placeOnServer(place) {
 
 function legend({ low, high }) {
   const line = element("p", undefined, { class: "legend quiet-text" });
-  const written = (value) => Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
+  const digits = (value) => (Math.abs(value) >= 1e4 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 });
+  const written = (value) => value.toLocaleString("en", digits(value));
   line.append(element("span", written(low)), element("span", undefined, { class: "ramp", role: "presentation" }), element("span", written(high)));
   return line;
 }
