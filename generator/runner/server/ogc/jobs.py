@@ -108,7 +108,7 @@ def _result_response(request: Request, context: Context, run: Run, output: str) 
         raise ProblemError(404, f"job {run.id!r}: it has no output {output!r}")
     if len(results[0].files) == 1:
         return file_response(results[0].files[0])
-    return raw_response(run.id, results, Addresses(request))
+    return raw_response(run.id, results, Addresses(request), one_requested=True)
 
 
 def job_status(context: Context, run: Run, to: Addresses) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def _results_response(request: Request, context: Context, run: Run) -> Response:
         links = results_document(run.id, [replace(one, by_reference=True) for one in results], to)
         return respond(request, links, title=f"Results of job {run.id}")
     if _is_raw(wanted, request):
-        return raw_response(run.id, results, to)
+        return raw_response(run.id, results, to, one_requested=len(wanted.outputs or ()) == 1)
     return json_response(results_document(run.id, results, to))
 
 

@@ -12,12 +12,15 @@ from fastapi.responses import Response, StreamingResponse
 
 from generator.runner.server import file_responses
 from generator.runner.server.ogc.addresses import Addresses
-from generator.runner.server.ogc.document import result_address
+from generator.runner.server.ogc.document import result_address, results_document
+from generator.runner.server.ogc.responses import json_response
 from generator.runner.server.ogc.results import Result, ResultFile
 from generator.runner.server.runs.archive import zip_stream
 from generator.shared.regular_files import open_regular_file
 
 _CHUNK = 1 << 18
+_LONGEST_LINKS = 3 << 10
+"""Bytes of a header of links: nginx refuses responses with more than 4 KiB of headers, clients those with 8 or 64."""
 _SANDBOX = {"Content-Security-Policy": "sandbox"}
 """Pages that a notebook wrote must not act for the user."""
 
@@ -29,12 +32,21 @@ class _Part:
     location: str | None = None
 
 
-def raw_response(run_id: str, results: Sequence[Result], addresses: Addresses) -> Response:
-    """Return the raw response for results: 204 with links if all are references, one body, or several parts."""
+def raw_response(run_id: str, results: Sequence[Result], addresses: Addresses, *, one_requested: bool) -> Response:
+    """Return the raw response for results: one body, several parts, or links alone if all are references.
+
+    A bare body has no id, so it answers a request for one output alone: of several, only one may exist. Links are
+    headers of a response without a body (204), or the document of results (200) if the headers would be too large.
+    """
     parts = [part for result in results for part in _parts(run_id, result, addresses)]
-    if not parts or all(part.location for part in parts):
-        return Response(status_code=204, headers={"Link": ", ".join(map(_link, parts))} if parts else {})
-    if len(results) == 1 and len(parts) == 1:
+    if not parts:
+        return Response(status_code=204)
+    if all(part.location for part in parts):
+        links = ", ".join(map(_link, parts))
+        if len(links) > _LONGEST_LINKS:
+            return json_response(results_document(run_id, results, addresses))
+        return Response(status_code=204, headers={"Link": links})
+    if one_requested and len(parts) == 1:
         return file_response(parts[0].file)
     boundary = secrets.token_hex(16)
     kind = f'multipart/related; boundary="{boundary}"; type="{parts[0].file.media_type}"'
