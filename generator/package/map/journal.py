@@ -31,6 +31,7 @@ _WAVES = "toil/[0-9]*"
 results. See `generator.package.map.toil.waves`."""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS rows (number INTEGER PRIMARY KEY, digest TEXT, folder TEXT, ended TEXT)",
+    "CREATE INDEX IF NOT EXISTS row_folders ON rows (folder)",
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER)",
     "CREATE TABLE IF NOT EXISTS unsynced (entry INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER, boot TEXT)",
 )
@@ -94,6 +95,25 @@ class Journal:
             self._database.execute("BEGIN")
             self._database.execute("INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)", values)
             self._database.execute("INSERT INTO unsynced (number, boot) VALUES (?, ?)", (row.number, self._boot))
+
+    def forget_replaced(self, row: PlannedRow, folder: str) -> None:
+        """Forget other rows, and this one with other values, whose results the row's own are about to replace.
+
+        Without that, a map that is interrupted before the row's end is stored, and continued with the earlier table,
+        would take the row's results for theirs. The folders of an earlier template may be above or below this one.
+
+        Raises:
+            OSError, sqlite3.Error: the disk is full or broken.
+        """
+        parts = folder.split("/")
+        above = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+        above_or_below = f"(folder IN ({', '.join('?' for _ in above)}) OR (folder > ? AND folder < ?))"
+        query = f"DELETE FROM rows WHERE {above_or_below} AND NOT (number = ? AND digest = ? AND folder = ?)"  # noqa: S608
+        values = (*above, f"{folder}/", f"{folder}0", row.number, row.digest, folder)  # "0" follows "/"
+        with self._guard:
+            forgotten = self._database.execute(query, values).rowcount
+        if forgotten:  # on the disk before the folder is replaced there
+            durable_files.sync(self._folder / hidden_folder / f"{_FILE}-wal")
 
     def sync(self) -> None:
         """Write the files of all rows that ended to the disk, then note it.

@@ -203,8 +203,9 @@ class _Table:
         left = self.left()
         return left[: max(0, tune - (len(self.rows) - len(left)))]
 
-    def place(self, row: PlannedRow) -> Path:
-        """Return the folder of a row's results."""
+    def claim(self, row: PlannedRow) -> Path:
+        """Return the folder of a row's results, which are about to replace others; forget the rows that left those."""
+        self.journal.forget_replaced(row, self.folders[row.number])
         return self.outdir / rows_folder / self.folders[row.number]
 
     def store(self, row: PlannedRow, ended: Ended) -> None:
@@ -253,11 +254,11 @@ def _run(
     )
     try:
         if isinstance(plan, EnginePlan):
-            EngineScheduler(plan, schedule, table.place, on_end=note, on_wait=counter.show).run(left)
+            EngineScheduler(plan, schedule, table.claim, on_end=note, on_wait=counter.show).run(left)
         elif isinstance(plan, ToilPlan):
-            ToilScheduler(plan, schedule, table.place, on_end=note, on_wait=counter.show).run(left)
+            ToilScheduler(plan, schedule, table.claim, on_end=note, on_wait=counter.show).run(left)
         else:
-            Scheduler(plan, schedule, table.place, on_end=note, on_wait=counter.show).run(left)
+            Scheduler(plan, schedule, table.claim, on_end=note, on_wait=counter.show).run(left)
     except TooManyFailuresError as error:
         progress.warn(f"{error}, more than --max-failures {request.max_failures}: no further row was started")
     except KeyboardInterrupt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,38 @@ def test_a_map_with_another_table_keeps_rows_of_the_earlier_one_with_a_warning(
     assert not (outdir / "report.html").exists()
     map_package(MapRequest(package=package, table=[{"n": 1}], folder=tmp_path, outdir=outdir, resume=True))
     assert "1,1,succeeded" in (outdir / "results.csv").read_text()
+
+
+def test_no_row_takes_the_results_of_another_table_whose_map_was_interrupted(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The map ends after the results of a row replaced others, and before the journal has the row."""
+    write_notebook(repository / "process.ipynb", "n = 1\ncity = ''")
+    commit_all(repository)
+    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
+    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
+    monkeypatch.setattr("generator.package.map.map.remove_containers", lambda *_: None)
+    first = [{"city": "A", "n": 1}, {"city": "B", "n": 1}]
+    table = [{"city": "B", "n": 2}, {"city": "A", "n": 2}]
+    request = MapRequest(
+        package=package, table=first, folder=tmp_path, outdir=tmp_path, folder_template="{{ city }}", resume=True
+    )
+    monkeypatch.setattr(Scheduler, "run", _succeed)
+    map_package(request)
+    monkeypatch.setattr(Scheduler, "run", _replace_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        map_package(replace(request, table=table))
+    ran: list[int] = []
+    monkeypatch.setattr(Scheduler, "run", lambda _, rows: ran.extend(row.number for row in rows))
+
+    summary = map_package(request)
+
+    assert (ran, summary.succeeded, summary.missing) == ([2], 1, 1)
+
+
+def _replace_and_stop(scheduler: Scheduler, rows: Sequence[PlannedRow]) -> None:
+    (scheduler.place(rows[0]) / "result.json").touch()
+    raise KeyboardInterrupt
 
 
 def _succeed(scheduler: Scheduler, rows: Sequence[PlannedRow]) -> None:

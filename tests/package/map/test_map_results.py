@@ -332,6 +332,30 @@ def test_the_journal_knows_rows_by_their_values_and_folders(tmp_path: Path) -> N
     assert found == [ended, None, None]
 
 
+@pytest.mark.parametrize(
+    ("number", "n", "folder", "kept"),
+    [
+        (2, 1, "B", {1, 2, 3, 4}),
+        (2, 2, "B", {1, 3, 4}),
+        (1, 1, "B", {1, 3, 4}),
+        (5, 1, "C", {1, 2, 4}),
+        (5, 1, "B/1", {1, 3, 4}),
+        (5, 1, "D", {1, 2, 3, 4}),
+    ],
+)
+def test_a_row_whose_results_are_replaced_is_forgotten_before(
+    number: int, n: int, folder: str, kept: set[int], tmp_path: Path
+) -> None:
+    """Also one whose folder, of another template, is above or below that of the row that replaces it."""
+    with open_journal(tmp_path, resume=False) as journal:
+        for other, place in {1: "A", 2: "B", 3: "C/1", 4: "B0"}.items():
+            journal.store(row(other, n=1), place, Ended(state="succeeded"))
+
+        journal.forget_replaced(row(number, n=n), folder)
+
+        assert journal.numbers() == kept
+
+
 def test_rows_that_ended_with_other_values_or_are_not_in_the_table_any_more_are_counted(tmp_path: Path) -> None:
     """The user is told: a table may be a wrong one, so nothing of theirs is removed before others take their places."""
     with open_journal(tmp_path, resume=False) as journal:
