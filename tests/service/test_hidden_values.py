@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import sqlalchemy as sa
 from ci_service import ACCESS, PIPELINE_FILE, Service, make_project
 
 from generator.service.jobs.environment import secrets_to_mask
+from generator.service.retention.ended import ended_pipelines
+from generator.service.runs.recording import record_earlier
 from generator.service.store import masking
 from generator.service.store.database import Database, pipelines, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
+from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import UsageError
 
 _SECRET = "sesame-open-41"
@@ -158,6 +162,36 @@ def test_values_are_removed_a_week_after_the_end(database: Database, tmp_path: P
     hidden.remove_old(database)
 
     assert sorted(path.name for path in hidden.folder.iterdir()) == ["1.json", "2.json"]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda database, data: data.hidden.hide_earlier(database),
+        lambda database, data: data.hidden.remove_old(database),
+        record_earlier,
+        lambda database, _: ended_pipelines(database),
+    ],
+    ids=["hide", "remove-old", "record", "ended"],
+)
+def test_variables_of_very_many_pipelines_are_not_in_memory_at_once(
+    database: Database, tmp_path: Path, read: Callable[[Database, DataFolder], object]
+) -> None:
+    """A token may let gigabytes of them wait, which a start of the service reads."""
+    data, size = DataFolder(tmp_path), 500_000
+    variables = [{"key": "package", "value": "x"}, {"key": "note", "value": "x y " * (size // 4)}]
+    for number in range(1, 17):
+        _insert(database, number, variables=variables)
+        data.hidden.keep(number, [{"key": "inputs", "value": "{}"}])
+
+    tracemalloc.start()
+    try:
+        read(database, data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 8 * size
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,12 @@ _is_over = pipelines.c.status.in_(states.finished)
 
 
 def ended_pipelines(database: Database, *, before: float | None = None) -> Sequence[Row]:
-    """Return the pipelines that may be removed, those that ended first at first; ``before`` is in Unix seconds."""
-    statement = sa.select(pipelines).where(_is_over, ~_is_kept)
+    """Return number, status and end of the pipelines that may be removed, those that ended first at first.
+
+    Their variables, of up to a megabyte each, are not read. ``before`` is in Unix seconds.
+    """
+    columns = (pipelines.c.id, pipelines.c.status, pipelines.c.finished_at)
+    statement = sa.select(*columns).where(_is_over, ~_is_kept)
     if before is not None:
         statement = statement.where(pipelines.c.finished_at < before)
     with database.connection() as connection:
@@ -77,7 +81,7 @@ def spare_uploads(data: DataFolder, database: Database, *, before: float) -> Seq
 
 def _tables(connection: sa.Connection, of_variables: sa.Select[Any]) -> set[str]:
     """Return the places of tables among variables, which are not all in memory at a time."""
-    found = connection.execute(of_variables, execution_options={"yield_per": 100}).scalars()
+    found = connection.execute(of_variables, execution_options={"yield_per": 1}).scalars()
     return {str(one["value"]).strip() for listed in found for one in listed if one["key"] == "table"}
 
 

@@ -19,7 +19,7 @@ from generator.notebook.literals import MisfitError
 from generator.package.job_file import read_yaml
 from generator.package.job_numbers import job_number
 from generator.service.archives import Archive
-from generator.service.store.database import Database, Row, pipelines, rows
+from generator.service.store.database import Database, Row, pipelines, row
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.masking import is_secret
 from generator.service.store.run_tables import runs
@@ -65,24 +65,30 @@ def may_have_secrets(record: RunRecord | None, variables: Sequence[Mapping[str, 
 
 
 def record_earlier(database: Database, data: DataFolder) -> None:
-    """Store records of the runs that an earlier version started, with the values that are still stored."""
+    """Store records of the runs that an earlier version started, with the values that are still stored.
+
+    Pipelines are read one at a time: together, their variables may need more memory than the machine has.
+    """
     likely = sa.cast(pipelines.c.variables, sa.Text).like('%"package"%')
     missing = pipelines.c.id.not_in(sa.select(runs.c.pipeline_id))
     with database.connection() as connection:
-        found = rows(connection, sa.select(pipelines.c.id, pipelines.c.variables).where(likely, missing))
-    records = [(row["id"], run_record(data, _stored_variables(data, row))) for row in found]  # which reads archives
-    with database.transaction() as connection:
-        for number, record in records:
-            if record:
+        numbers = list(connection.execute(sa.select(pipelines.c.id).where(likely, missing)).scalars())
+    this = sa.select(pipelines.c.id, pipelines.c.variables)
+    for number in numbers:
+        with database.connection() as connection:
+            found = row(connection, this.where(pipelines.c.id == number))
+        record = run_record(data, _stored_variables(data, found)) if found else None  # which reads archives
+        if record:
+            with database.transaction() as connection:
                 add_run(connection, number, record)
 
 
-def _stored_variables(data: DataFolder, row: Row) -> Sequence[Mapping[str, Any]]:
+def _stored_variables(data: DataFolder, pipeline: Row) -> Sequence[Mapping[str, Any]]:
     """Return the variables of a pipeline, without values that are no longer stored."""
     try:
-        return data.hidden.restore(row["id"], row["variables"])
+        return data.hidden.restore(pipeline["id"], pipeline["variables"])
     except UsageError:
-        return [one for one in row["variables"] if not one.get("hidden")]
+        return [one for one in pipeline["variables"] if not one.get("hidden")]
 
 
 def _choose(archive: Archive, process: str) -> tuple[str, Mapping[str, Any]]:

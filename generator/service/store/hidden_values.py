@@ -24,7 +24,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from generator.service.store import states
-from generator.service.store.database import Database, Row, pipelines, rows
+from generator.service.store.database import Database, Row, pipelines, row
 from generator.service.store.masking import mask_value
 from generator.shared import durable_files
 from generator.shared.errors import UsageError
@@ -98,33 +98,34 @@ class HiddenValues:
 
     def remove_old(self, database: Database) -> None:
         """Remove the values of pipelines that were deleted or ended a week ago."""
-        numbers = [int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdecimal()]
-        for some in (numbers[first : first + 500] for first in range(0, len(numbers), 500)):
+        for number in [int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdecimal()]:
             with database.transaction() as connection:  # excludes that a pipeline is created meanwhile
-                found = {
-                    row["id"]: row for row in rows(connection, sa.select(pipelines).where(pipelines.c.id.in_(some)))
-                }
-                for number in some:
-                    if number not in found or _is_over(found[number]):
-                        self.remove(number)
+                found = row(connection, _pipeline(number))  # one at a time: each may have megabytes of variables
+                if found is None or _is_over(found):
+                    self.remove(number)
 
     def hide_earlier(self, database: Database) -> int:
-        """Hide secret values that an earlier version stored as plain text; return in how many pipelines."""
-        count = 0
-        with database.transaction() as connection:
-            for row in rows(connection, sa.select(pipelines)):
-                if any(_must_hide(one) for one in row["variables"]):
-                    this = sa.update(pipelines).where(pipelines.c.id == row["id"])
-                    connection.execute(this.values(variables=self._hide(row)))
-                    count += 1
-        if count:
-            database.forget_deleted()
-        return count
+        """Hide secret values that an earlier version stored as plain text; return in how many pipelines.
 
-    def _hide(self, row: Row) -> Variables:
-        if row["status"] in states.finished and (row["finished_at"] or 0) < time.time() - _KEPT:
-            return [_mask(one) for one in row["variables"]]
-        return self.keep(row["id"], row["variables"])
+        Pipelines are read one at a time: together, their variables may need more memory than the machine has.
+        """
+        every = sa.select(pipelines.c.id, pipelines.c.variables)
+        with database.connection() as connection:
+            found = connection.execute(every, execution_options={"yield_per": 1})
+            numbers = [number for number, variables in found if any(_must_hide(one) for one in variables)]
+        for number in numbers:
+            with database.transaction() as connection:
+                if pipeline := row(connection, _pipeline(number)):
+                    this = sa.update(pipelines).where(pipelines.c.id == number)
+                    connection.execute(this.values(variables=self._hide(pipeline)))
+        if numbers:
+            database.forget_deleted()
+        return len(numbers)
+
+    def _hide(self, pipeline: Row) -> Variables:
+        if pipeline["status"] in states.finished and (pipeline["finished_at"] or 0) < time.time() - _KEPT:
+            return [_mask(one) for one in pipeline["variables"]]
+        return self.keep(pipeline["id"], pipeline["variables"])
 
     def _find(self, number: int, variables: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
         """Return the part of a file that belongs to variables, None if it has none."""
@@ -162,11 +163,15 @@ def _digest(masked: Sequence[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(masked, sort_keys=True).encode()).hexdigest()
 
 
-def _is_over(row: Row) -> bool:
+def _pipeline(number: int) -> sa.Select[Any]:
+    return sa.select(pipelines).where(pipelines.c.id == number)
+
+
+def _is_over(pipeline: Row) -> bool:
     """Return whether no job of a pipeline needs its values any more."""
-    if row["status"] in states.finished and has_secrets_of_one_run(row["variables"]):
+    if pipeline["status"] in states.finished and has_secrets_of_one_run(pipeline["variables"]):
         return True
-    return bool((row["finished_at"] or time.time()) < time.time() - _KEPT)
+    return bool((pipeline["finished_at"] or time.time()) < time.time() - _KEPT)
 
 
 def _must_hide(one: dict[str, Any]) -> bool:
