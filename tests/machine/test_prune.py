@@ -6,11 +6,13 @@ import io
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import tarfile
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +345,21 @@ def test_a_service_that_runs_is_not_changed(service: DataFolder, packmill: Calla
 
     assert refused.code == 2
     assert "another 'packmill serve' uses this database" in refused.err
+    assert sorted(service.numbers()) == [1, 2, 3, 4]
+
+
+def test_a_database_that_fails_is_an_error(service: DataFolder, packmill: Callable[..., Finished]) -> None:
+    with closing(sqlite3.connect(service.database)) as plain:
+        (page,) = plain.execute("SELECT rootpage FROM sqlite_master WHERE name = 'pipelines'").fetchone()
+        (size,) = plain.execute("PRAGMA page_size").fetchone()
+    with service.database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+
+    done = packmill("prune", "--yes")
+
+    assert done.code == 2
+    assert "packmill-data: the database failed: database disk image is malformed" in done.err
     assert sorted(service.numbers()) == [1, 2, 3, 4]
 
 

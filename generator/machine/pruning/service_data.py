@@ -11,11 +11,13 @@ import sqlalchemy as sa
 
 from generator.machine.pruning.removal import Kind, Removal
 from generator.service.retention.ended import ended_pipelines, pipeline_size, remove_pipeline
-from generator.service.store.database import Database, Row, jobs, sqlite_url
+from generator.service.store.database import Database, Row, jobs, reason_of, sqlite_url
 from generator.service.store.folder_ties import check
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
+
+_REMEDY = "make it available, or free space on its disk and in the folder of temporary files, and try again"
 
 
 @contextmanager
@@ -27,8 +29,8 @@ def old_pipelines(
     Removing needs the service's locks on its database and its folder, so it must be stopped.
 
     Raises:
-        UsageError: the folder cannot be read, the database cannot be opened, a service uses one of them, or they do
-            not belong together.
+        UsageError: the folder cannot be read, the database cannot be opened or fails, such as on a full disk, a
+            service uses one of them, or they do not belong together.
     """
     data = DataFolder(folder)
     try:
@@ -47,6 +49,8 @@ def old_pipelines(
         yield tuple(_removal(data, opened, pipeline) for pipeline in ended_pipelines(opened, before=before))
         if is_removing:
             opened.forget_deleted()
+    except sa.exc.SQLAlchemyError as error:
+        raise UsageError(f"--data {folder}: the database failed: {reason_of(error)}; {_REMEDY}") from None
     finally:
         opened.close()
 
