@@ -15,6 +15,7 @@ from generator.build.publish import address, check_room, publish_package, sign_i
 from generator.build.reading import fetch_commit, read_commit
 from generator.build.record import record_image
 from generator.containers.podman import check_engine
+from generator.image.build import require_own
 from generator.progress import Progress
 from generator.request.build import BuildRequest, check_localities
 from generator.request.settings import Settings
@@ -74,6 +75,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         staging = build_staging_image(job, built, progress)
         image, staging = push_images(job, built, staging, progress)
         record = record_image(job, image, local=built.reference)
+        require_own(built)
         sign_images(job, [image, *([staging] if staging else [])], record, progress)
         changed = write_packages(job, image, staging, record, progress)
         publish_package(job, image, progress)

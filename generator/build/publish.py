@@ -170,11 +170,31 @@ def _push(found: BuiltImage, target: str, registry: str, settings: Settings, pro
     if found.pushed:
         progress.say(f"{found.reference} is already in the registry")
         return found
+    login = _requested_login(registry, settings)
     with progress.step(f"Pushing {target}"):
-        digest = push(found.reference, target, login=_requested_login(registry, settings), on_line=progress.say)
+        digest = push(found.reference, target, login=login, on_line=progress.say)
         progress.say(f"{target} is {digest}")
     by_digest = f"{target.rpartition(':')[0]}@{digest}"
+    _check_pushed(found, by_digest, login)
     return replace(found, reference=by_digest, digest=digest)
+
+
+def _check_pushed(found: BuiltImage, by_digest: str, login: Login | None) -> None:
+    """Check the image that was pushed by its name, which another build can have given to its own meanwhile.
+
+    A registry that does not show it leaves the name in the engine as the evidence.
+
+    Raises:
+        PublishError: it is another image.
+    """
+    if not found.keys:
+        return
+    shown = look_up(by_digest, login=login) or engine.inspect(found.reference)
+    if shown is None or not found.is_same(shown.labels):
+        raise PublishError(
+            f"{by_digest}: the image that was pushed is not this build's, because another build gave the name "
+            f"{found.reference} to an image of its own meanwhile; build again, or choose another --image"
+        )
 
 
 def address(request: BuildRequest, folder: Path) -> str:

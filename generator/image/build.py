@@ -6,7 +6,7 @@ Each has a key, a digest of everything it is made of, and is built only if neith
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +30,7 @@ from generator.image.store import ImageStore
 from generator.metadata.metadata import Metadata
 from generator.progress import Progress
 from generator.repository.source import Source
+from generator.shared.errors import ImageBuildError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +64,8 @@ class BuiltImage:
 
     ``digest`` is the registry's, if it came from one; ``base`` its base image, if packmill chose it; ``layers`` are
     diff ids (OCI image-spec, config, "rootfs"); ``pushed`` is true if the requested registry has it; ``runner`` is the
-    runner image that a build copied from.
+    runner image that a build copied from. ``keys`` are those that the image of this name may have: another build can
+    give the name to an image of its own. Names that no build reuses have none.
     """
 
     reference: str
@@ -73,6 +75,11 @@ class BuiltImage:
     layers: tuple[str, ...] = ()
     pushed: bool = False
     runner: str = ""
+    keys: tuple[str, ...] = ()
+
+    def is_same(self, labels: Mapping[str, str]) -> bool:
+        """Whether an image with these labels is this one, or one that does as well."""
+        return not self.keys or labels.get(image.key_label) in self.keys
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +122,23 @@ def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
     formats = ensure_formats(runners, runner, environment, progress) if spec.formats else ""
     with progress.step("Adding the runner and the repository"):
         _compose(spec, environment, (runner, formats), keys[0], progress)
-    return replace(_describe_build(spec, planned.base, progress), runner=runner)
+    return replace(_describe_build(spec, planned.base, progress), runner=runner, keys=tuple(keys))
+
+
+def require_own(built: BuiltImage) -> None:
+    """Check, once all that a build asks of its image was asked, that no other build took the image's name meanwhile.
+
+    Raises:
+        ImageBuildError: the name is that of another image now, or of none.
+    """
+    if not built.keys:
+        return
+    present = engine.inspect(built.reference)
+    if present is None or not built.is_same(present.labels):
+        raise ImageBuildError(
+            f"{built.reference}: another build gave this name to an image of its own meanwhile; build again, or choose "
+            "another --image"
+        )
 
 
 def _keys(spec: ImageSpec, environment_key: str) -> list[str]:
@@ -128,16 +151,16 @@ def _keys(spec: ImageSpec, environment_key: str) -> list[str]:
 
 
 def _find(spec: ImageSpec, keys: list[str]) -> BuiltImage | None:
-    found = (spec.find_pushed(key) or _find_cached(spec.reference, key) for key in keys)
+    found = (spec.find_pushed(key) or _find_cached(spec.reference, key, keys) for key in keys)
     return next(filter(None, found), None)
 
 
-def _find_cached(reference: str, key: str) -> BuiltImage | None:
+def _find_cached(reference: str, key: str, keys: Sequence[str]) -> BuiltImage | None:
     """Return the engine's image of that name, if it has that key."""
     present = engine.inspect(reference)
     if present is None or present.labels.get(image.key_label) != key:
         return None
-    return BuiltImage(reference=reference, built=False, digest=present.digest, layers=present.layers)
+    return BuiltImage(reference=reference, built=False, digest=present.digest, layers=present.layers, keys=tuple(keys))
 
 
 def _plan_environment(spec: ImageSpec, progress: Progress) -> _PlannedEnvironment:
