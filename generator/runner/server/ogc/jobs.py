@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -33,6 +34,8 @@ router = APIRouter(route_class=ExceptionRoute)
 _JSON = ("application/json", "application/problem+json")
 _DISMISS_TIMEOUT = 5.0
 """Seconds for which a dismissal waits for the interrupted run."""
+_REPEATED = timedelta(minutes=1)
+"""The time in which a dismissal of a job counts as a repetition of the one that ended it."""
 
 
 @router.get("/jobs")
@@ -76,15 +79,25 @@ async def show_job(request: Request, identifier: str) -> Response:
 
 @router.delete("/jobs/{identifier}")
 async def dismiss_job(request: Request, identifier: str) -> Response:
-    """Dismiss a job; one that has ended is removed."""
+    """Dismiss a job; one that had ended before is removed, unless a client or a proxy repeats its dismissal."""
     context, run = await _find(request, identifier, role="run")
-    if run.state.final:
+    is_removed = run.state.final and not await _is_just_dismissed(context, run)
+    if is_removed:
         await delete(context, run)
-    else:
+    elif not run.state.final:
         await dismiss(context, run.id)
         run = await context.events.wait(run, _DISMISS_TIMEOUT)
-    document = {**job_status(context, run, Addresses(request)), "status": "dismissed"}
+    document = job_status(context, run, Addresses(request))
+    if is_removed:
+        document["status"] = "dismissed"
     return respond(request, document, title=f"Job {run.id}")
+
+
+async def _is_just_dismissed(context: Context, run: Run) -> bool:
+    """Whether a run was dismissed and ended a moment ago: what it saved is not for the same request to remove."""
+    if run.ended is None or abs(datetime.now(timezone.utc) - run.ended) > _REPEATED:
+        return False
+    return run.state is RunState.DISMISSED or await context.stored(context.store.is_dismissed, run.id)
 
 
 @router.get("/jobs/{identifier}/results")
