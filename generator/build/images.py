@@ -122,8 +122,8 @@ def _needs_formats(job: BuildJob) -> bool:
 
 
 def _store(job: BuildJob, progress: Progress) -> ImageStore:
-    return ImageStore(
-        fresh=job.request.fresh,
-        fetch=partial(fetch_cached, settings=job.settings, progress=progress),
-        keep=partial(keep_cached, settings=job.settings, progress=progress),
-    )
+    """Return where the build looks for its parts; a stranger's request adds none to the cache registry."""
+    store = ImageStore(fresh=job.request.fresh, fetch=partial(fetch_cached, settings=job.settings, progress=progress))
+    if job.request.untrusted:
+        return store
+    return replace(store, keep=partial(keep_cached, settings=job.settings, progress=progress))

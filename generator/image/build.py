@@ -109,7 +109,6 @@ def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
         return replace(found, base=planned.base)
     runners = Runners(
         base=planned.base,
-        address=spec.source.address,
         store=spec.store,
         kernel_gateway=spec.kernel_gateway,
         other_bases=() if planned.base else tuple(list_present(spec.base_image)),
@@ -196,7 +195,7 @@ def _ensure_environment(spec: ImageSpec, planned: _PlannedEnvironment, progress:
         if planned.plan and planned.base:
             from generator.image.environment.plain_python import prepare_build_pack
 
-            pack = prepare_build_pack(planned.plan, _cache_names(planned.base, spec.source.address))
+            pack = prepare_build_pack(planned.plan, _cache_names(planned.base, spec.source.address, planned.key))
         base = planned.base.pinned if planned.base else spec.base_image
         # repo2docker skips an image whose name exists; and the final name is given to a complete image only
         unfinished = f"{names[0]}-{secrets.token_hex(4)}"
@@ -229,9 +228,13 @@ def _environment_names(spec: ImageSpec, planned: _PlannedEnvironment) -> tuple[s
     return (own,) if planned.plan.needs_private_cache else (shared, own)
 
 
-def _cache_names(base: Base, address: str) -> Caches:
-    """Name the caches of a build; none is shared between bases, because a base's programs could tamper with it."""
-    return Caches(own=cache_name("own", base.id, address), wheels=cache_name("wheels", base.id))
+def _cache_names(base: Base, address: str, key: str) -> Caches:
+    """Name the caches of a build; none is shared between bases, because a base's programs could tamper with it.
+
+    The own cache is for an environment of this ``key`` alone: commits of strangers, such as those of pull requests,
+    have the address of the repository, and a package that is rebuilt can have any lock.
+    """
+    return Caches(own=cache_name("own", base.id, address, key), wheels=cache_name("wheels", base.id))
 
 
 def _compose(spec: ImageSpec, environment: str, layers: tuple[str, str], key: str, progress: Progress) -> None:

@@ -37,7 +37,7 @@ def runner_key(pythons: ImagePythons, *, built_by: str, kernel_gateway: bool = F
     """Return the key of a runner image: of packmill itself, the Pythons it is for, and the image that builds it.
 
     ``built_by`` identifies the image whose programs build the runner, because they could tamper with it: a base image,
-    whose runner is shared by everything on that base, or a repository's own environment, whose runner is not shared.
+    whose runner is shared by everything on that base, or an environment on another image, whose runner is not shared.
     """
     return digest_of(__version__, runner_digest(), built_by, *pythons.texts(), *_with_gateway(kernel_gateway))
 

@@ -2,7 +2,8 @@
 
 The image that builds a runner can tamper with it. So an environment of packmill's own build pack gets the runner that
 its base image builds, which is shared by everything on that base. An environment on an image that the repository chose
-gets such a runner, too, if a base has the same Pythons; otherwise it builds a runner that no other repository uses.
+gets such a runner, too, if a base has the same Pythons; otherwise it builds a runner that no other environment uses.
+An address names no builder: commits of strangers, such as those of pull requests, have the address of the repository.
 """
 
 from __future__ import annotations
@@ -34,33 +35,41 @@ _DOWNLOAD = "python-build-standalone"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Runners:
-    """The runner images for environments of the repository at ``address``, on ``base`` if packmill chose it.
+    """The runner images for environments on ``base``, if packmill chose it.
 
     With ``kernel_gateway`` they have a layer with the Jupyter Kernel Gateway. Without a base, ``other_bases`` are those
-    whose runners an environment with the same Pythons can use.
+    whose runners an environment with the same Pythons can use, and ``environment_id`` identifies the image of the
+    environment; `suit` sets it.
     """
 
     base: Base | None
-    address: str
     store: ImageStore
     kernel_gateway: bool = False
     other_bases: tuple[Base, ...] = ()
+    environment_id: str = ""
 
     def suit(self, environment: str) -> Runners:
-        """Return the runners that a base builds, if it has the same Pythons as an environment without a base.
+        """Return the runners that fit an environment: those of a base with the same Pythons, or its own.
 
         A probe may lie, because the repository chose its image; then the image gets an honest runner that does not fit.
+
+        Raises:
+            ImageBuildError: the environment is missing, or a container of it does not start.
         """
-        if self.base or not self.other_bases:
+        if self.base:
             return self
-        found = probe_pythons(environment)
-        same = (base for base in self.other_bases if found.run_like(probe_pythons(base.pinned)))
-        return replace(self, base=next(same, None), other_bases=())
+        present = engine.inspect(environment)
+        if present is None:
+            raise ImageBuildError(f"{environment}: removed during the build; try again")
+        own = replace(self, environment_id=present.id, other_bases=())
+        found = probe_pythons(environment) if self.other_bases else None
+        same = (base for base in self.other_bases if found and found.run_like(probe_pythons(base.pinned)))
+        return replace(own, base=next(same, None))
 
     @property
     def built_by(self) -> str:
-        """The identity of the image that builds the runner: a shared base, or this repository's own."""
-        return f"base {self.base.id}" if self.base else f"repository {self.address}"
+        """The identity of the image that builds the runner: a shared base, or this environment."""
+        return f"base {self.base.id}" if self.base else f"environment {self.environment_id}"
 
     def reference(self, pythons: ImagePythons) -> str:
         """Return the name of the runner image for these Pythons."""

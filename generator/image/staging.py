@@ -49,7 +49,7 @@ def ensure_staging_image(spec: StagingSpec, progress: Progress) -> BuiltImage:
         ImageBuildError: the build fails.
     """
     base = find_base(spec.base_image, say=progress.say)
-    runners = Runners(base=base, address="", store=spec.store)
+    runners = Runners(base=base, store=spec.store)
     key = staging_key(runners.reference(runners.pythons(base.pinned)), base_id=base.id, formats=spec.formats)
     stored = image.staging_store_reference(key)
     is_present = spec.store.has(stored)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support import Finished
 
+from generator.build import images
 from generator.build import rebuild as rebuilding
 from generator.build.job import BuildJob
 from generator.build.rebuild import _request, read_provenance, rebuild
@@ -177,7 +178,7 @@ def test_a_stranger_s_package_has_nothing_fetched_with_somebody_s_account(
     assert access == [Access.PUBLIC, Access.FULL, Access.FULL]
 
 
-def _image_name(request: BuildRequest) -> str:
+def _job(request: BuildRequest, settings: Settings) -> BuildJob:
     source = Source(
         address=request.repository.address,
         owner="ada",
@@ -188,16 +189,19 @@ def _image_name(request: BuildRequest) -> str:
         time=datetime(2026, 2, 3, tzinfo=timezone.utc),
     )
     environment = Environment(folder="", files=(), buildpack=BuildPack.PLAIN_PYTHON)
-    job = BuildJob(
+    return BuildJob(
         request=request,
-        settings=Settings(),
+        settings=settings,
         source=source,
         folder=Path(),
         environment=environment,
         environment_key=own_environment,
         processes=(),
     )
-    return job.reference
+
+
+def _image_name(request: BuildRequest) -> str:
+    return _job(request, Settings()).reference
 
 
 def test_a_stranger_s_package_replaces_no_image_that_the_user_s_package_runs(
@@ -223,6 +227,18 @@ def test_a_stranger_s_package_replaces_no_image_that_the_user_s_package_runs(
     *strangers, trusted = map(_image_name, requests)
     assert len({own, *strangers}) == 4
     assert trusted == own, "so that the documents are the same"
+
+
+def test_a_stranger_s_package_adds_nothing_to_the_cache_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other machines build with what is there."""
+    kept: list[str] = []
+    monkeypatch.setattr(images, "keep_cached", lambda name, **_: kept.append(name))
+    own = build_request("https://example.org/ada/trees")
+
+    for request in (replace(own, untrusted=True), own):
+        images._store(_job(request, Settings()), Progress()).keep(f"untrusted: {request.untrusted}")
+
+    assert kept == ["untrusted: False"]
 
 
 def test_builds_with_other_options_have_images_of_their_own() -> None:

@@ -45,7 +45,7 @@ insecure = true
 
 def runner_of(base_image: str) -> str:
     """Return the runner image of the base, which Docker builds now if it lacks it."""
-    runners = Runners(base=find_base(base_image, say=print), address="", store=ImageStore())
+    runners = Runners(base=find_base(base_image, say=print), store=ImageStore())
     return ensure_runner(runners, base_image, Progress(), built="")
 
 

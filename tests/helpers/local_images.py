@@ -58,6 +58,6 @@ def another_base(base_image: str) -> Iterator[str]:
     subprocess.run(build, input=dockerfile, text=True, check=True, capture_output=True)
     yield name
     base = find_base(name, say=print)
-    runners = Runners(base=base, address="", store=ImageStore())
+    runners = Runners(base=base, store=ImageStore())
     remove(*local_images("*/*/*", label=f"test={name}"), *local_images("ada.*", label=f"test={name}"))
     remove(runners.reference(runners.pythons(name)), name)

@@ -6,15 +6,22 @@ import io
 import os
 import tarfile
 import tracemalloc
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from support import write_notebook
 
 from generator.environment.checkout import read_environment
+from generator.image import build
+from generator.image.base.find import Base
+from generator.image.environment import plain_python
 from generator.image.environment.context import open_context, plan_key, render_plan
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
-from generator.shared.errors import EnvironmentSpecError
+from generator.image.store import ImageStore
+from generator.progress import Progress
+from generator.repository.source import Source
+from generator.shared.errors import EnvironmentSpecError, ImageBuildError
 
 _PACKAGE = """\
 [build-system]
@@ -310,6 +317,42 @@ def test_wheels_are_shared_if_the_repository_cannot_affect_the_cache(
     resolve, _, install = dockerfile.partition("AS builder")
     assert ("packmill-uv-ours" in install, "packmill-uv-mine" in install) == (shared, not shared)
     assert ("packmill-uv-ours" in resolve, "packmill-uv-mine" in resolve) == (False, not shared)
+
+
+def test_an_environment_with_other_files_has_another_cache_of_its_own(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pull request has the address of its repository, and a package that is rebuilt names any address and lock."""
+    named: list[Caches] = []
+
+    def prepare(_plan: Plan, caches: Caches) -> None:
+        named.append(caches)
+        raise ImageBuildError("the caches are known")
+
+    monkeypatch.setattr(plain_python, "prepare_build_pack", prepare)
+    monkeypatch.setattr(build, "cache_name", lambda *users: " ".join(users))
+    time = datetime(2026, 2, 3, tzinfo=timezone.utc)
+    commit = Source(address="a", owner="o", name="n", checkout="main", commit="c" * 40, message="m", time=time)
+    base = Base(reference="base", id="sha256:0", digest=None)
+    lock = Lock(name="requirements.lock", text="numpy==2.2.0\n")
+    for text, chosen in (("", None), ("", None), ("evil()", None), ("", lock)):
+        made = plan(write(repository, {"setup.py": text}), chosen)
+        spec = build.ImageSpec(
+            reference="image",
+            source=commit,
+            folder=repository,
+            environment=read_environment(repository),
+            environment_key="repository",
+            base_image=None,
+            store=ImageStore(fresh=True),
+        )
+        planned = build._PlannedEnvironment(key=plan_key(made, base_id=base.id), base=base, plan=made)
+        with pytest.raises(ImageBuildError):
+            build._ensure_environment(spec, planned, Progress())
+
+    first, second, *strangers = (caches.own for caches in named)
+    assert (first == second, len({first, *strangers})) == (True, 3)
+    assert len({caches.wheels for caches in named}) == 1
 
 
 def test_the_install_stage_gets_the_lock_of_the_resolution_alone(repository: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,11 +22,11 @@ def test_a_python_that_is_too_old_for_the_kernel_is_refused(version: str, monkey
     monkeypatch.setattr(runner, "probe_pythons", lambda _: pythons)
 
     with pytest.raises(EnvironmentSpecError, match=r"has Python 3\.\d and no ipykernel: .* needs Python 3\.9 or later"):
-        ensure_runner(Runners(base=None, address="", store=ImageStore()), "environment", Progress(), built="")
+        ensure_runner(Runners(base=None, store=ImageStore()), "environment", Progress(), built="")
     base = Base(reference="mine", id="sha256:1", digest=None)
     with (
         pytest.raises(EnvironmentSpecError, match="needs Python"),
-        build_early(Runners(base=base, address="", store=ImageStore())),
+        build_early(Runners(base=base, store=ImageStore())),
     ):
         raise AssertionError("nothing is built")
 
@@ -50,7 +51,7 @@ def test_a_runner_without_a_python_is_explained_if_none_can_be_downloaded(
 
     monkeypatch.setattr(runner.builder, "build_context", fail)
     monkeypatch.setattr(runner, "cache_name", lambda *_: "cache")
-    runners = Runners(base=None, address="", store=ImageStore())
+    runners = Runners(base=None, store=ImageStore())
 
     with pytest.raises(error, match=output[:10]) as refused:
         runners.build(ImagePythons(runner_python=runner_python), "environment", print)
@@ -89,11 +90,22 @@ def test_an_image_of_the_repository_gets_the_runner_of_a_base_with_its_pythons(
     images = {"mine": replace(_DEBIAN, **different), "debian": _DEBIAN, "empty": ImagePythons()}
     monkeypatch.setattr(runner, "probe_pythons", images.get)
     empty, debian = (Base(reference=name, id=f"sha256:{name}", digest=None) for name in ("empty", "debian"))
-    own = Runners(base=None, address="https://example.org/a/b", store=ImageStore(), other_bases=(empty, debian))
+    monkeypatch.setattr(runner.engine, "inspect", lambda name: SimpleNamespace(id=f"sha256:{name}"))
+    own = Runners(base=None, store=ImageStore(), other_bases=(empty, debian))
 
     suited = own.suit("mine")
 
-    assert suited.built_by == ("base sha256:debian" if shared else "repository https://example.org/a/b")
-    expected = replace(own, base=debian) if shared else own
+    assert suited.built_by == ("base sha256:debian" if shared else "environment sha256:mine")
+    expected = replace(own, base=debian) if shared else replace(own, environment_id="sha256:mine")
     assert suited.reference(suited.pythons("mine")) == expected.reference(images["mine"])
     assert suited.pythons("mine") == images["mine"]
+
+
+def test_two_environments_of_one_repository_build_two_runners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pull request has the address of its repository, and a package that is rebuilt names any address."""
+    images = {"own": "sha256:0", "pull-request": "sha256:1"}
+    monkeypatch.setattr(runner.engine, "inspect", lambda name: SimpleNamespace(id=images[name]))
+    runners = [Runners(base=None, store=ImageStore()).suit(name) for name in images]
+
+    assert len({one.reference(_DEBIAN) for one in runners}) == 2
+    assert len({one.built_by for one in runners}) == 2, "which names the cache of packages, too"

@@ -50,7 +50,7 @@ class Lock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caches:
-    """Names of caches: the repository's ``own`` for builds that it can affect, and a shared one of ``wheels``."""
+    """Names of caches: ``own`` is for builds that the environment's files can affect, ``wheels`` is shared."""
 
     own: str = ""
     wheels: str = ""
