@@ -15,6 +15,7 @@ from deep_folders import make_deep
 from waiting import wait_until
 
 from generator.runner.packaged import kept_copy
+from generator.runner.packaged.file_copies import CopyBudget
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
 from generator.runner.packaged.run_folders import home_folder
 from generator.runner.packaged.workspace import Workspace, locate_repository
@@ -205,6 +206,31 @@ def test_a_copy_is_kept_once_the_clock_has_moved_on(
     workspace.leave_to(kept)
 
     assert is_kept(kept) == expected
+
+
+@pytest.mark.parametrize("large", [0, 2**30])
+def test_with_a_large_file_it_is_kept_and_a_later_run_that_changes_the_file_itself_is_found(
+    large: int, repository: Path, kept: KeptCopy, tmp_path: Path
+) -> None:
+    """Large copies are not compared with their sources; nothing can have the time of the copying after a wait."""
+    with open(repository / "large.bin", "wb") as file:
+        file.truncate(9 * 1024**2)
+    copies = set()
+    for _ in range(2):
+        workspace = Workspace(top=kept.top, process="notebook.ipynb", budget=CopyBudget(large=large))
+        workspace.fill(locate_repository(str(repository)), kept=kept)
+        copies.add((kept.top / "large.bin").lstat().st_ino)
+        assert workspace.collect(tmp_path / "output") == []
+        time.sleep(0.03)
+        workspace.leave_to(kept)
+    assert len(copies) == 1
+
+    workspace = Workspace(top=kept.top, process="notebook.ipynb")
+    workspace.fill(locate_repository(str(repository)), kept=kept)
+    (kept.top / "large.bin").write_text("result")
+
+    assert workspace.changed_sources() == ([] if large else ["large.bin"])
+    assert ((repository / "large.bin").stat().st_size == 6) == (not large)
 
 
 @pytest.fixture

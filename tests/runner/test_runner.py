@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from support import notebook, read_scraps
 
 from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
+from generator.runner.packaged.file_copies import CopyBudget
+from generator.runner.packaged.process_run import ProcessRun
+from generator.runner.packaged.request import PackagedRun
+from generator.runner.packaged.run import require_unchanged, run
 from generator.runner.packaged.values import notebook_values
-from generator.runner.packaged.workspace import RepositoryLocation, Workspace
-from generator.shared.failures import BadInputsError
+from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
+from generator.shared.failures import BadInputsError, RunFailedError
+from generator.shared.write_limits import WriteLimits
 
 
 def values(cell: str, **inputs: Any) -> dict[str, Any]:
@@ -207,18 +214,123 @@ def test_what_has_a_name_of_the_runner_s_own_lies_below_repository(place: Reposi
     assert found == {"scraps.json": "{}", "repository/result.json": "mine", "repository/scraps.json/x.txt": "inside"}
 
 
-def test_a_large_file_is_linked_unless_it_is_to_be_written(place: RepositoryLocation, tmp_path: Path) -> None:
-    (place.folder / "large.bin").write_bytes(b"\0" * (9 * 1024**2))
-    for name in ("large.csv", "large [K].txt"):
-        (place.folder / name).write_bytes(b"\0" * (9 * 1024**2))
+@pytest.fixture
+def large(place: RepositoryLocation) -> Path:
+    """A file of the folder that is larger than those that are always copied."""
+    path = place.folder / "large.csv"
+    with open(path, "wb") as file:
+        file.truncate(9 * 1024**2)
+    return path
+
+
+def test_a_large_file_is_linked_if_this_user_cannot_write_it_and_no_output_has_its_name(
+    place: RepositoryLocation, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generator.runner.packaged.file_copies.is_writable", lambda _path: False)
+    monkeypatch.setattr("generator.runner.packaged.workspace.is_writable", lambda _path: False)
+    for name in ("large.bin", "large [K].txt"):
+        large.with_name(name).write_bytes(large.read_bytes())
     workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
     workspace.fill(place, written=["**/*.csv", "large [K].txt"])
 
-    assert (workspace.top / "large.bin").is_symlink()
+    assert (workspace.top / "large.bin").readlink() == place.folder / "large.bin"
+    assert not large.with_name("large.csv").is_symlink()
     assert not (workspace.top / "large.csv").is_symlink()
     assert not (workspace.top / "large [K].txt").is_symlink()
     assert workspace.collect(tmp_path / "output") == []
     assert not (tmp_path / "output").exists()
+
+
+def test_a_large_file_of_the_user_is_not_changed_by_a_run_that_writes_one_of_its_name(
+    place: RepositoryLocation, large: Path, tmp_path: Path
+) -> None:
+    before = large.stat()
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place)
+    (workspace.top / "large.csv").write_text("result")
+
+    assert collected(workspace, tmp_path / "output") == {"large.csv": "result"}
+    assert (large.stat().st_size, large.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert workspace.changed_sources() == []
+
+
+def test_a_large_file_shares_its_content_with_the_copy_where_the_file_system_can(
+    place: RepositoryLocation, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clone(target: int, request: int, _source: int) -> int:
+        assert request == 0x40049409  # FICLONE, linux/fs.h
+        return os.write(target, b"shared")
+
+    monkeypatch.setattr(fcntl, "ioctl", clone)
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb", budget=CopyBudget(large=0))
+    workspace.fill(place)
+
+    assert (workspace.top / "large.csv").read_bytes() == b"shared"
+    assert (workspace.top / "large.csv").stat().st_mtime_ns == large.stat().st_mtime_ns
+
+
+def test_a_run_that_changes_a_file_of_the_user_that_is_too_large_for_a_copy_fails(
+    place: RepositoryLocation, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The working copy counts as what a run writes, so a limit of 16 MiB has no space for a copy of the file."""
+
+    def write(run: ProcessRun) -> None:
+        run.workspace.fill(run.place)
+        (run.workspace.directory / "large.csv").write_text("result")
+
+    (large.parent / "process.ipynb").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("generator.runner.packaged.run.run_notebook", write)
+    said: list[str] = []
+    request = PackagedRun(
+        process="process.ipynb",
+        output=tmp_path / "output",
+        repository=str(place.folder),
+        write_limits=WriteLimits(size=16 * 2**20),
+        say=said.append,
+    )
+
+    with patch.dict(os.environ), pytest.raises(RunFailedError, match=r": changed during the run: large\.csv; "):
+        run(request)
+
+    assert said == ["warning: large.csv: changed itself, not in a copy"]
+    assert "large.csv" in json.loads((tmp_path / "output/result.json").read_text())["error"]
+
+
+def test_a_file_of_the_user_that_a_run_only_reads_may_be_too_large_for_a_copy(
+    place: RepositoryLocation, large: Path, tmp_path: Path
+) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb", budget=CopyBudget(large=2**20))
+    workspace.fill(place)
+
+    assert (workspace.top / "large.csv").readlink() == large
+    assert workspace.collect(tmp_path / "output") == workspace.changed_sources() == []
+
+
+@pytest.mark.parametrize("name", ["work/result.csv", "work/data"])
+def test_an_absolute_link_into_the_folder_leads_to_the_copy(
+    name: str, place: RepositoryLocation, tmp_path: Path
+) -> None:
+    (place.folder / "shared/latest").symlink_to(place.folder / name)
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    workspace.fill(place)
+
+    assert (workspace.top / "shared/latest").resolve() == workspace.top / name
+
+
+def test_in_an_image_what_is_written_through_a_link_is_a_result(
+    place: RepositoryLocation, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="process.ipynb")
+    note = tmp_path / "note.json"
+    note.write_text(json.dumps({"folder": str(place.folder), "hidden": []}))
+    monkeypatch.setattr("generator.runner.image_note._note", note)
+    workspace.fill(locate_repository(None))
+    assert (workspace.top / "large.csv").readlink() == large
+    (workspace.top / "large.csv").write_text("result")
+
+    assert collected(workspace, tmp_path / "output") == {"large.csv": "result"}
+    require_unchanged(workspace, place)
 
 
 def scrap(name: str, data: Any, encoder: str = "json") -> dict[str, Any]:

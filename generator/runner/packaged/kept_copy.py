@@ -96,6 +96,11 @@ def is_true_copy(sources: Iterable[Source], copy: Path, states: dict[str, State]
     return has_like_content(copy, files, states)
 
 
+def await_clock() -> None:
+    """Wait until a change of what was just written has another time."""
+    time.sleep(_CLOCK_STEP / 1e9)
+
+
 def has_like_content(copy: Path, files: Mapping[str, str], states: Mapping[str, State]) -> bool:
     """Return whether the files below ``copy`` are like those they were copied from, by relative path.
 

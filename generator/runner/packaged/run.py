@@ -32,9 +32,14 @@ from generator.shared import contract
 from generator.shared.failures import (
     OutputLimitError,
     ProcessMissingError,
+    RunFailedError,
 )
+from generator.shared.file_names import shown_name
 from generator.shared.folder_levels import paths_below
 from generator.shared.removal import remove_tree
+
+_MOST_NAMES = 10
+"""Files that a message names."""
 
 
 def run(request: PackagedRun) -> None:
@@ -85,6 +90,8 @@ def _run(
             record=record,
             outputs=request.declared,
         )
+        if isinstance(workspace, Workspace) and request.write_limits.size:
+            workspace.budget.room = request.write_limits.size // 2  # the working copy counts as what the run wrote
         folders = (output, scratch, homes)
         try:
             with limited_writing(request.write_limits, folders):
@@ -99,8 +106,25 @@ def _run(
             finally:
                 if kept is not None and isinstance(workspace, Workspace):
                     workspace.leave_to(kept)
+        require_unchanged(workspace, place)
         for warning in check_outputs(found, dict(request.expected), output):
             request.say(f"warning: {warning}")
+
+
+def require_unchanged(workspace: Workspace | NotebookFolder, place: RepositoryLocation) -> None:
+    """Check that a run has not changed files of the user's folder that were too large for its working copy.
+
+    Raises:
+        RunFailedError: it has; the message names them.
+    """
+    changed = workspace.changed_sources() if isinstance(workspace, Workspace) else []
+    if changed:
+        names = ", ".join(shown_name(name) for name in changed[:_MOST_NAMES])
+        more = f" and {len(changed) - _MOST_NAMES} more" if len(changed) > _MOST_NAMES else ""
+        raise RunFailedError(
+            f"{place.folder}: changed during the run: {names}{more}; they are too large for the "
+            "working copy, which has links to them. Write results under other names, or declare these as outputs"
+        )
 
 
 def discard_results(run: ProcessRun) -> None:

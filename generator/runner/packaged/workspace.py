@@ -3,6 +3,9 @@
 In Jupyter a notebook reads ``data/x.csv``, imports a module next to it and overwrites ``figure.png``. In a container
 the repository is read-only and results must be kept apart. So the process runs in a copy: small files and expected
 outputs are copied, large files are linked, and afterwards new and changed files are moved to the output directory.
+
+A run would change a large file that this user may write through its link. In an image with one run, that is a result
+like any other. Elsewhere it is the user's own file, which is copied, too; where it is too large, the run fails.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import os
 import posixpath
 import shutil
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,18 +25,26 @@ from generator.notebook.literals import MisfitError, shorten
 from generator.notebook.stage_outs import output_path
 from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
 from generator.runner.packaged.copy_limits import CopyLimits, copy_whole
+from generator.runner.packaged.file_copies import SMALL, CopyBudget, copy, is_writable
 from generator.runner.packaged.home import find_image_home
-from generator.runner.packaged.kept_copy import KeptCopy, Source, State, content_of, is_true_copy, read_states, state_of
+from generator.runner.packaged.kept_copy import (
+    KeptCopy,
+    Source,
+    State,
+    await_clock,
+    content_of,
+    is_true_copy,
+    read_states,
+    state_of,
+)
 from generator.runner.packaged.links import copy_link_target
 from generator.runner.packaged.tidying import make_usable
 from generator.shared.file_names import shown_name
 from generator.shared.folder_levels import too_deep, walk
 from generator.shared.output_patterns import alternatives
 
-_COPY_LIMIT = 8 * 1024**2
 _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP)
 """Errors with a file that was removed, or replaced by one of another kind, since it was listed."""
-_COPY_BUDGET = 256 * 1024**2
 _NEVER = {".git", ".ipynb_checkpoints", "__pycache__"}
 
 
@@ -41,13 +52,15 @@ _NEVER = {".git", ".ipynb_checkpoints", "__pycache__"}
 class RepositoryLocation:
     """The repository's folder, and the image's home folder.
 
-    ``hidden`` are the repository's own names at the top that begin with a dot.
+    ``hidden`` are the repository's own names at the top that begin with a dot. ``is_in_image`` is whether an image's
+    build put it there: nobody else has these files.
     """
 
     folder: Path
     hidden: frozenset[str]
     variables: ImageVariables = field(default_factory=ImageVariables)
     home: Path | None = None
+    is_in_image: bool = False
 
 
 def locate_repository(folder: str | None) -> RepositoryLocation:
@@ -56,7 +69,11 @@ def locate_repository(folder: str | None) -> RepositoryLocation:
     where = Path(folder or noted.get("folder") or ".")
     hidden = noted.get("hidden", [entry.name for entry in where.glob(".*")])
     return RepositoryLocation(
-        folder=where.resolve(), hidden=frozenset(hidden), variables=noted_variables(noted), home=find_image_home(noted)
+        folder=where.resolve(),
+        hidden=frozenset(hidden),
+        variables=noted_variables(noted),
+        home=find_image_home(noted),
+        is_in_image="folder" in noted and where.resolve() == Path(noted["folder"]).resolve(),
     )
 
 
@@ -68,7 +85,11 @@ class Workspace:
     process: str
     _before: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _folders: set[str] = field(default_factory=set)
-    _budget: int = _COPY_BUDGET
+    budget: CopyBudget = field(default_factory=CopyBudget)
+    _own: dict[str, tuple[Path, tuple[int, int, int]]] = field(default_factory=dict)
+    """Files of the repository itself that links lead to and that this user may write, as they were before the run."""
+    _takes_own: bool = False
+    """Whether such a file that has changed is a result."""
     _is_filled: bool = False
     _content: object = None
     _fresh: tuple[Source, ...] = ()
@@ -102,22 +123,28 @@ class Workspace:
         patterns = tuple(reading for pattern in anywhere for reading in alternatives(pattern))
         sources = tuple(self._find_sources(place, left_out))
         self._is_filled = True
+        self._takes_own = place.is_in_image and kept is None
         if kept is not None:
             self._content = content_of(sources, patterns, self.folder)
             states = kept.take(self._content)
             if states is not None:
                 self._set_states(states)
+                self._note_own(sources)
                 return
         self.top.mkdir(parents=True)
+        inside = {str(one.path): one.relative for one in sources}
         for one in sources:
             if one.is_folder:
                 (self.top / one.relative).mkdir()
                 self._folders.add(one.relative)
             else:
-                self._copy_or_link(one, patterns)
+                self._copy_or_link(one, patterns, inside)
+        self._note_own(sources)
         if kept is not None:
-            self._fresh = sources
             self._set_states(read_states(self.top))
+            self._fresh = tuple(one for one in sources if one.is_folder or one.state.size <= SMALL)
+            if len(self._fresh) < len(sources):  # large files would take long to compare
+                await_clock()
 
     def _find_sources(self, place: RepositoryLocation, left_out: Collection[Path]) -> Iterator[Source]:
         """Yield what belongs in the copy, folders before their content."""
@@ -161,13 +188,15 @@ class Workspace:
         else:
             kept.remove()
 
-    def _copy_or_link(self, one: Source, patterns: tuple[str, ...]) -> None:
+    def _copy_or_link(self, one: Source, patterns: tuple[str, ...], inside: Mapping[str, str]) -> None:
         source, relative, target = one.path, one.relative, self.top / one.relative
         try:
             if one.is_link:
-                link = os.readlink(source)
-                target.symlink_to(link if not os.path.isabs(link) else os.path.realpath(source))
-            elif not self._is_to_copy(one, patterns) or not _copy(source, target):
+                link, real = os.readlink(source), os.path.realpath(source)
+                if os.path.isabs(link):  # one into the repository leads to its copy
+                    link = os.path.relpath(inside[real], posixpath.dirname(relative)) if real in inside else real
+                target.symlink_to(link)
+            elif not self._copy(one, target, patterns):
                 target.symlink_to(source)
         except OSError as error:
             if error.errno in _REPLACED:
@@ -175,15 +204,40 @@ class Workspace:
             raise
         self._before[relative] = _fingerprint(target)
 
-    def _is_to_copy(self, one: Source, patterns: tuple[str, ...]) -> bool:
-        """Whether a file is copied; pipes, sockets and devices are not, because reading them could take for ever."""
+    def _copy(self, one: Source, target: Path, patterns: tuple[str, ...]) -> bool:
+        """Copy a file; return False for one that becomes a link.
+
+        Pipes, sockets and devices do, because reading them could take for ever.
+        """
         size = one.state.size
-        to_write = any(fnmatch.fnmatchcase(self._output_of(one.relative), pattern) for pattern in patterns)
-        is_small = size <= _COPY_LIMIT and size <= self._budget
-        if not stat.S_ISREG(one.state.mode) or not (to_write or is_small):
+        if not stat.S_ISREG(one.state.mode):
             return False
-        self._budget -= size
-        return True
+        if self.budget.takes_small(size) or any(
+            fnmatch.fnmatchcase(self._output_of(one.relative), pattern) for pattern in patterns
+        ):
+            self.budget.small -= size
+            return copy(one.path, target)
+        if self._takes_own or not is_writable(one.path):
+            return False
+        return self.budget.copy_large(one.path, target, size)
+
+    def _note_own(self, sources: Iterable[Source]) -> None:
+        """Note the repository's own files that the run can change through a link of the working copy."""
+        for one in sources:
+            if stat.S_ISREG(one.state.mode) and (self.top / one.relative).is_symlink() and is_writable(one.path):
+                self._own[one.relative] = one.path, (one.state.modified, one.state.size, one.state.inode)
+
+    def _has_changed(self, relative: str) -> bool:
+        """Whether a file of the repository itself has changed since the copy was filled."""
+        path, before = self._own[relative]
+        try:
+            return _fingerprint(path) != before
+        except OSError:
+            return True
+
+    def changed_sources(self) -> list[str]:
+        """Return which files of the user's folder the run has changed, as it had links to them in place of copies."""
+        return [] if self._takes_own else [relative for relative in self._own if self._has_changed(relative)]
 
     def _output_of(self, relative: str) -> str:
         inside = posixpath.relpath(relative, self.folder or ".")
@@ -216,7 +270,7 @@ class Workspace:
                     raise
                 cause = error.strerror or str(error)
                 warnings.append(f"{shown_name(path)}: not collected: {cause}")
-        return warnings
+        return warnings + [f"{shown_name(path)}: changed itself, not in a copy" for path in self.changed_sources()]
 
     def _find_written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
         """Find new and changed links and files; create new folders in ``output``."""
@@ -236,7 +290,9 @@ class Workspace:
                     make_usable(root / name)
                     if path not in self._folders:
                         self._make_folder(output / self._output_of(path), path, warnings)
-                elif self._before.get(path) != _fingerprint(self.top / path):
+                elif self._before.get(path) != _fingerprint(self.top / path) or (
+                    is_link and self._takes_own and path in self._own and self._has_changed(path)
+                ):
                     found[0 if is_link else 1].append(path)
         return found
 
@@ -269,21 +325,6 @@ def _list_folder(folder: Path) -> list[os.DirEntry[str]]:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return []
-
-
-def _copy(source: Path, target: Path) -> bool:
-    """Copy a file, which its owner may then write; return whether this user may read it.
-
-    Raises:
-        OSError: it was removed, or the copy cannot be written.
-    """
-    try:
-        shutil.copy2(source, target)
-    except (PermissionError, shutil.SpecialFileError):
-        target.unlink(missing_ok=True)
-        return False
-    target.chmod(target.stat().st_mode | stat.S_IWUSR)
-    return True
 
 
 def _fingerprint(path: Path) -> tuple[int, int, int]:
