@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,16 @@ def test_a_long_line_comes_in_pieces() -> None:
     assert lines[-1] == "end"
 
 
-def test_a_command_that_is_interrupted_while_it_starts_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("runs", "ended"),
+    [
+        pytest.param(partial(stream, on_line=print), signal.SIGTERM, id="stream"),
+        pytest.param(partial(run_within, timeout=60, most=1 << 20), signal.SIGKILL, id="within-limits"),
+    ],
+)
+def test_a_command_that_is_interrupted_while_it_starts_is_ended(
+    runs: Callable[..., Any], ended: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
     class Interrupted(subprocess.Popen[bytes]):
@@ -39,9 +50,9 @@ def test_a_command_that_is_interrupted_while_it_starts_is_ended(monkeypatch: pyt
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
 
     with pytest.raises(KeyboardInterrupt):
-        stream(("sleep", "60"), on_line=print)
+        runs(("sleep", "60"))
 
-    assert [process.poll() for process in started] == [-signal.SIGTERM]
+    assert [process.poll() for process in started] == [-ended]
 
 
 def test_lines_end_as_they_do_anywhere() -> None:

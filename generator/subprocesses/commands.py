@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from generator.subprocesses.ending import ended_on_failure, kill
 from generator.subprocesses.environment import inherited_variables
 
 
@@ -69,20 +70,19 @@ def run_within(command: tuple[str, ...], *, timeout: float, most: int) -> Finish
 
     The code is 127 and 124 as of `run`, and 137 for a command that prints more and is killed; stderr states why.
     """
-    try:
-        process = subprocess.Popen(
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             command, env=inherited_variables(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-    except FileNotFoundError:
-        return Finished(command=command, code=127, stdout="", stderr=f"{command[0]}: not installed")
-    with process:
-        try:
+
+    try:
+        with ended_on_failure(start, end=kill) as process:
             printed, problem = _read_within(process, deadline=time.monotonic() + timeout, most=most)
             if problem:
                 process.kill()
-        except BaseException:
-            process.kill()
-            raise
+    except FileNotFoundError:
+        return Finished(command=command, code=127, stdout="", stderr=f"{command[0]}: not installed")
     if problem:
         reason = f"timed out after {timeout:.0f} s" if problem == 124 else f"printed more than {most >> 20} MiB"
         return Finished(command=command, code=problem, stdout="", stderr=f"{command[0]}: {reason}")

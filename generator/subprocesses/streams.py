@@ -10,12 +10,10 @@ import selectors
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
-from generator.subprocesses.ending import terminate
+from generator.subprocesses.ending import ended_on_failure
 from generator.subprocesses.environment import inherited_variables
-from generator.subprocesses.interruptions import deferred_interruptions
 
 _LAST_OUTPUT = 1.0
 """Seconds to wait for more output of a command that has ended."""
@@ -57,32 +55,15 @@ def stream(
                 pass_fds=kept,
             )
 
-        with _running(start) as process:
+        with ended_on_failure(start) as process:
             pipe = process.stderr if stdout else process.stdout
-            for line in _lines(process, pipe.fileno()) if pipe else ():
-                on_line(line)
-            return process.wait()
-
-
-@contextmanager
-def _running(start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command that `stop_streams` finds, and terminate it if the block fails or is interrupted."""
-    process = None
-    try:
-        with deferred_interruptions():  # an exception within Popen would lose the command that it has started
-            process = start()
             _streaming.add(process)
-        yield process
-    except BaseException:
-        if process is not None:
-            with deferred_interruptions():  # what it started is removed once it has ended
-                terminate(process)
-        raise
-    finally:
-        if process is not None:
-            _streaming.discard(process)
-            with process:  # closes its pipes
-                pass
+            try:
+                for line in _lines(process, pipe.fileno()) if pipe else ():
+                    on_line(line)
+                return process.wait()
+            finally:
+                _streaming.discard(process)
 
 
 def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:

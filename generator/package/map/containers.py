@@ -13,6 +13,7 @@ from generator.package.map.tool import Tool
 from generator.shared import contract
 from generator.shared.write_limits import WriteLimits
 from generator.subprocesses.commands import run
+from generator.subprocesses.interruptions import deferred_interruptions
 
 _LABEL = "org.packmill.map"
 _REMOVED = ("No such container", "is already in progress")
@@ -93,9 +94,10 @@ def map_label(label: str) -> str:
 
 
 def remove_containers(label: str, say: Callable[[str], None]) -> None:
-    """Remove the containers of a map: those that an interrupted one left."""
-    found = run(("docker", "ps", "--all", "--quiet", "--filter", f"label={_LABEL}={label}"), timeout=60)
-    if left := found.stdout.split():
-        removed = run(("docker", "rm", "--force", "--volumes", *left), timeout=120)
-        if removed.code != 0 and not any(words in removed.stderr for words in _REMOVED):
-            say(f"containers of an earlier map cannot be removed: {removed.stderr.strip()}")
+    """Remove the containers of a map: those that an interrupted one left. A second Ctrl-C takes effect afterwards."""
+    with deferred_interruptions():
+        found = run(("docker", "ps", "--all", "--quiet", "--filter", f"label={_LABEL}={label}"), timeout=60, apart=True)
+        if left := found.stdout.split():
+            removed = run(("docker", "rm", "--force", "--volumes", *left), timeout=120, apart=True)
+            if removed.code != 0 and not any(words in removed.stderr for words in _REMOVED):
+                say(f"containers of an earlier map cannot be removed: {removed.stderr.strip()}")

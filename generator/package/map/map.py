@@ -325,8 +325,10 @@ def _work_folder(outdir: Path, warn: Callable[[str], None]) -> Iterator[tuple[Pa
     try:
         yield work, label
     finally:
-        remove_containers(label, warn)
-        remove_folder(work)
+        try:
+            remove_containers(label, warn)
+        finally:  # also if it was interrupted
+            remove_folder(work)
 
 
 def _summary(results: Sequence[Result], written: Sequence[Path]) -> MapSummary:

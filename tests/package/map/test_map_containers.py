@@ -18,7 +18,8 @@ from generator.package.map import copying, files, row_container, scheduling
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import mount_option
 from generator.package.map.folders import remove_folder
-from generator.package.map.journal import Ended
+from generator.package.map.journal import Ended, hidden_folder
+from generator.package.map.map import _work_folder
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError, way_after
 from generator.package.map.tool import Tool
@@ -641,3 +642,28 @@ def test_folders_without_permissions_are_removed(tmp_path: Path) -> None:
     remove_folder(tmp_path / "a")
 
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_map_that_is_interrupted_again_while_it_ends_leaves_no_container_and_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its containers would go on with their rows until another map into that folder removes them."""
+    program, folder = tmp_path / "docker", tmp_path / "out" / hidden_folder
+    folder.mkdir(parents=True)
+    program.write_text(f"""\
+#!/bin/sh
+ls {folder}/work-* > /dev/null && kill -INT {os.getpid()}
+sleep 0.2
+echo "$@" $$ "$(cut -d " " -f 6 /proc/$$/stat)" >> {tmp_path}/log
+echo 1a
+""")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    with pytest.raises(KeyboardInterrupt), _work_folder(tmp_path / "out", print):
+        pass
+
+    *_, listed, removed = (line.split() for line in (tmp_path / "log").read_text().splitlines())
+    assert (listed[0], removed[:-2]) == ("ps", ["rm", "--force", "--volumes", "1a"])
+    assert all(own == process for *_, process, own in (listed, removed))  # a terminal interrupts all of its session
+    assert not list(folder.iterdir())
