@@ -17,10 +17,14 @@ from postgresql import needs_postgresql
 from support import here
 
 from generator.machine.pruning.service_data import old_pipelines
+from generator.service.jobs import leftovers
+from generator.service.jobs.cleaning import Cleaning
+from generator.service.jobs.isolation import Isolation
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
 from generator.service.store.folder_tables import data_folders
 from generator.service.store.folder_ties import tie
 from generator.service.store.job_folders import DataFolder
+from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
 
 _STORED: dict[str, object] = {"status": "success", "created_at": 0.0}
@@ -198,6 +202,23 @@ def test_rows_and_folders_that_were_moved_belong_together(data: DataFolder, own:
 
     tie(rows, moved)
     rows.close()
+
+
+def test_a_copy_of_the_folder_ends_no_containers_of_the_original(
+    data: DataFolder, own: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a backup that is tried out on the engine of the service."""
+    asked = list[tuple[str, ...]]()
+    monkeypatch.setattr(leftovers, "_engine", lambda *words: asked.append(words) or "")
+    monkeypatch.setattr(leftovers, "_labeled_containers", lambda: [("running", data.label(1))])
+    copy = DataFolder(Path(shutil.copytree(data.path, tmp_path / "copy")))
+    (tmp_path / "link").symlink_to(data.path)
+
+    for folder in (copy, DataFolder(tmp_path / "link")):
+        cleaning = Cleaning(Pipelines(own, folder.hidden), folder, Isolation())
+        cleaning.end_containers()
+        cleaning.remove_leftovers(1)
+        assert [words[0] for words in asked] == ([] if folder is copy else ["kill", "rm"] * 2)
 
 
 def test_a_folder_is_used_by_one_service_with_whichever_database(data: DataFolder, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -289,8 +290,12 @@ class DataFolder:
         return file.read_text(encoding="ascii")
 
     def label(self, number: int) -> str:
-        """Return the value of the label that every container of a job has."""
-        return f"{self.identity()}-{number}"
+        """Return the value of the label that every container of a job has.
+
+        It depends on the folder's path: a copy has the same ID, and must not end the original's containers.
+        """
+        place = f"{self.identity()}\n".encode() + os.fsencode(self.path.resolve())
+        return f"{hashlib.sha256(place).hexdigest()[:16]}-{number}"
 
     def remove_work(self, number: int) -> None:
         """Remove the folders that a job's script wrote to, starting with those that may hold secrets."""
