@@ -43,7 +43,9 @@ class ClockWatch:
         self._wall, self._steady, self._memory = wall, steady, memory
         self._offset = wall() - steady()
         self._settles_at, self._remembered_at = 0.0, -math.inf
-        ahead = wall() - _read(memory) if memory else 0.0
+        self.remembered = _read(memory) if memory else math.inf
+        """The last settled time of an earlier program in Unix seconds, infinity without one."""
+        ahead = wall() - self.remembered
         if ahead > _SETTLING:
             self._offset -= ahead
             self._settles_at = steady() + _SETTLING

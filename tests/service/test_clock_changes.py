@@ -186,7 +186,7 @@ def test_a_service_that_starts_while_the_clock_is_ahead_removes_nothing_for_an_h
         kept.keeper._prune_if_due()
         removed.append(kept.rows.get(1) is None)
 
-    assert removed == [False, is_trusted, True]
+    assert removed == [is_trusted, is_trusted, True]
     kept.rows.database.close()
 
 
@@ -196,6 +196,22 @@ def test_a_prune_of_a_clock_that_was_ahead_is_not_put_off(tmp_path: Path, clock:
     clock(_NOON)
     kept.keeper._prune_if_due()
 
+    assert kept.keeper.due == _NOON + 15 * _HOUR
+    kept.rows.database.close()
+
+
+@pytest.mark.parametrize(("last", "is_due"), [(2.9, True), (3.1, False), (12.1, False)])
+def test_a_prune_while_the_service_is_stopped_is_not_lost(
+    tmp_path: Path, clock: _Set, last: float, is_due: bool
+) -> None:
+    """Such as for a backup of every night; the hour is that of the last time that it ran."""
+    kept = Kept(tmp_path / "data", older_than=_HOUR, schedule="0 3 * * *", last_seen=_NOON + (last - 12) * _HOUR)
+    for hours in (0, 1):  # until the clock is trusted
+        kept.steady = hours * _HOUR
+        clock(_NOON + kept.steady)
+        kept.keeper._prune_if_due()
+
+    assert (kept.rows.get(1) is None) == is_due
     assert kept.keeper.due == _NOON + 15 * _HOUR
     kept.rows.database.close()
 

@@ -288,8 +288,8 @@ def test_the_folder_is_measured_once_if_nothing_can_be_removed(stored: Stored, m
 def test_a_pipeline_that_is_retried_meanwhile_stays(stored: Stored) -> None:
     keeper = stored.keeper(older_than=0.0)
     stored.rows.retry(1)
+    keeper.remove_old()
 
-    assert keeper.prune()
     assert list(stored.state()) == [1]
 
 
@@ -299,7 +299,8 @@ def test_at_the_times_of_the_schedule_old_pipelines_and_images_go(stored: Stored
 
     assert keeper.due is not None
     assert keeper.due % 86400 == 3 * 3600
-    assert keeper.prune()
+    keeper.remove_old()
+    assert keeper.prune_images()
     assert list(stored.state()) == [3, 4]
     assert keeper.images == report
     assert (keeper.removed.pipelines, keeper.removed.images) == (2, 2)
@@ -308,8 +309,32 @@ def test_at_the_times_of_the_schedule_old_pipelines_and_images_go(stored: Stored
 def test_images_stay_while_a_job_runs(stored: Stored) -> None:
     keeper = stored.keeper(is_idle=False, image_quota=1, report=ImageReport(size=0, removed=9, removed_size=9))
 
-    assert not keeper.prune()
+    assert not keeper.prune_images()
     assert keeper.images is None
+
+
+def test_while_images_wait_old_pipelines_go_once_and_nothing_else_is_measured(
+    stored: Stored, measuring: Measuring
+) -> None:
+    """A service that always has a job would measure a large data folder every second."""
+    keeper, tries, is_idle = stored.keeper(older_than=97.5 * 86400), [], [False]
+
+    @contextmanager
+    def hold() -> Iterator[bool]:
+        tries.append(is_idle[0])
+        yield is_idle[0]
+
+    keeper._hold, keeper._due = hold, time.time() - 1
+    for _ in range(5):
+        keeper._prune_if_due()
+    assert (tries, measuring.count, list(stored.state())) == ([False], 1, [3, 4])
+    assert keeper.due
+    assert keeper.due > time.time()
+
+    for is_idle[0] in (False, True, True):
+        keeper._images_due -= 60  # a minute later
+        keeper._prune_if_due()
+    assert (tries, measuring.count) == ([False, False, True], 1)
 
 
 @pytest.mark.engine

@@ -70,7 +70,8 @@ class Keeper:
         self._stopping = self._is_full = False
         self._clock, self._measured = clock or ClockWatch(memory=data.clock), -math.inf
         self._begun = -math.inf
-        self._due = self._next_due()
+        self._due = self._next_due(since=self._clock.remembered)  # a time at which no service ran is not lost
+        self._images_due = math.inf
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
         self._has_changed = True
         stored.listeners.append(self.note_change)
@@ -140,14 +141,18 @@ class Keeper:
         if self.removed is not removed:
             self.usage = measure(self._data)
 
-    def prune(self) -> bool:
-        """Remove what is too old, and images; return whether it is done, which needs a moment without jobs."""
-        if self.policy.older_than is not None:
-            before = time.time() - self.policy.older_than
-            with self._lock:
-                for pipeline in ended.ended_pipelines(self._stored.database, before=before):
-                    self._remove_pipeline(pipeline["id"])
-                self.usage = measure(self._data)
+    def remove_old(self) -> None:
+        """Remove the pipelines that ended too long ago."""
+        if self.policy.older_than is None:
+            return
+        before = time.time() - self.policy.older_than
+        with self._lock:
+            for pipeline in ended.ended_pipelines(self._stored.database, before=before):
+                self._remove_pipeline(pipeline["id"])
+            self.usage, self._measured = measure(self._data), time.monotonic()
+
+    def prune_images(self) -> bool:
+        """Remove images; return whether it is done, which needs a moment without jobs."""
         with self._hold() as is_idle:
             if not is_idle:
                 return False
@@ -209,10 +214,18 @@ class Keeper:
             self._wake.wait(timeout=self._seconds_to_wait())
 
     def _prune_if_due(self) -> None:
-        """Prune at the time of the schedule, but not by a clock that was just set forward, perhaps by mistake."""
+        """Prune at the time of the schedule, but not by a clock that was just set forward, perhaps by mistake.
+
+        Images wait for a moment without jobs, which is looked for every minute.
+        """
         self._look_at_clock()
-        if self._due is not None and time.time() >= self._due and self._clock.is_settled and self.prune():
-            self._due = self._next_due()
+        if self._due is not None and time.time() >= self._due and self._clock.is_settled:
+            self.remove_old()
+            self._due, self._images_due = self._next_due(), min(self._images_due, time.monotonic())
+        if time.monotonic() >= self._images_due:
+            self._images_due = time.monotonic() + _LONGEST_WAIT
+            if self.prune_images():
+                self._images_due = math.inf
 
     def _look_at_clock(self) -> None:
         """Notice a clock that was set: back, the next prune may be earlier; forward, nothing is removed by its age."""
@@ -236,9 +249,10 @@ class Keeper:
     def _seconds_to_wait(self) -> float:
         stale = self._measured + self._break() - time.monotonic() if self._has_changed else math.inf
         due = math.inf if self._due is None else self._due - time.time()
-        return min(_LONGEST_WAIT, max(1.0, min(stale, due)))
+        return min(_LONGEST_WAIT, max(1.0, min(stale, due, self._images_due - time.monotonic())))
 
-    def _next_due(self) -> float | None:
-        now = datetime.fromtimestamp(time.time(), timezone.utc)
+    def _next_due(self, *, since: float = math.inf) -> float | None:
+        """Return the first time of the schedule after now, or after an earlier time."""
+        now = datetime.fromtimestamp(max(0.0, min(time.time(), since)), timezone.utc)
         found = next_time(now, self.policy.schedule, "UTC") if self.policy.is_scheduled else None
         return found.timestamp() if found else None
