@@ -214,6 +214,32 @@ def test_what_has_a_name_of_the_runner_s_own_lies_below_repository(place: Reposi
     assert found == {"scraps.json": "{}", "repository/result.json": "mine", "repository/scraps.json/x.txt": "inside"}
 
 
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [("data/out.csv", "data/out.csv"), ("data/out.csv/x", "data/out.csv"), ("x", "x/out.csv")],
+)
+@pytest.mark.parametrize("is_link", [False, True])
+def test_the_process_s_own_file_has_its_name_before_one_from_the_top(
+    own: str, other: str, is_link: bool, place: RepositoryLocation, tmp_path: Path
+) -> None:
+    workspace = Workspace(top=tmp_path / "copy", process="work/process.ipynb")
+    workspace.fill(place)
+    for path in (workspace.directory / own, workspace.top / other):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    (workspace.directory / own).write_text("own")
+    if is_link:
+        (workspace.top / "target").write_text("other")
+        (workspace.top / other).symlink_to(workspace.top / "target")
+    else:
+        (workspace.top / other).write_text("other")
+
+    warnings = workspace.collect(tmp_path / "output")
+
+    assert (tmp_path / "output" / own).read_text() == "own"
+    assert (tmp_path / "output/repository" / other).read_text() == "other"
+    assert f"{other}: the results have another file of this name; see repository/{other}" in warnings
+
+
 @pytest.fixture
 def large(place: RepositoryLocation) -> Path:
     """A file of the folder that is larger than those that are always copied."""

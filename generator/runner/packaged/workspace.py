@@ -249,8 +249,9 @@ class Workspace:
     def collect(self, output: Path, *, reserved: Iterable[str] = (), limits: CopyLimits | None = None) -> list[str]:
         """Move new and changed files to ``output`` and return warnings.
 
-        Links are resolved first, while their targets are in place. Files whose name exists or is ``reserved`` go to
-        ``repository/`` below the output directory.
+        Links are resolved first, while their targets are in place. A name is that of the file of the process's folder
+        before that of another. Files whose name exists or is ``reserved`` go to ``repository/`` below the output
+        directory, with a warning.
 
         Raises:
             OSError: the disk is full.
@@ -261,20 +262,28 @@ class Workspace:
         if not self._is_filled or not self.top.is_dir():  # the run was refused before, or removed it
             return []
         make_usable(self.top)
-        links, files = self._find_written(output, warnings)
+        links, files, folders = self._find_written(warnings)
+        own = {self._output_of(path) for path in (*links, *files) if self._is_own(path)}
+        with_folders = own.union(*map(_parents, own), (self._output_of(one) for one in folders if self._is_own(one)))
         for path in (*links, *files):
+            inside = self._output_of(path)
+            is_taken = inside.split("/")[0] in taken or (
+                not self._is_own(path) and (inside in with_folders or not own.isdisjoint(_parents(inside)))
+            )
             try:
-                warnings += self._move_result(path, output, taken, limits)
+                warnings += self._move_result(path, output, limits, is_taken=is_taken)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
                 cause = error.strerror or str(error)
                 warnings.append(f"{shown_name(path)}: not collected: {cause}")
+        for path in folders:
+            self._make_folder(output / self._output_of(path), path, warnings)
         return warnings + [f"{shown_name(path)}: changed itself, not in a copy" for path in self.changed_sources()]
 
-    def _find_written(self, output: Path, warnings: list[str]) -> tuple[list[str], list[str]]:
-        """Find new and changed links and files; create new folders in ``output``."""
-        found: tuple[list[str], list[str]] = [], []
+    def _find_written(self, warnings: list[str]) -> tuple[list[str], list[str], list[str]]:
+        """Find new and changed links and files, and new folders."""
+        found: tuple[list[str], list[str], list[str]] = [], [], []
 
         def warn(folder: Path) -> None:
             shown = shown_name(folder.relative_to(self.top).as_posix())
@@ -289,7 +298,7 @@ class Workspace:
                 if name in folders and not is_link:
                     make_usable(root / name)
                     if path not in self._folders:
-                        self._make_folder(output / self._output_of(path), path, warnings)
+                        found[2].append(path)
                 elif self._before.get(path) != _fingerprint(self.top / path) or (
                     is_link and self._takes_own and path in self._own and self._has_changed(path)
                 ):
@@ -302,11 +311,14 @@ class Workspace:
         except (FileExistsError, NotADirectoryError):
             warnings.append(f"{shown_name(path)}: a file has the folder's name; its files go to repository/")
 
-    def _move_result(self, path: str, output: Path, reserved: frozenset[str], limits: CopyLimits | None) -> list[str]:
-        source, inside = self.top / path, self._output_of(path)
-        target = output / inside
+    def _is_own(self, path: str) -> bool:
+        """Whether a path is in the folder of the process."""
+        return not self.folder or path.startswith(f"{self.folder}/")
+
+    def _move_result(self, path: str, output: Path, limits: CopyLimits | None, *, is_taken: bool) -> list[str]:
+        source, target = self.top / path, output / self._output_of(path)
         in_the_way = target.exists() or any(parent.is_file() for parent in target.parents if parent != output)
-        if in_the_way or inside.split("/")[0] in reserved:
+        if in_the_way or is_taken:
             target = output / "repository" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_symlink():
@@ -316,7 +328,15 @@ class Workspace:
         else:
             reasons = []
             shutil.move(source, target, copy_function=partial(copy_whole, copy=shutil.copy2))
+        if not reasons and (in_the_way or is_taken):
+            shown = shown_name(path)
+            return [f"{shown}: the results have another file of this name; see repository/{shown}"]
         return [f"{shown_name(path)}: not collected: {reason}" for reason in reasons]
+
+
+def _parents(path: str) -> tuple[str, ...]:
+    """Return the folders that a relative path is in."""
+    return tuple(path[:place] for place, letter in enumerate(path) if letter == "/")
 
 
 def _list_folder(folder: Path) -> list[os.DirEntry[str]]:
