@@ -1,4 +1,4 @@
-"""``packmill serve``: assembles the service, creates the first tokens, and runs an HTTP server."""
+"""``packmill serve``: assembles the service and runs an HTTP server."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ from generator.service.retention.images import prune_images
 from generator.service.retention.keeper import Keeper
 from generator.service.retention.policy import Policy
 from generator.service.runs.recording import record_earlier
-from generator.service.store import tokens
-from generator.service.store.database import Database
+from generator.service.store.first_tokens import create_first_tokens
 from generator.service.store.folder_ties import tie
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
@@ -55,11 +54,6 @@ from generator.shared.errors import UsageError
 from generator.shared.http_connections import ConnectionLimits, Gate, GuardedProtocol, backlog, within_open_files
 from generator.shared.listening import bound_socket
 from generator.shared.setting_text import is_yes, words
-
-_FIRST_TOKENS = (
-    ("trigger", ("trigger",), "PACKMILL_CI_TRIGGER_TOKEN"),
-    ("access", ("api",), "PACKMILL_CI_ACCESS_TOKEN"),
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,7 +167,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             say(sentence)
         for secret in secrets_without_host(environment):
             say(f"warning: {secret}: not used; set {host_variable(secret)} to the host that it is for")
-        _create_first_tokens(database, environment, say)
+        create_first_tokens(database, environment, data.path, say)
         config = uvicorn.Config(
             app,
             http=_protocol_factory(options.connections, say),
@@ -239,18 +233,3 @@ def _listen(host: str, port: int) -> socket.socket:
         return bound_socket(host, port)
     except OSError as error:
         raise UsageError(f"{host}:{port}: {error.strerror}; choose another --host or --port") from None
-
-
-def _create_first_tokens(database: Database, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Create the first tokens unless one of them exists, and show them once."""
-    known = {one["name"] for one in tokens.list_tokens(database)}
-    if known & {name for name, _, _ in _FIRST_TOKENS}:
-        return
-    given = [environment.get(variable) or None for _, _, variable in _FIRST_TOKENS]
-    made = tokens.create_all(
-        database, [(name, scopes, token) for (name, scopes, _), token in zip(_FIRST_TOKENS, given, strict=True)]
-    )
-    for (name, _, variable), preset, token in zip(_FIRST_TOKENS, given, made, strict=True):
-        say(f"{name} token   {f'that of {variable}' if preset else token}")
-    once = "They are shown only once and stored as digests; " if not all(given) else ""
-    say(f"{once}create others with 'packmill token create NAME'")

@@ -18,6 +18,7 @@ from waiting import wait_until
 
 from generator.service.store import tokens
 from generator.service.store.database import Database, rows, sessions, sqlite_url
+from generator.service.store.first_tokens import create_first_tokens
 from generator.service.store.opening import open_database
 
 
@@ -124,6 +125,29 @@ def test_a_session_is_kept_as_a_digest_and_goes_with_its_token(
         digests = [row[0] for row in database.execute("SELECT id FROM sessions")]
     database.close()
     assert hashlib.sha256(word.encode()).hexdigest() not in digests
+
+
+def test_a_start_warns_of_a_given_token_that_replaces_no_earlier_one(tmp_path: Path) -> None:
+    """As after an edit of ``secrets/access_token``, from which a leaked token stays valid."""
+    database, said = Database(sqlite_url(tmp_path / "x.sqlite3")), list[str]()
+    given = {"PACKMILL_CI_TRIGGER_TOKEN": "t" * 20, "PACKMILL_CI_ACCESS_TOKEN": "a" * 20}
+    for _ in range(2):
+        create_first_tokens(database, given, tmp_path, said.append)
+    assert not [line for line in said if line.startswith("warning")]
+    said.clear()
+
+    edited = given | {"PACKMILL_CI_ACCESS_TOKEN": "b" * 20}
+    create_first_tokens(database, edited, tmp_path, said.append)
+    assert [line.partition(": not")[0] for line in said] == ["warning: PACKMILL_CI_ACCESS_TOKEN"]
+    assert f"'packmill token revoke access --data {tmp_path}' and 'packmill token create access --scope api" in said[0]
+
+    tokens.revoke(database, "access")
+    replaced = given | {"PACKMILL_CI_ACCESS_TOKEN": tokens.create(database, name="access", scopes=["api"])}
+    for environment, warnings in ((given, 2), (replaced, 2)):
+        create_first_tokens(database, environment, tmp_path, said.append)
+        assert len(said) == warnings
+    assert not any("a" * 20 in line or "b" * 20 in line for line in said)
+    database.close()
 
 
 def test_a_session_ends_with_its_time_and_is_removed(tmp_path: Path) -> None:
