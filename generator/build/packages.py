@@ -27,9 +27,11 @@ _TOOLS = ("jupyter-repo2docker", "papermill", "cwl-utils", "cwltool")
 
 
 def write_packages(
-    job: BuildJob, image: BuiltImage, staging: BuiltImage | None, record: ImageRecord, progress: Progress
+    job: BuildJob, image: BuiltImage, staging: BuiltImage | None, record: ImageRecord, progress: Progress, *, copy: Path
 ) -> bool:
     """Write a package for each process; whether any file changed.
+
+    The folder ``copy``, which no other build knows, gets the same packages at the same places, to publish them.
 
     Raises:
         PlaceTakenError: a folder holds the package of another repository or process.
@@ -40,14 +42,16 @@ def write_packages(
             (folder, _documents(job, process, folder, image=image, staging=staging, record=record))
             for process, folder in job.packages
         ]
+        for folder, files in written:
+            _write_copy(copy / folder.relative_to(job.request.output), files)
         with failures_named(job.request.output):
             job.request.output.mkdir(parents=True, exist_ok=True)
         with locked(job.request.output):  # the default process's folder holds those of the others
             if not job.request.replace:
                 check_place(job.top, job.claim)
             changed = [_write(job, folder, files) for folder, files in written]
-            for folder in remove_replaced(job.top, job.claim):
-                progress.say(f"removed the replaced package in {job.top / folder}")
+            for name in remove_replaced(job.top, job.claim):
+                progress.say(f"removed the replaced package in {job.top / name}")
     return any(changed)
 
 
@@ -61,6 +65,13 @@ def _write(job: BuildJob, folder: Path, files: Mapping[str, str | bytes]) -> boo
         folder="" if name == "." else name,
         replace=job.request.replace,
     )
+
+
+def _write_copy(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _documents(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -77,9 +77,12 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
         record = record_image(job, image, local=built.reference)
         require_own(built)
         sign_images(job, [image, *([staging] if staging else [])], record, progress)
-        changed = write_packages(job, image, staging, record, progress)
-        publish_package(job, image, progress)
-        deployed = deploy_packages(job, image, progress)
+        copy = Path(temporary, "packages")
+        changed = write_packages(job, image, staging, record, progress, copy=copy)
+        # from the copy: another build may replace the packages in the folder of outputs by now
+        written = replace(job, request=replace(request, output=copy))
+        publish_package(written, image, progress)
+        deployed = deploy_packages(written, image, progress)
         return Built(
             folder=job.package,
             packages=tuple(folder for _, folder in job.packages),

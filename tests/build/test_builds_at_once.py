@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from oci_registry import OciRegistry, oci_registry
-from support import Finished, commit_all, write_notebook
+from platform_server import Platform, platform_server
+from support import Finished, commit_all, git, write_notebook
 
 from generator.build import pipeline, publish
 from generator.build.record import ImageRecord
@@ -24,6 +27,8 @@ from generator.repository.source import Source
 from generator.request.settings import read_settings
 from generator.shared.errors import PublishError
 
+_PUSHED = "registry.example.org/ada/trees@sha256:" + "0" * 64
+_TOKEN = "open-sesame"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -139,3 +144,42 @@ def test_a_package_is_not_written_for_a_name_that_another_build_took(
         assert built.code == 15
         assert "app:1: another build gave this name to an image of its own meanwhile" in built.err
         assert not (tmp_path / "out").exists()
+
+
+def test_a_build_publishes_what_it_wrote_although_another_one_replaced_it(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one has another destination and fewer documents, and ends before this one publishes."""
+    write_notebook(repository / "process.ipynb", "n = 1")
+    commit_all(repository)
+    ours, theirs = tmp_path / "ours.git", tmp_path / "theirs.git"
+    for folder in (ours, theirs):
+        git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", str(folder))
+    options = ("--no-image", "--output", tmp_path / "out", "--image", _PUSHED)
+    publish_package = pipeline.publish_package
+    monkeypatch.setenv("PACKMILL_DEPLOY_TOKEN", _TOKEN)
+
+    def publish_later(*given: Any) -> None:
+        monkeypatch.setattr(pipeline, "publish_package", publish_package)
+        other = packmill("build", repository, *options, "--network", "--publish", theirs)
+        assert other.code == 0, other.err
+        publish_package(*given)
+
+    monkeypatch.setattr(pipeline, "publish_package", publish_later)
+    with platform_server(Platform(token=_TOKEN)) as platform:
+        more = ("--emit", "ro-crate", "--publish", ours, "--deploy", platform.address)
+        built = packmill("build", repository, *options, *more, "--json")
+        assert built.code == 0, built.err
+        deployed = [json.loads(one.body) for one in platform.asked if one.method == "POST"]
+
+    assert "ro-crate-metadata.json" in git(ours, "ls-tree", "--name-only", "main:ada/trees/main").splitlines()
+    assert [_has_network(git(one, "show", "main:ada/trees/main/process.cwl")) for one in (ours, theirs)] == [
+        False,
+        True,
+    ]
+    assert _has_network((tmp_path / "out/ada/trees/main/process.cwl").read_text())
+    assert [_has_network(json.dumps(one)) for one in deployed] == [False]
+
+
+def _has_network(text: str) -> bool:
+    return re.search('networkAccess"?: true', text) is not None
