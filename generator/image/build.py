@@ -23,7 +23,7 @@ from generator.image.dockerfiles import image_dockerfile
 from generator.image.environment.context import plan_key
 from generator.image.environment.plan import Caches, Lock, Plan, make_plan
 from generator.image.format_layer import ensure_formats
-from generator.image.keys import digest_of, image_key
+from generator.image.keys import content_key, digest_of, image_key
 from generator.image.layers import describe_layers, format_size
 from generator.image.runner import Runners, build_early, ensure_runner
 from generator.image.store import ImageStore
@@ -165,7 +165,7 @@ def _find_cached(reference: str, key: str, keys: Sequence[str]) -> BuiltImage | 
 def _plan_environment(spec: ImageSpec, progress: Progress) -> _PlannedEnvironment:
     environment = spec.environment
     if environment.buildpack is not BuildPack.PLAIN_PYTHON:
-        whole = (spec.source.address, spec.source.commit, spec.environment_key, str(spec.standard))
+        whole = (spec.source.address, content_key(spec.source), spec.environment_key, str(spec.standard))
         tools = (spec.base_image or "", version("jupyter-repo2docker"), engine.architecture())
         return _PlannedEnvironment(key=digest_of(*whole, *tools))
     base = find_base(spec.base_image, python=environment.python, python_from=environment.python_from, say=progress.say)

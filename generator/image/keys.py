@@ -20,12 +20,20 @@ def digest_of(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def content_key(source: Source) -> str:
+    """Return the key of a checkout's content: its commit, and which Git LFS files are missing in it.
+
+    A server of LFS files that did not answer may answer the next time, so their pointers are another content.
+    """
+    return digest_of(source.commit, *source.pointers) if source.pointers else source.commit
+
+
 def image_key(source: Source, *, environment: str, kernel_gateway: bool = False, formats: bool = False) -> str:
-    """Return the key of an image: of its address, commit, environment, further layers, and packmill itself."""
+    """Return the key of an image: of its address, content, environment, further layers, and packmill itself."""
     last = (
         (data_folder("templates") / "image" / name).read_text(encoding="utf-8") for name in ("Dockerfile", "place.py")
     )
-    parts = (source.address, source.commit, environment, __version__, runner_digest(), *last)
+    parts = (source.address, content_key(source), environment, __version__, runner_digest(), *last)
     return digest_of(*parts, *_with_gateway(kernel_gateway), *_with_formats(formats=formats))
 
 

@@ -45,7 +45,8 @@ except ImportError as error:  # GitPython raises it if the git program is missin
 class Checkout:
     """One commit of a repository, in ``folder``. ``name`` is the requested branch, tag or commit.
 
-    ``version`` is that of its packages, if they read it from git; ``left_out`` are submodules whose folders are empty.
+    ``version`` is that of its packages, if they read it from git; ``left_out`` are submodules whose folders are empty,
+    ``pointers`` Git LFS files that could not be fetched.
     """
 
     repository: Repository
@@ -57,6 +58,7 @@ class Checkout:
     folder: Path
     version: str = ""
     left_out: tuple[str, ...] = ()
+    pointers: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -72,6 +74,7 @@ class Checkout:
             time=self.time,
             version=self.version,
             parents=self.parents,
+            pointers=self.pointers,
         )
 
 
@@ -115,7 +118,8 @@ def fetch(
             fetch_submodules(top, repo)
         if is_file(Path(folder, ".gitmodules")):
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
-        warnings = [*fetch_lfs(top, repo, connection), *([warning] if warning else [])]
+        pointers, warnings = fetch_lfs(top, repo, connection)
+        warnings += [warning] if warning else []
         left_out = [] if with_submodules else part.below(list_folders(repo))
         warnings += warn_of_empty_folders(left_out)
         if part.repository.local and connection.refs.get("HEAD") == commit:
@@ -132,6 +136,7 @@ def fetch(
             folder=place,
             version=version,
             left_out=tuple(left_out),
+            pointers=tuple(pointers),
             warnings=tuple(warnings),
         )
 

@@ -23,15 +23,17 @@ _TIMEOUT = 3600
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
-def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> list[str]:
-    """Fetch Git LFS files, with credentials only from the repository's own server; return a warning if some remain.
+def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> tuple[list[str], list[str]]:
+    """Fetch Git LFS files, with credentials only from the repository's own server.
+
+    Return the paths of those that could not be fetched, and warnings that name them.
 
     ``.lfsconfig`` may name any server, and git-lfs connects to any address that a server names: another server is used
     only without credentials, and only if no policy restricts addresses.
     """
     folder, reason = Path(repo.working_dir), "is git-lfs installed?"
     if not _list_pointers(folder):
-        return []
+        return [], []
     if connection.access is not Access.FULL:
         reason = top.policy.refusal(top.repository.address, "LFS files are only fetched for listed repositories")
     elif not _has_server_setting(folder):
@@ -43,7 +45,7 @@ def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> list
             repo.git.update_environment(**environment)
             _pull(repo)
     left = _list_pointers(folder)
-    return [_describe_missing(left, reason)] if left else []
+    return left, [_describe_missing(left, reason)] if left else []
 
 
 def _list_pointers(folder: Path) -> list[str]:

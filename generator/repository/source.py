@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 class Source:
     """A commit of a repository; ``checkout`` is the branch, tag or commit that was requested.
 
-    ``version`` is that of its packages, if they read it from git; ``parents`` counts the commits before it.
+    ``version`` is that of its packages, if they read it from git; ``parents`` counts the commits before it;
+    ``pointers`` are the paths of Git LFS files that could not be fetched, so that their pointers are in their place.
     """
 
     address: str
@@ -23,6 +24,7 @@ class Source:
     time: datetime
     version: str = ""
     parents: int = 1
+    pointers: tuple[str, ...] = ()
 
     @property
     def is_merge(self) -> bool:

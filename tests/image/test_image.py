@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import combinations, product
+from pathlib import Path
 
 import pytest
 
-from generator.image.keys import runner_key
+from generator.environment.environment import BuildPack, Environment
+from generator.image import build
+from generator.image.keys import image_key, runner_key
 from generator.image.names import labels, pushed_reference, reference
 from generator.image.pythons import ImagePythons, parse_pythons
 from generator.metadata.metadata import Metadata
+from generator.progress import Progress
 from generator.repository.address import parse_repository
 from generator.repository.source import Source
 from generator.request.checks import check_reference
@@ -110,6 +115,31 @@ def test_pythons_are_read_from_the_output_of_the_probe() -> None:
 )
 def test_shell_syntax_in_the_output_of_the_probe_is_ignored(printed: str) -> None:
     assert parse_pythons(printed) == ImagePythons()
+
+
+def test_an_image_with_lfs_pointers_has_another_key_than_that_with_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of the files may answer the next time that the commit is built."""
+    monkeypatch.setattr(build.engine, "architecture", lambda: "amd64")
+    complete = _source("https://a.example.org/ada/trees.git", "main", "a" * 40)
+    sources = [complete, *(replace(complete, pointers=paths) for paths in (("a.tif",), ("a.tif", "b.tif")))]
+    environment = Environment(folder="", files=("environment.yml",), buildpack=BuildPack.REPO2DOCKER)
+    planned = [
+        build._plan_environment(
+            build.ImageSpec(
+                reference="image",
+                source=source,
+                folder=Path(),
+                environment=environment,
+                environment_key="repository",
+                base_image=None,
+            ),
+            Progress(),
+        )
+        for source in sources
+    ]
+
+    assert len({image_key(source, environment="e") for source in sources}) == 3
+    assert len({one.key for one in planned}) == 3, "repo2docker copies the repository into the environment"
 
 
 def test_a_runner_depends_on_the_image_that_built_it() -> None:

@@ -293,6 +293,7 @@ def test_an_lfs_server_of_the_repository_s_choice_gets_no_token(
     checkout = _fetch(f"{server.address}/ada/outer.git", tmp_path, policy=policy)
 
     assert "data.bin" in checkout.warnings[0]
+    assert checkout.source.pointers == ("data.bin",)
     lfs = [path for path, _ in server.asked if "/info/lfs" in path]
     assert all(path.startswith(asked) for path in lfs) if asked else not lfs
     assert bool(lfs) is bool(asked)
