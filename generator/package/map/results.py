@@ -149,12 +149,14 @@ def _write_parquet(path: Path, columns: Sequence[str], records: Sequence[Mapping
 
 
 def _array(pyarrow: Any, values: list[Any]) -> Any:
-    """Return a column with the type of its values; numbers of both kinds become doubles, anything mixed JSON text."""
+    """Return a column with the type of its values; numbers of both kinds become doubles, anything mixed JSON text.
+
+    Whole numbers that doubles or 64 bits do not have (PyArrow refuses those) are mixed, too.
+    """
     kinds = {type(value) for value in values if value is not None}
+    is_one_kind = len(kinds) <= 1 or kinds == {int, float}
     try:
-        if kinds == {int, float}:
-            return pyarrow.array([None if value is None else float(value) for value in values])
-        if len(kinds) <= 1 and dict not in kinds and not (list in kinds and _has_empty_object(values)):
+        if is_one_kind and dict not in kinds and not (list in kinds and _has_empty_object(values)):
             return pyarrow.array(values)
     except (pyarrow.ArrowException, OverflowError):
         pass

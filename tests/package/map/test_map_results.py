@@ -546,6 +546,26 @@ def test_parquet_keeps_types(tmp_path: Path) -> None:
     assert table["scrap_state"] == ["=x", None, None]
 
 
+@pytest.mark.parametrize(
+    ("values", "column"),
+    [
+        ([1, 0.5], [1.0, 0.5]),
+        ([2**53 + 1, 0.5], ["9007199254740993", "0.5"]),
+        ([2**63, 1], ["9223372036854775808", "1"]),
+        ([[2**53 + 1], [0.5]], ["[9007199254740993]", "[0.5]"]),
+    ],
+)
+def test_parquet_rounds_no_whole_number(values: list[Any], column: list[Any], tmp_path: Path) -> None:
+    """A column whose numbers no type of Parquet has is text."""
+    pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    ended = [Ended(state="succeeded", scraps={"id": value}) for value in values]
+    write_results(tmp_path, [(row(number), str(number), one) for number, one in enumerate(ended, 1)])
+
+    assert parquet.read_table(tmp_path / "results.parquet").to_pydict()["id"] == column
+
+
 def test_a_table_that_cannot_be_written_leaves_no_half_of_it(tmp_path: Path) -> None:
     write_results(tmp_path, _RESULTS[:1])
     before = (tmp_path / "results.csv").read_text()
