@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from generator.package.inputs import check_job
 from generator.package.run_crate.crate import check_provenance
 from generator.package.run_crate.recording import recorded
 from generator.package.run_crate.run import Given
+from generator.package.run_crate.values import shown_value
 from generator.shared.errors import RunError, UsageError
 
 _CELL = """city = 'Lisbon'
@@ -147,6 +149,11 @@ def test_a_run_has_its_values_and_defaults(made: Package, job: dict[str, Any]) -
     assert value_of(document, "days") == "3"
     assert value_of(document, "numbers") == "[3, 4]"
     assert links(entities(document)["process.cwl#city"], "workExample") == ["#value-city"]
+
+
+def test_numbers_that_json_lacks_are_texts_in_a_crate() -> None:
+    assert [shown_value(one) for one in (math.inf, -math.inf, 0.5)] == ["inf", "-inf", 0.5]
+    assert shown_value({"cutoff": [math.nan]}) == '{"cutoff": ["nan"]}'
 
 
 def test_a_run_has_copies_of_its_files(made: Package, job: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +55,20 @@ def small_values(record: dict[str, Any], most: int = LARGEST_RECORD) -> dict[str
     return kept
 
 
-def presentable(value: Any, depth: int = _DEEPEST) -> Any:
-    """Return a value as JSON and UTF-8 can have it: not a number, infinity and what is nested too deep become null."""
+def presentable(value: Any, depth: int = _DEEPEST, *, finite: bool = True) -> Any:
+    """Return a value as JSON and UTF-8 can have it: not a number, infinity and what is nested too deep become null.
+
+    Without ``finite``, which is for values of users, not a number and infinity stay.
+    """
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value if math.isfinite(value) or not finite else None
+    within = partial(presentable, depth=depth - 1, finite=finite)
     if isinstance(value, list):
-        return [presentable(item, depth - 1) for item in value] if depth else None
+        return [within(item) for item in value] if depth else None
     if isinstance(value, dict):
-        return {presentable(name): presentable(item, depth - 1) for name, item in value.items()} if depth else None
+        return {presentable(name): within(item) for name, item in value.items()} if depth else None
     return value
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import generator.shared
 from generator.package.map.results import Result, replacing, tabulate
 from generator.resources import data_folder, render
+from generator.shared.json_text import spell_non_finite
 
 report_file = "report.html"
 _MOST_REASONS = 10
@@ -33,7 +34,7 @@ def write_report(outdir: Path, results: Sequence[Result], *, package: str, table
     counted = ", ".join(f"{states[state]} {state}" for state in ("succeeded", "failed", "missing") if states[state])
     data = {
         "columns": names,
-        "records": [[_exact(record.get(name)) for name in names] for record in shown],
+        "records": [[_exact(spell_non_finite(record.get(name))) for name in names] for record in shown],
         "hidden": len(columns) - len(names),
     }
     parts = data_folder("templates") / "package" / "map"

@@ -22,6 +22,7 @@ from generator.package.map.journal import Ended
 from generator.package.map.records import presentable
 from generator.package.map.rows import PlannedRow
 from generator.shared import durable_files
+from generator.shared.json_text import spell_non_finite
 
 csv_file, parquet_file = "results.csv", "results.parquet"
 _OWN = ("state", "reason", "message", "cell", "attempts", "seconds", "peak_memory")
@@ -114,7 +115,7 @@ def _record(
 def _value(row: PlannedRow, name: str) -> Any:
     """Return the value of an input; of files, the cell of the table."""
     value = row.values.get(name)
-    return presentable(row.given[name] if any(file_objects(value)) else value)
+    return presentable(row.given[name] if any(file_objects(value)) else value, finite=False)
 
 
 def _placed(path: Any, place: str) -> Any:
@@ -135,7 +136,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) else value
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(spell_non_finite(value), ensure_ascii=False)
     return json.dumps(value) if isinstance(value, bool) else value
 
 
@@ -160,7 +161,8 @@ def _array(pyarrow: Any, values: list[Any]) -> Any:
             return pyarrow.array(values)
     except (pyarrow.ArrowException, OverflowError):
         pass
-    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    spelled = map(spell_non_finite, values)
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in spelled]
     return pyarrow.array(texts, pyarrow.string())
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from generator.package.file_objects import is_file_object
+from generator.shared.json_text import spell_non_finite
 from generator.shared.safe_text import redacted
 
 HIDDEN = "(secret)"
@@ -19,8 +20,9 @@ def shown_value(value: Any) -> Any:
     """Return a value for a crate: a text, a number or a boolean; other values become JSON.
 
     Users, passwords and queries of URLs are removed, and all fields of a stage-in or stage-out record that are not
-    addresses.
+    addresses. Infinite numbers and NaN are texts.
     """
+    value = spell_non_finite(value)
     if isinstance(value, bool | int | float):
         return value
     return redacted(value) if isinstance(value, str) else json.dumps(_public(value), ensure_ascii=False)

@@ -7,6 +7,7 @@ const MOST_POINTS = 5000;
 const LONG = 24; // characters that a column has room for, also in a table of many columns
 const OF_THE_RUN = ["attempts", "seconds", "peak_memory"];
 const PICTURE = /\.(png|jpe?g|gif|webp|svg)$/i;
+const INFINITE = new Map([["inf", Infinity], ["-inf", -Infinity]]); // texts, since JSON lacks such numbers
 const filters = document.getElementById("filters");
 const body = document.querySelector("tbody");
 const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 6, useGrouping: false });
@@ -35,7 +36,8 @@ const fieldsOf = (value) =>
     .join("\n");
 const compare = (a, b) => {
   if (a === null || b === null) return (a === null) - (b === null);
-  if (typeof a === "number" && typeof b === "number") return a - b;
+  const [one, other] = [a, b].map((value) => INFINITE.get(value) ?? value);
+  if (typeof one === "number" && typeof other === "number") return one === other ? 0 : one - other;
   return textOf(a).localeCompare(textOf(b), "en", { numeric: true });
 };
 const address = (path) => path.split("/").map(encodeURIComponent).join("/");
@@ -138,7 +140,7 @@ function series() {
     return name === "cell" ? [] : [whole, ...parts];
   });
   return found.filter(({ of }) => {
-    const values = records.map(of).filter((value) => value !== null);
+    const values = records.map(of).filter((value) => value !== null && value !== "nan" && !INFINITE.has(value));
     return values.length > 1 && values.every((value) => typeof value === "number");
   });
 }

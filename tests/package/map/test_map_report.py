@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,26 @@ def test_whole_numbers_have_all_their_digits(browser: Browser, tmp_path: Path) -
     ]
     ticks = opened.locator("svg text").all_text_contents()
     assert len(set(ticks)) == len(ticks), ticks
+    opened.close()
+
+
+def test_inputs_that_are_infinite_or_not_a_number_are_shown(browser: Browser, tmp_path: Path) -> None:
+    """The others of their column are still in its order and in the plot."""
+    cutoffs = [0.5, math.nan, math.inf, -2.0, -math.inf]
+    values = [{"cutoff": cutoff, "n": number} for number, cutoff in enumerate(cutoffs, 1)]
+    rows = [
+        (PlannedRow(number=number, values=one, given=one), str(number), Ended(state="succeeded"))
+        for number, one in enumerate(values, 1)
+    ]
+    report = write_report(tmp_path, rows, package="trees", tables=[])
+    opened = browser.new_page()
+
+    opened.goto(report.as_uri())
+    opened.get_by_role("button", name="cutoff").click()
+
+    shown = [row.locator("td").nth(1).inner_text() for row in opened.locator("tbody tr").all()]
+    assert shown == ["-inf", "-2", "0.5", "inf", "nan"]
+    assert opened.locator("circle").count() == 2
     opened.close()
 
 

@@ -6,6 +6,7 @@ import csv
 import errno
 import fcntl
 import json
+import math
 import os
 import sqlite3
 import stat
@@ -566,13 +567,39 @@ def test_parquet_rounds_no_whole_number(values: list[Any], column: list[Any], tm
     assert parquet.read_table(tmp_path / "results.parquet").to_pydict()["id"] == column
 
 
+def test_inputs_that_are_infinite_or_not_a_number_are_in_the_tables(tmp_path: Path) -> None:
+    """They are no missing values, for which the default would have run; JSON has them as texts."""
+    numbers = [math.inf, -math.inf, math.nan, 0.5]
+    results = [
+        (row(number, cutoff=value, limits=[value], any=value if number > 1 else "x"), str(number), None)
+        for number, value in enumerate(numbers, 1)
+    ]
+    write_results(tmp_path, results)
+
+    with (tmp_path / "results.csv").open(newline="") as file:
+        found = [(one["cutoff"], one["limits"], one["any"]) for one in csv.DictReader(file)]
+    assert found == [
+        ("inf", '["inf"]', "x"),
+        ("-inf", '["-inf"]', "-inf"),
+        ("nan", '["nan"]', "nan"),
+        ("0.5", "[0.5]", "0.5"),
+    ]
+    pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = parquet.read_table(tmp_path / "results.parquet").to_pydict()
+    assert list(map(str, columns["cutoff"])) == list(map(str, numbers))
+    assert list(map(str, columns["limits"])) == [str([number]) for number in numbers]
+    assert columns["any"] == ["x", "-inf", "nan", "0.5"]
+
+
 def test_a_table_that_cannot_be_written_leaves_no_half_of_it(tmp_path: Path) -> None:
     write_results(tmp_path, _RESULTS[:1])
     before = (tmp_path / "results.csv").read_text()
     circular: list[Any] = []
     circular.append(circular)
 
-    with pytest.raises(ValueError, match="Circular"):
+    with pytest.raises(RecursionError):
         write_results(tmp_path, [_RESULTS[0], (row(2), "2", Ended(state="succeeded", scraps={"y": circular}))])
 
     assert (tmp_path / "results.csv").read_text() == before
