@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from waiting import wait_until
 
 from generator.service.jobs import conclusion as conclusion_module
 from generator.service.jobs import scheduler as scheduler_module
+from generator.service.jobs.cleaning import Cleaning
 from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.scheduler import Scheduler
@@ -126,6 +128,52 @@ def test_jobs_of_a_token_with_very_many_repositories_do_not_keep_those_of_others
 
     wait_until(lambda: len(started) == 5, seconds=10, message="all jobs have started")
     assert started == [runs[0], others[0], runs[1], *others[1:]]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [GitUnavailableError("git show: Input/output error"), OSError(errno.ESTALE, os.strerror(errno.ESTALE))],
+    ids=["git", "folder"],
+)
+def test_jobs_that_cannot_be_started_for_now_keep_those_of_other_tokens_in_all_places(
+    error: OSError, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their token has no running job, so that it had each next turn as soon as all others had one."""
+    started = list[int]()
+
+    def begin(number: int, lane: str) -> None:
+        if lane.startswith("1 "):
+            raise error
+        waiting.rows.claim(number, str(number))
+        waiting.scheduler._running[number] = lane
+        started.append(number)
+
+    monkeypatch.setattr(scheduler_module, "_PAUSE", 0.01)
+    monkeypatch.setattr(waiting.scheduler, "_begin", begin)
+    waiting.rows.cancel(1)
+    for number in range(2 * scheduler_module._MOST_FAILED):
+        waiting.add(token=1, repository=f"https://h/x{number}")
+    others = [waiting.add(token=2, repository="https://h/y") for _ in range(waiting.scheduler.concurrent)]
+
+    waiting.scheduler.start()
+
+    wait_until(lambda: started == others, seconds=10, message="the others have started")
+
+
+def test_what_has_expired_is_removed_while_a_job_cannot_be_started(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as on a full disk, for as long as it waits."""
+    removed = threading.Event()
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(JobFolder, "prepare", fail)
+    monkeypatch.setattr(Cleaning, "remove_expired", lambda _: removed.set())
+    waiting.scheduler.start()
+
+    assert removed.wait(10)
 
 
 def test_pipelines_that_wait_are_counted_without_reading_their_variables(waiting: Waiting) -> None:
@@ -275,6 +323,23 @@ def test_a_job_for_whose_commit_git_fails_for_an_hour_fails(waiting: Waiting, mo
 
     wait_until(lambda: waiting.status() == "failed", seconds=20, message="the job fails")
     assert b"git show: ended with code -11" in waiting.data.job(1).trace.read_bytes()
+
+
+def test_all_jobs_of_a_commit_wait_for_git_for_the_same_hour(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hour of each began only when the one before it had failed."""
+    now = [0.0]
+    monkeypatch.setattr(conclusion_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    later, concluded = waiting.add(token=1), waiting.scheduler._conclusion
+
+    def waits(number: int, *, after: float) -> bool:
+        now[0] += after
+        return concluded.waits_for_git(number)
+
+    assert [waits(1, after=0), waits(1, after=3500)] == [True, True]
+    assert [waits(1, after=200), waits(later, after=1)] == [False, False]
+    assert waits(later, after=7300)  # git has not failed for hours
+    concluded.note_git(1)
+    assert [waits(later, after=3500), waits(later, after=3500)] == [True, True]
 
 
 def test_a_job_that_cannot_be_started_is_tried_less_and_less_often_without_events_and_lines(

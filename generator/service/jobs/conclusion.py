@@ -7,6 +7,8 @@ import time
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
+import sqlalchemy as sa
+
 from generator.service.jobs import junit_reports
 from generator.service.jobs.cleaning import Cleaning
 from generator.service.jobs.environment import JobContext
@@ -14,7 +16,7 @@ from generator.service.jobs.failure_reasons import LONGEST, describe_failure
 from generator.service.jobs.spec import Limits
 from generator.service.project.pipeline_file import Job
 from generator.service.project.project import GitUnavailableError
-from generator.service.store.database import Row, is_unavailable
+from generator.service.store.database import Row, is_unavailable, jobs, pipelines
 from generator.service.store.job_folders import DataFolder, JobFolder
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
@@ -24,7 +26,9 @@ _ATTEMPTS = 5
 _LONGEST_PAUSE = 30.0
 """Seconds between two attempts to store a result."""
 _LONGEST_WITHOUT_GIT = 3600.0
-"""Seconds in which a job waits for git: what fails for longer, such as a damaged commit, may fail for ever."""
+"""Seconds in which jobs of a commit wait for git: what fails for longer, like a damaged commit, may fail for ever."""
+_FORGOTTEN = 2 * _LONGEST_WITHOUT_GIT
+"""Seconds after which another failure of git begins a new wait."""
 _NOT_STORED = "its result could not be stored"
 
 
@@ -36,18 +40,32 @@ class Conclusion:
     ) -> None:
         self._pipelines, self._job_context, self._data, self._limits = pipelines, job_context, data, limits
         self._cleaning = cleaning
-        self._without_git: dict[int, float] = {}
+        self._without_git: dict[str, tuple[float, float]] = {}
+        """The times of the first and the last failure of git for a commit."""
 
     def waits_for_git(self, number: int) -> bool:
-        """Return whether a job for which git fails may wait: for an hour, and while git answers nothing else either."""
-        now = time.monotonic()
-        if now - self._without_git.setdefault(number, now) < _LONGEST_WITHOUT_GIT:
+        """Return whether a job for which git fails may wait.
+
+        All jobs of its commit may for an hour, and while git answers nothing else either.
+        """
+        now, commit = time.monotonic(), self._commit(number)
+        first, last = self._without_git.get(commit, (now, now))
+        if now - last > _FORGOTTEN:
+            first = now
+        self._without_git[commit] = first, now
+        if now - first < _LONGEST_WITHOUT_GIT:
             return True
         return not self._job_context.project.has_git()
 
     def note_git(self, number: int) -> None:
-        """Note that git has answered for a job."""
-        self._without_git.pop(number, None)
+        """Note that git has answered for the commit of a job."""
+        if self._without_git:
+            self._without_git.pop(self._commit(number), None)
+
+    def _commit(self, number: int) -> str:
+        commit = sa.select(pipelines.c.sha).join(jobs, jobs.c.pipeline_id == pipelines.c.id).where(jobs.c.id == number)
+        with self._pipelines.database.connection() as connection:
+            return str(connection.execute(commit).scalar())
 
     def conclude(self, number: int) -> None:
         """Store how a job ended; after repeated errors, store it as failed.

@@ -8,6 +8,7 @@ run, collects the results of those that ended meanwhile, and reruns those whose 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import math
@@ -15,7 +16,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from generator.service.project.project import GitUnavailableError
 from generator.service.store import tokens
 from generator.service.store.database import Database, Row, is_unavailable, jobs, rows
 from generator.service.store.job_folders import DataFolder, JobFolder
+from generator.service.store.lanes import token_of
 from generator.service.store.pipelines import Pipelines
 from generator.shared.clock_watch import ClockWatch
 from generator.shared.passing_errors import may_pass
@@ -39,6 +41,10 @@ from generator.subprocesses.detached import start_apart
 _SHEPHERD = Path(__file__).with_name("shepherd.py")
 _PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Seconds until the queue is tried again: after a failure, doubled for each further one, and without a failure."""
+_OF_ONE_JOB = (errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT)
+"""Errors of the file system, which may concern the folder of one job alone; others of the machine concern all jobs."""
+_MOST_FAILED = 8
+"""Jobs that fail to start at one look at the queue; then the machine or git seems to fail for all."""
 
 
 class Scheduler:
@@ -196,12 +202,13 @@ class Scheduler:
                 if self._is_unsure:
                     self._is_unsure = False
                     self._resume_unwatched()
-                while not self._stopping and self._start_next_unless_held():
-                    pass
+                failed = self._start_jobs()
                 clock.look()
                 if time.monotonic() - cleaned > 300 and clock.is_settled:
                     cleaned = time.monotonic()
                     self._cleaning.remove_expired()
+                if failed:
+                    raise failed  # noqa: TRY301 - like each failure, but after the removal
                 failures = 0
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the queue
                 print(f"packmill: job queue: {error}; retrying", file=sys.stderr, flush=True)
@@ -210,11 +217,25 @@ class Scheduler:
                 time.sleep(_PAUSE)
             self._wake.wait(timeout=_seconds_to_wait(failures))
 
-    def _start_next_unless_held(self) -> bool:
-        with self._starting:
-            return self._start_next()
+    def _start_jobs(self) -> OSError | None:
+        """Start the jobs that may start now; return the last error that kept one of them waiting.
 
-    def _start_next(self) -> bool:
+        If it may be of that job alone, it keeps only its lane waiting.
+
+        Raises:
+            SQLAlchemyError: the database fails.
+        """
+        failed = dict[str, OSError]()
+        while not self._stopping and len(failed) < _MOST_FAILED and self._start_next_unless_held(failed):
+            pass
+        return next(reversed(failed.values()), None)
+
+    def _start_next_unless_held(self, failed: dict[str, OSError]) -> bool:
+        with self._starting:
+            return self._start_next(failed)
+
+    def _start_next(self, failed: dict[str, OSError]) -> bool:
+        """Start a job of a lane that has not ``failed`` at this look; return False if no other one may start."""
         with self._guard:
             if len(self._running) >= self._limits.concurrent:
                 return False
@@ -222,11 +243,16 @@ class Scheduler:
         first = sa.select(jobs.c.lane, sa.func.min(jobs.c.id).label("id")).where(jobs.c.status == "pending")
         with self._database.connection() as connection:
             waiting = {row["lane"]: row["id"] for row in rows(connection, first.group_by(jobs.c.lane))}
-        if not waiting:
+        lanes = _without_failed(waiting, failed)
+        if not lanes:
             return False
-        lane = self._turns.choose(waiting, running)
-        with self._beginning:
-            self._begin(waiting[lane], lane)
+        lane = self._turns.choose(lanes, running)
+        try:
+            with self._beginning:
+                self._begin(lanes[lane], lane)
+        except OSError as error:
+            failed[lane] = error
+            return isinstance(error, GitUnavailableError) or error.errno in _OF_ONE_JOB
         return True
 
     def _begin(self, number: int, lane: str) -> None:
@@ -301,6 +327,16 @@ class Scheduler:
             with self._guard:
                 self._running.pop(number, None)
             self._wake.set()
+
+
+def _without_failed(waiting: dict[str, int], failed: Iterable[str]) -> dict[str, int]:
+    """Return the waiting lanes without those that have failed, and only those of other tokens as long as there are any.
+
+    A token whose job has failed has no job that runs, so that it would have each next turn.
+    """
+    others = {lane: number for lane, number in waiting.items() if lane not in failed}
+    tokens_of_failed = set(map(token_of, failed))
+    return {lane: number for lane, number in others.items() if token_of(lane) not in tokens_of_failed} or others
 
 
 def _seconds_to_wait(failures: int) -> float:
