@@ -18,6 +18,7 @@ from generator.runner.server.hub.user_server import UserServer
 from generator.runner.server.problems import ProblemError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+CUT_OFF = b"HTTP/1.1 200"
 
 
 class Program:
@@ -31,20 +32,27 @@ class Program:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.received += await reader.readuntil(b"\r\n\r\n")
         writer.write(self._response)
+        if self._response == CUT_OFF:
+            writer.write_eof()
         self.received += await reader.read()
         self.left.set()
         writer.close()
 
 
 def exchange(
-    folder: Path, response: bytes, *, headers: Iterable[tuple[bytes, bytes]] = (), messages: Iterable[Any] = ()
+    folder: Path,
+    response: bytes,
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    messages: Iterable[Any] = (),
+    target: str = "/a%2Fb?c=%20d",
 ) -> tuple[Program, list[Any], BaseException | None]:
     """The program, and what the caller of a request is sent."""
-    return asyncio.run(_exchange(folder, response, list(headers), list(messages)))
+    return asyncio.run(_exchange(folder, response, list(headers), list(messages), target))
 
 
 async def _exchange(
-    folder: Path, response: bytes, headers: list[tuple[bytes, bytes]], messages: list[Any]
+    folder: Path, response: bytes, headers: list[tuple[bytes, bytes]], messages: list[Any], target: str
 ) -> tuple[Program, list[Any], BaseException | None]:
     program, sent, error = Program(folder, response), list[Any](), None
     listening = await asyncio.start_unix_server(program.answer, program.path)
@@ -61,7 +69,7 @@ async def _exchange(
 
     scope = {"type": "http", "method": "POST" if messages else "GET", "headers": headers, "scheme": "https"}
     try:
-        forwarded = Forwarded(server, target="/a%2Fb?c=%20d", action="read")
+        forwarded = Forwarded(server, target=target, action="read")
         await asyncio.wait_for(forwarded.answer({**scope, "request_id": "r1"}, receive, send), 60)
     except (ProblemError, ClientDisconnect) as caught:
         error = caught
@@ -137,6 +145,36 @@ def test_a_response_that_is_none_is_an_error_of_the_server(tmp_path: Path, respo
     assert isinstance(error, ProblemError)
     assert error.status == 502
     assert sent == []
+
+
+TOO_LARGE = b"HTTP/1.1 204 No Content\r\nLink: " + b"x" * 100_000 + b"\r\n\r\n"
+BODY = {"type": "http.request", "body": b"ab", "more_body": False}
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "response", "is_repeated"),
+    [
+        ("/runs", "GET", CUT_OFF, True),
+        ("/runs", "GET", TOO_LARGE, False),
+        ("/runs", "POST", CUT_OFF, False),
+        ("/ogc/processes/a/execution", "POST", TOO_LARGE, False),
+        ("/run/a.ipynb", "GET", CUT_OFF, False),
+        ("/%72un?notebook=a.ipynb", "GET", CUT_OFF, False),
+    ],
+)
+def test_only_a_request_that_started_no_run_is_to_be_repeated(
+    target: str, method: str, response: bytes, is_repeated: bool, tmp_path: Path
+) -> None:
+    """Clients follow Retry-After, and each repetition of another request would run the notebook again."""
+    messages, headers = ([BODY], [(b"content-length", b"2")]) if method == "POST" else ([], [])
+
+    _, _, error = exchange(tmp_path, response, headers=headers, messages=messages, target=target)
+
+    assert isinstance(error, ProblemError)
+    assert error.status == 502
+    assert ("Retry-After" in error.headers) == ("try again" in error.detail) == is_repeated
+    assert ("invalid response" in error.detail) == (response is TOO_LARGE)
+    assert ("before you repeat" in error.detail) == (target != "/runs" or method == "POST")
 
 
 def test_a_header_that_is_not_text_is_refused() -> None:

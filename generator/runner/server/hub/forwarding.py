@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from http import HTTPStatus
+from urllib.parse import unquote
 
 import aiohttp
 from multidict import CIMultiDict
@@ -39,6 +40,9 @@ _OF_THE_HOST = frozenset(
 """Headers that a browser would heed for all addresses of the host, the hub's among them."""
 _NOT_RETURNED = _CONNECTION | _OF_THE_HOST | {b"x-request-id", b"date"}
 _STATUSES = frozenset(map(int, HTTPStatus)) - {101}
+_READING = frozenset(("GET", "HEAD", "OPTIONS"))
+_SENT_ONCE = frozenset(("POST", "PATCH"))
+"""Methods that aiohttp does not repeat on another connection if one ends."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -72,28 +76,33 @@ class Forwarded:
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         session = self._server.session
+        method = scope["method"]
         if session is None:
-            raise _unanswered()
+            raise self._unanswered(method, is_sent=False)
         try:
             async with session.request(
-                scope["method"],
+                method,
                 URL(f"http://localhost{self._target}", encoded=True),
                 headers=self._headers(scope),
                 data=self._data(scope, receive),
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
                 allow_redirects=False,
             ) as response:
+                if response.status not in _STATUSES:
+                    raise self._unanswered(method, is_invalid=True)
                 await self._return(response, send)
         except (aiohttp.ClientError, ConnectionError) as error:
             if self._error is not None:  # the body of the request was too large, or its client left
                 raise self._error from None
             if self._status is None:
-                raise _unanswered() from error
+                raise self._unanswered(
+                    method,
+                    is_invalid=isinstance(error, aiohttp.ClientResponseError),
+                    is_sent=not (isinstance(error, aiohttp.ClientConnectorError) and method in _SENT_ONCE),
+                ) from error
             raise ClientDisconnect from error  # the response ends early, and its reader notices
 
     async def _return(self, response: aiohttp.ClientResponse, send: Send) -> None:
-        if response.status not in _STATUSES:
-            raise _unanswered()
         if self._before_response:
             await self._before_response(response)
         self._status = response.status
@@ -103,6 +112,23 @@ class Forwarded:
         async for chunk in response.content.iter_any():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _unanswered(self, method: str, *, is_invalid: bool = False, is_sent: bool = True) -> ProblemError:
+        """Return the error of a request without a response; the advice to repeat it must not run a notebook twice."""
+        problem = "sent an invalid response, or too large headers" if is_invalid else "ended before it answered"
+        detail = f"the server of the user's notebooks {problem}"
+        if is_sent and self._changes(method):
+            return ProblemError(
+                502, f"{detail}; the request may have started a run: look at /runs before you repeat it"
+            )
+        if is_invalid:
+            return ProblemError(502, detail)
+        return ProblemError(502, f"{detail}; try again", headers={"Retry-After": "1"})
+
+    def _changes(self, method: str) -> bool:
+        """Whether a request does more than to read: papermill-api runs notebooks by GET, too."""
+        first = unquote(self._target.partition("?")[0]).strip("/").partition("/")[0]
+        return method not in _READING or first == "run"
 
     def _headers(self, scope: Scope) -> CIMultiDict[str]:
         headers = CIMultiDict[str](_texts(scope["headers"]))
@@ -164,8 +190,3 @@ def _texts(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     if any(_CONTROLS.search(value) for _, value in texts):
         raise ProblemError(400, "a header of the request has a control character")
     return texts
-
-
-def _unanswered() -> ProblemError:
-    detail = "the server of the user's notebooks ended before it answered; try again"
-    return ProblemError(502, detail, headers={"Retry-After": "1"})
