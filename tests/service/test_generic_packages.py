@@ -195,19 +195,6 @@ def test_a_file_that_is_too_large_leaves_nothing(service: Service) -> None:
     assert not list((service.data / "uploads").glob(".*"))
 
 
-def test_files_are_removed_after_a_month(tmp_path: Path) -> None:
-    uploads = Uploads(tmp_path)
-    for name, age in (("old.csv", 31), ("new.csv", 29)):
-        with uploads.writing(uploads.path("tables", name, name)) as file:
-            file.write(b"x")
-        os.utime(uploads.path("tables", name, name), (time.time() - age * 86400,) * 2)
-
-    uploads.remove_old()
-
-    assert sorted(path.name for path in tmp_path.rglob("*.csv") if path.is_file()) == ["new.csv"]
-    assert not (tmp_path / "tables" / "old.csv").exists()
-
-
 def test_the_same_table_has_the_same_place(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("n\n1\n")
     uploads = Uploads(tmp_path / "uploads")
@@ -229,7 +216,7 @@ def test_an_upload_succeeds_while_an_old_file_next_to_it_is_removed(tmp_path: Pa
 
     with uploads.writing(new) as file:
         file.write(b"new")
-        uploads.remove_old()
+        uploads.remove(old, before=time.time())
 
     assert (old.exists(), new.read_bytes()) == (False, b"new")
 

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from waiting import wait_until
 
 from generator.service.retention import keeper as keeper_module
-from generator.service.retention.ended import remove_artifacts
+from generator.service.retention.ended import remove_artifacts, remove_old_uploads
 from generator.service.retention.images import ImageReport, prune_images
 from generator.service.retention.keeper import Keeper
 from generator.service.retention.policy import Policy
@@ -156,6 +156,30 @@ def _upload_of_last_week(stored: Stored, name: str) -> Path:
         file.write(b"x" * 5000)
     os.utime(path, (time.time() - 7 * 86400,) * 2)
     return path
+
+
+def test_uploads_are_removed_after_a_month_unless_a_schedule_or_a_pipeline_needs_them(stored: Stored) -> None:
+    """A schedule of each month used its table before the last one, and all its later runs failed."""
+    uploads = stored.data.uploads
+    for name, days in (("old", 31), ("new", 29), ("scheduled", 400), ("waiting", 31)):
+        with uploads.writing(uploads.path("tables", name, name)) as file:
+            file.write(b"x")
+        os.utime(uploads.path("tables", name, name), (time.time() - days * 86400,) * 2)
+    scheduled, waiting = ([{"key": "table", "value": f"tables/{name}/{name}"}] for name in ("scheduled", "waiting"))
+    Schedules(stored.rows.database, stored.data.schedule_values).create(scheduled, **(_HOURLY | {"active": False}))
+    stored.add(5, status="running")
+    with stored.rows.database.transaction() as connection:
+        connection.execute(sa.update(pipelines).where(pipelines.c.id == 5).values(variables=waiting))
+
+    killed = uploads.folder / ".killed.new"
+    killed.touch()
+    os.utime(killed, (0, 0))
+
+    remove_old_uploads(stored.data, stored.rows.database)
+
+    assert not killed.exists()
+    assert {path.name for path in uploads.folder.glob("*/*/*")} == {"new", "scheduled", "waiting"}
+    assert {path.name for path in (uploads.folder / "tables").iterdir()} == {"new", "scheduled", "waiting"}
 
 
 def test_artifacts_stay_if_their_pipeline_runs_again_meanwhile(stored: Stored) -> None:

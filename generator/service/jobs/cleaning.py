@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from generator.service.jobs import leftovers
 from generator.service.jobs.isolation import Isolation
+from generator.service.retention.ended import remove_old_uploads
 from generator.service.store import submissions, tokens
 from generator.service.store.database import Database, jobs, rows
 from generator.service.store.job_folders import DataFolder
@@ -64,7 +65,7 @@ class Cleaning:
         self._pipelines.hidden.remove_old(self._database)
         with self._database.transaction() as connection:  # excludes that a schedule is created meanwhile
             self._data.schedule_values.remove_others(set(connection.execute(sa.select(schedules.c.id)).scalars()))
-        self._data.uploads.remove_old()
+        remove_old_uploads(self._data, self._database)
         with self._database.connection() as connection:
             self._data.run_files.remove_stale(connection.execute(sa.select(runs.c.pipeline_id)).scalars())
             over = rows(connection, sa.select(jobs.c.id).where(jobs.c.artifacts_expire_at < time.time()))

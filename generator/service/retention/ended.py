@@ -6,6 +6,7 @@ pipeline stays with them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from generator.service.store.schedule_tables import schedules
 _is_kept = sa.exists().where(
     jobs.c.pipeline_id == pipelines.c.id, jobs.c.artifacts_size > 0, jobs.c.artifacts_expire_at.is_(None)
 )
+_KEPT = 30 * 24 * 3600.0
+"""Seconds for which an uploaded file is kept."""
 _unfinished = sorted(set(states.statuses) - states.finished)
 _is_over = pipelines.c.status.in_(states.finished)
 
@@ -72,11 +75,25 @@ def spare_uploads(data: DataFolder, database: Database, *, before: float) -> Seq
 
     ``before`` is in Unix seconds.
     """
+    old = data.uploads.oldest(before=before)  # first: what becomes a table from now on is seen below
+    if not old:
+        return ()
     may_have_table = sa.cast(pipelines.c.variables, sa.Text).like('%"table"%')
     of_pipelines = sa.select(pipelines.c.variables).where(pipelines.c.status.in_(_unfinished), may_have_table)
     with database.connection() as connection:
         tables = _tables(connection, sa.select(schedules.c.variables)) | _tables(connection, of_pipelines)
-    return [path for path in data.uploads.oldest(before=before) if data.uploads.place(path) not in tables]
+    return [path for path in old if data.uploads.place(path) not in tables]
+
+
+def remove_old_uploads(data: DataFolder, database: Database) -> None:
+    """Remove spare files that were uploaded or used a month ago, and what is left of uploads that were killed.
+
+    A table that a schedule uses each month or year, or once it is resumed, has no newer use.
+    """
+    before = time.time() - _KEPT
+    for upload in spare_uploads(data, database, before=before):
+        data.uploads.remove(upload, before=before)
+    data.uploads.remove_stale()
 
 
 def _tables(connection: sa.Connection, of_variables: sa.Select[Any]) -> set[str]:

@@ -1,7 +1,8 @@
 """Files that clients upload for later jobs, such as tables of inputs: each has a name, a version and a file name.
 
 They are GitLab's generic packages, in the data folder. A file is removed a month after its last upload or, as the table
-of a map, its last use.
+of a map, its last use, unless it is the table of a schedule or of a pipeline that has not ended
+(`generator.service.retention.ended`).
 Jobs and schedules name files by their places, so only the owner of a place replaces its file. A table of a map has a
 place named by its content; it belongs to nobody.
 """
@@ -32,7 +33,6 @@ _TABLES = "packmill-tables"
 """The generic package with the tables of maps, as `query.py` names it; their version is the digest of the content."""
 _DIGEST = 32
 """Hexadecimal digits of a table's SHA-256 in its version."""
-_KEPT = 30 * 24 * 3600.0
 _STALE = 3600.0
 """Seconds after which an upload that did not end is removed."""
 _NEW = 3600.0
@@ -72,7 +72,7 @@ class Uploads:
         try:
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 yield file
-            durable_files.make_folder(path.parent, 0o700)  # `remove_old` may have removed it meanwhile
+            durable_files.make_folder(path.parent, 0o700)  # `remove` may have removed it meanwhile
             durable_files.replace(new, path)
         finally:
             new.unlink(missing_ok=True)
@@ -139,13 +139,11 @@ class Uploads:
                 shutil.copyfileobj(file, target)
         return f"{_TABLES}/{version}/{table.name}"
 
-    def remove_old(self) -> None:
-        """Remove files that were uploaded a month ago, and what is left of uploads that were killed."""
-        now = time.time()
-        ages = ((self.folder.glob("*/*/*"), _KEPT), (self.folder.glob(".*.new"), _STALE))
-        for paths, age in ages:
-            for path in paths:
-                self.remove(path, before=now - age)
+    def remove_stale(self) -> None:
+        """Remove what is left of uploads that were killed."""
+        before = time.time() - _STALE
+        for path in self.folder.glob(".*.new"):
+            self.remove(path, before=before)
 
     def oldest(self, *, before: float) -> list[Path]:
         """Return the files that were uploaded before a time in Unix seconds, oldest first."""
