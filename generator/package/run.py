@@ -102,6 +102,7 @@ def run_package(
     refuse_links(outdir, contract.output_folder)  # before a run of hours
     store = outdir.absolute() / _TOIL_FOLDER
     kept: tuple[int, ...] = ()
+    given_options, digest = options, ""
     with ExitStack() as held:
         if engine == toil.name:
             refuse_address_keys(job_values)
@@ -128,7 +129,8 @@ def run_package(
                     kept=kept,
                 )
             held.close()
-            remove_store(store)
+            if kept:  # otherwise the folder is another run's
+                remove_store(store, given_options, digest=digest)
             return outputs
 
         if provenance is None:

@@ -39,6 +39,7 @@ _CELL = (
 )
 _DIRECTIVES = ("$import", "$include", "$mixin", "$graph", "$base", "$schemas", "$namespaces", "$profile", "$other")
 _RENAMED = ("cwl:tool", "cwl:requirements", "cwltool:overrides", "http://commonwl.org/cwltool#overrides", "__id")
+_CLUSTER = Cluster(batch_system="slurm")
 
 
 @pytest.fixture
@@ -685,6 +686,58 @@ def test_a_leader_of_toil_whose_packmill_was_killed_keeps_its_job_store(
 
     assert resume() == {}
     assert not (out / ".packmill-toil").exists()
+
+
+_MINE = ("--jobStore", "file:/nowhere/mine")
+
+
+@pytest.mark.parametrize(
+    ("own", "options"),
+    [
+        ({}, {"engine": "cwltool", "options": ()}),
+        ({}, {"engine": "toil", "options": ()}),
+        ({}, {"engine": "toil", "options": _MINE, "cluster": _CLUSTER}),
+        ({"options": _MINE}, {"engine": "toil", "options": (), "cluster": _CLUSTER}),
+        ({"options": _MINE}, {"engine": "toil", "options": (), "resume": True}),
+    ],
+    ids=["cwltool", "toil", "toil with a store of the user's", "after a store of the user's", "resumed"],
+)
+def test_a_run_that_succeeds_removes_nothing_that_another_one_needs_to_continue(
+    own: dict[str, Any], options: dict[str, Any], package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its job store nor the digest of its values, without which a run with others would continue it."""
+    folder = tmp_path / "out" / ".packmill-toil"
+    store = folder / "jobstore"
+    _CLUSTER.options(folder, own.get("options", ()), digest="interrupted")
+    if not own:
+        store.mkdir()
+    (folder / "logs" / "of a job").touch()
+    left = sorted(folder.rglob("*"))
+
+    def execute(*_args: object, **_options: object) -> dict[str, Any]:
+        if own:
+            store.mkdir()
+        return {}
+
+    monkeypatch.setattr("generator.package.engines.execution.execute", execute)
+    values = (f"tiles={package}/package.json", f"table={package}/package.json")
+
+    assert run_package(package, job=None, values=values, outdir=tmp_path / "out", trust=True, **options) == {}
+
+    assert sorted(path for path in folder.rglob("*") if path.name != "lock") == left
+    with pytest.raises(UsageError, match="another package or other values"):
+        _CLUSTER.options(folder, own.get("options", ()), resume=True, digest="of others")
+
+
+def test_a_store_in_which_another_run_began_meanwhile_is_not_removed(tmp_path: Path) -> None:
+    _CLUSTER.options(tmp_path / "toil", digest="theirs")
+    (tmp_path / "toil" / "jobstore").mkdir()
+
+    remove_store(tmp_path / "toil", digest="ours")
+    assert (tmp_path / "toil" / "jobstore").exists()
+
+    remove_store(tmp_path / "toil", digest="theirs")
+    assert not (tmp_path / "toil").exists()
 
 
 def test_a_run_whose_terminal_is_closed_leaves_no_values(

@@ -120,15 +120,25 @@ def _locked(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def remove_store(folder: Path) -> None:
-    """Remove the folder of a run's job store, unless another run has it."""
+def remove_store(folder: Path, given: Sequence[str] = (), *, digest: str = "") -> None:
+    """Remove what a run that succeeded has in the folder of `Cluster.options`, with the arguments that it had there.
+
+    A run that ended early, with another job store, may have left its own: then the folder, and the logs, stay. Nothing
+    is removed while another run has the folder, or after one has begun there with the same store.
+    """
     if not folder.is_dir() or folder.is_symlink():
         return
+    begun = folder / _digest_name(toil.split_job_store(given)[1] or str(folder / _JOB_STORE), folder)
     with suppress(OSError, UsageError):
         with _locked(folder):
-            for path in folder.iterdir():
-                if path.name != _LOCK:
-                    remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+            if begun.exists() and begun.read_text(encoding="ascii", errors="replace") != digest:
+                return
+            begun.unlink(missing_ok=True)
+            if begun.name == _DIGEST:
+                remove_tree(folder / _JOB_STORE)
+            if any(path.name not in (_LOCK, _LOGS) for path in folder.iterdir()):
+                return
+            remove_tree(folder / _LOGS)
             (folder / _LOCK).unlink()
         folder.rmdir()  # NFS keeps the name of an open file until it is closed
 
