@@ -107,7 +107,8 @@ def test_an_image_that_was_built_or_found_has_keys(
         monkeypatch.setattr(image_build, name, lambda *_: "")
     monkeypatch.setattr(engine, "history", lambda _: ())
     keys = tuple(image_build._keys(spec, "e"))
-    monkeypatch.setattr(engine, "inspect", lambda _: None if is_built else _image(keys[-1]))
+    missing = spec.reference if is_built else ""
+    monkeypatch.setattr(engine, "inspect", lambda name: None if name == missing else _image(keys[-1]))
 
     found = image_build.ensure_image(spec, Progress())
 
