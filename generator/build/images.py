@@ -102,7 +102,7 @@ def _image_spec(job: BuildJob, progress: Progress) -> ImageSpec:
         formats=_needs_formats(job),
         metadata=describe_repository(job.folder),
         store=_store(job, progress),
-        find_pushed=partial(find_pushed, request.registry, job.reference, settings=settings),
+        find_pushed=partial(find_pushed, _searched_registry(job), job.reference, settings=settings),
     )
 
 
@@ -113,8 +113,12 @@ def _staging_spec(job: BuildJob, image: BuiltImage, progress: Progress) -> Stagi
         formats=_needs_formats(job),
         store=_store(job, progress),
         made_runner=image.runner,
-        find_pushed=partial(find_pushed, job.request.registry, settings=job.settings),
+        find_pushed=partial(find_pushed, _searched_registry(job), settings=job.settings),
     )
+
+
+def _searched_registry(job: BuildJob) -> str | None:
+    return job.request.registry if job.request.reuse_pushed else None
 
 
 def _needs_formats(job: BuildJob) -> bool:
@@ -126,4 +130,5 @@ def _store(job: BuildJob, progress: Progress) -> ImageStore:
     store = ImageStore(fresh=job.request.fresh, fetch=partial(fetch_cached, settings=job.settings, progress=progress))
     if job.request.untrusted:
         return store
-    return replace(store, keep=partial(keep_cached, settings=job.settings, progress=progress))
+    keep = partial(keep_cached, settings=job.settings, progress=progress, replaces=job.request.fresh)
+    return replace(store, keep=keep)

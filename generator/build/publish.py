@@ -117,13 +117,16 @@ def fetch_cached(reference: str, *, settings: Settings, progress: Progress) -> b
     return True
 
 
-def keep_cached(reference: str, *, settings: Settings, progress: Progress) -> None:
-    """Push an environment or a runner to the cache registry, unless it has it; a failure is a warning."""
+def keep_cached(reference: str, *, settings: Settings, progress: Progress, replaces: bool = False) -> None:
+    """Push an environment or a runner to the cache registry; a failure is a warning.
+
+    One that the registry has stays, unless the new one ``replaces`` it, as after a build that ignored caches.
+    """
     if not settings.cache_registry:
         return
     there, login = image.cached_reference(settings.cache_registry, reference), _login(settings.cache_registry, settings)
     try:
-        if look_up(there, login=login):
+        if not replaces and look_up(there, login=login):
             return
         push(reference, there, login=login, on_line=progress.say)
         engine.untag(there)

@@ -124,7 +124,8 @@ def _publish(request: BuildRequest | None, settings: Settings, progress: Progres
     """
     if request is None or not (request.registry or request.destination):
         raise UsageError("nothing to publish; set 'repository' and 'registry', 'destination' or both")
-    _report(build(replace(request, fresh=False), settings, progress))  # publish the images of the stage before
+    # the images of the stage before: after no_cache, the registry may have earlier ones with the same keys
+    _report(build(replace(request, fresh=False, reuse_pushed=not request.fresh), settings, progress))
 
 
 def _report(built: Built) -> None:

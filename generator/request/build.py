@@ -36,7 +36,8 @@ if TYPE_CHECKING:  # inspecting a local folder loads neither
 class BuildRequest:
     """A validated request for a package.
 
-    ``fresh`` ignores caches; ``standard`` uses repo2docker's own build packs for all environments;
+    ``fresh`` ignores caches; ``reuse_pushed`` takes images that the registry of the request has;
+    ``standard`` uses repo2docker's own build packs for all environments;
     ``kernel_gateway`` adds the Jupyter Kernel Gateway to the image; without
     ``submodules``, their folders stay empty; ``lock`` (name and text) replaces the requirements in the environment's
     files; ``base_image`` replaces the base image in the settings; ``replace`` allows replacing a package or an image of
@@ -62,6 +63,7 @@ class BuildRequest:
     platform: Platform | None = None
     commit: str | None = None
     fresh: bool = False
+    reuse_pushed: bool = True
     standard: bool = False
     kernel_gateway: bool = False
     submodules: bool = True
