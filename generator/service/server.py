@@ -92,17 +92,17 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
     Raises:
         UsageError: an option cannot be used on this machine; nothing was started.
     """
+    database = open_database(options.data, options.database)
+    database.claim()
+    data = DataFolder(options.data.resolve())
+    data.claim()
     checkout = Project(
         options.project,
         number=options.project_id,
         path=options.project_path,
         timeout=options.timeout,
-        snapshots=options.data.resolve() / "project",
+        snapshots=data.path / "project",
     )
-    database = open_database(options.data, options.database)
-    database.claim()
-    data = DataFolder(options.data.resolve())
-    data.claim()
     tie(database, data)
     disable_core_dumps()
     isolation, sentences = choose_isolation(

@@ -176,6 +176,21 @@ def test_a_folder_without_git_is_taken_as_it_is(tmp_path: Path) -> None:
     assert not (folder / ".git").exists()
 
 
+@pytest.mark.parametrize("left", ["index.lock", "HEAD.lock", "config.lock", "refs/heads/main.lock", "index"])
+def test_a_killed_start_does_not_keep_a_folder_without_git_from_the_next_one(left: str, tmp_path: Path) -> None:
+    folder, snapshots = tmp_path / "release", tmp_path / "data" / "project"
+    folder.mkdir()
+    (folder / ".gitlab-ci.yml").write_text("a: {script: x}")
+    first = Project(folder, number=1, path=None, timeout=60, snapshots=snapshots).resolve("main")
+    (snapshots / ".git" / left).write_bytes(b"")
+
+    project = Project(folder, number=1, path=None, timeout=60, snapshots=snapshots)
+
+    assert first is not None
+    assert git(project.folder, "rev-parse", "main^") == first.sha
+    assert git(project.folder, "ls-tree", "--name-only", "main").split() == [".gitlab-ci.yml"]
+
+
 def test_a_folder_without_a_pipeline_file_is_no_project(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="pass --project the top of a clone"):
         Project(tmp_path, number=1, path=None, timeout=60, snapshots=tmp_path / "data")

@@ -21,6 +21,9 @@ _LONGEST_REF = 255
 _TIMEOUT = 60.0
 """Seconds for one question to git."""
 _TIMED_OUT = 124
+_GIT = ("git", *"-c commit.gpgsign=false -c core.fsync=all -c core.fsyncMethod=batch".split())
+_GIT += tuple("-c gc.auto=0 -c maintenance.auto=false".split())
+"""Git for the snapshot: on the disk when a command ends, and nothing in the background has locks."""
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 _PASSING = re.compile(
     "|".join((*(re.escape(os.strerror(number)) for number in _SHORTAGES), "Out of memory", "loading shared libraries"))
@@ -225,11 +228,18 @@ class Project:
 
 
 def _create_snapshot(folder: Path, target: Path) -> Path:
-    """Create a repository at ``target`` with one commit of a folder's content, except what .gitignore excludes."""
+    """Add a commit of a folder's content, except what .gitignore excludes, to the repository at ``target``.
+
+    The caller has locked the data folder, so no other start writes to the repository.
+
+    Raises:
+        UsageError: git fails.
+    """
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    place = ("git", "-c", "commit.gpgsign=false", f"--git-dir={target / '.git'}", f"--work-tree={folder}")
+    _remove_unfinished(target / ".git")
+    place = (*_GIT, f"--git-dir={target / '.git'}", f"--work-tree={folder}")
     commands = (
-        ("git", "init", "--quiet", "--initial-branch=main", str(target)),
+        (*_GIT, "init", "--quiet", "--initial-branch=main", str(target)),
         (*place, "add", "--all"),
         (*place, "commit", "--quiet", "--allow-empty", "--message", "The folder as it is"),
     )
@@ -238,6 +248,12 @@ def _create_snapshot(folder: Path, target: Path) -> Path:
         if done.code != 0:
             raise UsageError(f"{folder}: not in git, and cannot be copied into a repository: {done.stderr.strip()}")
     return target
+
+
+def _remove_unfinished(repository: Path) -> None:
+    """Remove what a start that was killed may have left, and with which git fails: locks, and a part of the index."""
+    for file in (*repository.rglob("*.lock"), repository / "index"):
+        file.unlink(missing_ok=True)
 
 
 def _file_state(file: Path) -> tuple[int, int, int] | None:
