@@ -191,6 +191,18 @@ def test_a_killed_start_does_not_keep_a_folder_without_git_from_the_next_one(lef
     assert git(project.folder, "ls-tree", "--name-only", "main").split() == [".gitlab-ci.yml"]
 
 
+def test_the_project_of_a_folder_without_git_has_nothing_of_the_data_folder_in_it(tmp_path: Path) -> None:
+    """Each job has a clone of the project, and the data folder has the secrets of all."""
+    (tmp_path / ".gitlab-ci.yml").write_text("a: {script: x}")
+    data = tmp_path / "[data]"
+    data.mkdir()
+    (data / "session.key").write_text("secret")
+
+    project = Project(tmp_path, number=1, path=None, timeout=60, snapshots=data / "project")
+
+    assert git(project.folder, "ls-tree", "-r", "--name-only", "main").split() == [".gitlab-ci.yml"]
+
+
 def test_a_folder_without_a_pipeline_file_is_no_project(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="pass --project the top of a clone"):
         Project(tmp_path, number=1, path=None, timeout=60, snapshots=tmp_path / "data")

@@ -228,9 +228,10 @@ class Project:
 
 
 def _create_snapshot(folder: Path, target: Path) -> Path:
-    """Add a commit of a folder's content, except what .gitignore excludes, to the repository at ``target``.
+    """Add a commit of a folder's content to the repository at ``target``, which is in the data folder.
 
-    The caller has locked the data folder, so no other start writes to the repository.
+    What .gitignore excludes is left out, and so is the data folder, whose secrets every job would have. The caller has
+    locked the data folder, so no other start writes to the repository.
 
     Raises:
         UsageError: git fails.
@@ -240,7 +241,7 @@ def _create_snapshot(folder: Path, target: Path) -> Path:
     place = (*_GIT, f"--git-dir={target / '.git'}", f"--work-tree={folder}")
     commands = (
         (*_GIT, "init", "--quiet", "--initial-branch=main", str(target)),
-        (*place, "add", "--all"),
+        (*place, "add", "--all", "--", ".", *_exclusion(folder, target.resolve().parent)),
         (*place, "commit", "--quiet", "--allow-empty", "--message", "The folder as it is"),
     )
     for command in commands:
@@ -248,6 +249,11 @@ def _create_snapshot(folder: Path, target: Path) -> Path:
         if done.code != 0:
             raise UsageError(f"{folder}: not in git, and cannot be copied into a repository: {done.stderr.strip()}")
     return target
+
+
+def _exclusion(folder: Path, data: Path) -> tuple[str, ...]:
+    """Return the pathspec that leaves the data folder out, if it is in the folder; gitglossary(7)."""
+    return (f":(exclude,literal){data.relative_to(folder)}",) if data.is_relative_to(folder) else ()
 
 
 def _remove_unfinished(repository: Path) -> None:
