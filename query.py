@@ -213,7 +213,7 @@ class Client:
 
     def _download(self, job: int, file: str, target: Path) -> None:
         """Download a job's archive or a file of it, again if the connection breaks; a half file never has its name."""
-        part = target.with_name(f".{target.name}.part")
+        part = target.with_name(f".packmill-{os.urandom(8).hex()}.part")  # of this download alone
         try:
             for pause in (*_PAUSES, None):
                 try:

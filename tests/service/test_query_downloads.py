@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from certificates import Authority
@@ -65,6 +66,25 @@ def test_half_a_file_never_has_the_file_s_name(server: HttpServer, client: query
 
     assert _files(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "of an earlier job"
+
+
+def test_of_two_downloads_of_one_name_the_last_to_end_gives_the_file(
+    server: HttpServer, client: query.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put(_FILE, _TEXT)
+    server.put(_FILE.replace("/7/", "/8/"), _TEXT * 2)
+    copy_body, seen = query._copy_body, list[bytes]()
+
+    def copy_later(*given: Any) -> None:
+        monkeypatch.setattr(query, "_copy_body", copy_body)
+        seen.append(client.artifact(8, "results/a.txt", tmp_path).read_bytes())
+        copy_body(*given)
+
+    monkeypatch.setattr(query, "_copy_body", copy_later)
+    seen.append(client.artifact(7, "results/a.txt", tmp_path).read_bytes())
+
+    assert seen == [_TEXT * 2, _TEXT]
+    assert _files(tmp_path) == ["a.txt"]
 
 
 def test_an_archive_is_unpacked_when_it_is_complete(server: HttpServer, client: query.Client, tmp_path: Path) -> None:
