@@ -46,13 +46,28 @@ class Server:
     context: Context
     run: Run
 
-    def ask(self, method: str, path: str, query: str = "", *, body: Mapping[str, Any] | None = None) -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        *,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request."""
         app: Any = application(self.context, lambda _: pytest.fail("no worker starts"), shutdown_timeout=0)
         path = path.format(run=self.run.id)
         scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "root_path": ""}
         kind = b"text/html" if path.endswith("/again") else b"application/json"
-        headers = [(b"host", b"localhost"), (b"accept", kind), (b"content-type", b"application/json")]
-        scope |= {"query_string": query.encode(), "headers": headers, "scheme": "http", "server": ("localhost", 80)}
+        sent_headers = [(b"host", b"localhost"), (b"accept", kind), (b"content-type", b"application/json")]
+        sent_headers += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        scope |= {
+            "query_string": query.encode(),
+            "headers": sent_headers,
+            "scheme": "http",
+            "server": ("localhost", 80),
+        }
         bodies, sent = [b"" if body is None else json.dumps(body).encode()], list[dict[str, Any]]()
 
         async def receive() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import zipfile
@@ -14,12 +15,13 @@ from typing import Any, NoReturn, cast
 import pytest
 
 from generator.notebook.interface import Interface
+from generator.runner.server import durability as durability_module
 from generator.runner.server.context import Context, Limits
 from generator.runner.server.durability import Durability
 from generator.runner.server.ogc.execution import _submit
 from generator.runner.server.ogc.kept_requests import keep_request
 from generator.runner.server.ogc.request import ExecuteRequest, ResultsRequest
-from generator.runner.server.runs.folder import run_folder
+from generator.runner.server.runs.folder import RunFolder, run_folder
 from generator.runner.server.runs.model import new_run_id
 from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.submission import Submission, _store, submit
@@ -120,6 +122,8 @@ def test_a_run_that_cannot_be_saved_keeps_no_request_waiting(
     async def fail(*_: object) -> NoReturn:
         raise error
 
+    monkeypatch.setattr(durability_module, "_PATIENCE", 0)
+
     async def save() -> None:
         durability = Durability(lambda: None)
         with monkeypatch.context() as patched:
@@ -129,6 +133,28 @@ def test_a_run_that_cannot_be_saved_keeps_no_request_waiting(
         await asyncio.wait_for(durability.save(folder), 5)
 
     asyncio.run(save())
+
+
+def test_the_disk_fails_for_one_run_and_not_for_those_that_wait_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = (run_folder(tmp_path, new_run_id()) for _ in range(2))
+    failures = iter([OSError(errno.EIO, "broken"), None])
+
+    def sync_request(folder: RunFolder) -> None:
+        error = next(failures) if folder == bad else None
+        if error:
+            raise error
+
+    monkeypatch.setattr(RunFolder, "sync_request", sync_request)
+
+    async def save() -> list[BaseException | None]:
+        durability = Durability(lambda: None)
+        return await asyncio.gather(*map(durability.save, (bad, good)), return_exceptions=True)
+
+    problem, saved = asyncio.run(save())
+    assert isinstance(problem, StoreUnavailableError), "a second fsync can succeed without the data"
+    assert saved is None
 
 
 def test_all_that_a_request_brought_is_on_the_disk_before_its_answer(

@@ -118,15 +118,6 @@ class Context:
         """Return the folder of a run."""
         return run_folder(self.data, run_id)
 
-    async def save(self, run: Run) -> None:
-        """Wait until a run that goes on without its client is on the disk; one that has ended needs no promise.
-
-        Raises:
-            StoreUnavailableError: the disk is full or broken.
-        """
-        if not run.state.final:
-            await self.durability.save(self.folder(run.id))
-
     async def find_run(self, identity: Identity, run_id: str) -> Run:
         """Return a run that a caller may see.
 

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.store import StoreUnavailableError
+
+_PATIENCE = 5.0
+"""Seconds for which a failure that passes is repeated."""
+_PAUSE = 0.2
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+"""Files, memory or threads are short. After a failure of the disk, a repeated fsync can succeed without the data."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Waiting:
+    folder: RunFolder
+    saved: asyncio.Future[None]
+    until: float
 
 
 class Durability:
@@ -15,39 +30,65 @@ class Durability:
     def __init__(self, sync_rows: Callable[[], None]) -> None:
         """``sync_rows`` writes the rows that the database has stored to the disk (`RunStore.sync`)."""
         self._sync_rows = sync_rows
-        self._waiting: list[tuple[RunFolder, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._work: asyncio.Task[None] | None = None
 
     async def save(self, folder: RunFolder) -> None:
         """Wait until a run is on the disk: its row, and the files of its request.
 
         Raises:
-            StoreUnavailableError: the disk is full or broken, or the machine has no thread left for a moment.
+            StoreUnavailableError: the disk is full or broken, or the machine has no file, memory or thread left for
+                some seconds.
         """
         loop = asyncio.get_running_loop()
         saved: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((folder, saved))
+        self._waiting.append(_Waiting(folder=folder, saved=saved, until=loop.time() + _PATIENCE))
         if self._work is None or self._work.done():
             self._work = loop.create_task(self._save_all())
         await saved
 
     async def _save_all(self) -> None:
+        now = asyncio.get_running_loop().time
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            try:
-                await asyncio.to_thread(self._sync, [folder for folder, _ in batch])
-                problem: Exception | None = None
-            except (OSError, RuntimeError) as error:  # the latter, if no thread can be started
-                problem = StoreUnavailableError(str(error))
-            except Exception as error:  # noqa: BLE001 - without an answer, the requests would wait for ever
-                problem = error
-            for saved in (saved for _, saved in batch if not saved.done()):  # done if its client has gone
-                if problem:
-                    saved.set_exception(problem)
+            problems = await self._sync_batch([one.folder for one in batch])
+            for one, problem in zip(batch, problems, strict=True):
+                if one.saved.done():  # its client has gone
+                    continue
+                if problem is None:
+                    one.saved.set_result(None)
+                elif _passes(problem) and now() < one.until:
+                    self._waiting.append(one)
                 else:
-                    saved.set_result(None)
+                    one.saved.set_exception(_as_unavailable(problem))
+            if any(problems):
+                await asyncio.sleep(_PAUSE)
 
-    def _sync(self, folders: list[RunFolder]) -> None:
-        for folder in folders:
-            folder.sync_request()
+    async def _sync_batch(self, folders: Sequence[RunFolder]) -> Sequence[Exception | None]:
+        """Write runs to the disk; return the failure of each, so that one does not fail all."""
+        try:
+            return await asyncio.to_thread(self._sync, folders)
+        except Exception as error:  # noqa: BLE001 - without an answer, the requests would wait for ever
+            return [error] * len(folders)
+
+    def _sync(self, folders: Sequence[RunFolder]) -> Sequence[Exception | None]:
+        problems = [_failure(folder.sync_request) for folder in folders]
         self._sync_rows()
+        return problems
+
+
+def _failure(call: Callable[[], None]) -> Exception | None:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - of one run among others
+        return error
+    return None
+
+
+def _passes(problem: Exception) -> bool:
+    """Whether another attempt can succeed soon; a RuntimeError is that of a thread that cannot be started."""
+    return isinstance(problem, RuntimeError) or (isinstance(problem, OSError) and problem.errno in _PASSING)
+
+
+def _as_unavailable(problem: Exception) -> Exception:
+    return StoreUnavailableError(str(problem)) if isinstance(problem, OSError | RuntimeError) else problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
@@ -17,10 +18,11 @@ from generator.notebook.literals import MisfitError
 from generator.runner.packaged.values import notebook_values
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
+from generator.runner.server.operation.logs import log
 from generator.runner.server.operation.reports import report_end
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import RunFolder
-from generator.runner.server.runs.model import NewRun, Protocol, Run, new_run_id
+from generator.runner.server.runs.model import NewRun, Protocol, Run, RunState, new_run_id
 from generator.runner.server.runs.store import QueueFullError, ShareFullError, StoreUnavailableError
 from generator.runner.server.values.archives import unpack_in_place
 from generator.runner.server.values.caller_files import NewFile, ReadValues, read_values
@@ -226,20 +228,52 @@ def _new_run(submission: Submission, read: ReadValues) -> NewRun:
     )
 
 
+async def save(context: Context, run: Run) -> None:
+    """Wait until a run that goes on without its client is on the disk; one that has ended needs no promise.
+
+    If the disk fails, a waiting run is dismissed, because its client repeats the request; one that has begun goes on.
+
+    Raises:
+        StoreUnavailableError: the disk is full or broken, and the run does not begin, or has a key for the repetition.
+    """
+    if run.state.final:
+        return
+    try:
+        await context.durability.save(context.folder(run.id))
+    except StoreUnavailableError as error:
+        if run.idempotency_key is not None:  # perhaps that of an earlier request, whose run this is
+            raise
+        now = await context.stored(context.store.get, run.id)
+        if now.state is not RunState.QUEUED:
+            log("run goes on, but a power loss may forget it", level=logging.WARNING, run=run.id, reason=str(error))
+            return
+        dismissed = await _end_or_interrupt(context, run.id)
+        await run_in_threadpool(remove_inputs_of_unstarted, context.folder(run.id), dismissed)
+        raise
+
+
 async def dismiss(context: Context, run_id: str) -> Run:
     """Dismiss a run: a queued one ends at once, a running one is interrupted.
 
     Raises:
         RunMissingError: there is no such run.
+        StoreUnavailableError: the run is dismissed, but not yet on the disk.
     """
+    run = await _end_or_interrupt(context, run_id)
+    await context.durability.save(context.folder(run_id))
+    if run.state.final:
+        await run_in_threadpool(remove_inputs_of_unstarted, context.folder(run_id), run)
+    return run
+
+
+async def _end_or_interrupt(context: Context, run_id: str) -> Run:
+    """Dismiss a run, and report its end to the requests that wait for it."""
     before = await context.stored(context.store.get, run_id)
     run = await context.stored(context.store.dismiss, run_id)
-    await context.durability.save(context.folder(run_id))
     if run.state.final:
         context.events.publish_end(run_id)
         if not before.state.final:
             report_end(context, run)
-        await run_in_threadpool(remove_inputs_of_unstarted, context.folder(run_id), run)
     elif context.workers is not None:
         context.workers.dismiss(run_id)
     return run

@@ -24,7 +24,7 @@ from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Choice, Run, RunState
 from generator.runner.server.runs.store import RunFilter, StoreUnavailableError
-from generator.runner.server.submission import Submission, dismiss, submit
+from generator.runner.server.submission import Submission, dismiss, save, submit
 from generator.runner.server.waiting import wait_for_run
 from generator.runner.server.workers.execution import RunOptions
 
@@ -94,7 +94,7 @@ async def _start(request: Request, submission: Submission, seconds: float) -> Re
     run = await submit(context, submission)
     if seconds:
         run = await wait_for_run(request, run, seconds)
-    await context.save(run)
+    await save(context, run)
     headers = {"Location": context.address(f"/runs/{run.id}")}
     if run.state.final:
         return await run_in_threadpool(_result_response, context, run, headers)

@@ -19,7 +19,7 @@ from generator.runner.server.home_api.requests import HomeRequest, read_execute,
 from generator.runner.server.home_api.responses import respond
 from generator.runner.server.home_api.times import local_now
 from generator.runner.server.preferences import seconds_to_wait
-from generator.runner.server.submission import Submission, submit
+from generator.runner.server.submission import Submission, save, submit
 from generator.runner.server.values.bodies import parse_body, read_bytes
 from generator.runner.server.waiting import wait_for_run
 from generator.runner.server.workers.execution import RunOptions
@@ -63,5 +63,5 @@ async def _run(
     wait = seconds_to_wait(headers.prefer)
     if wait != 0:
         run = await wait_for_run(request, run, wait)
-    await context.save(run)
+    await save(context, run)
     return await run_in_threadpool(respond, context, run, notebook, asked.values)

@@ -22,7 +22,7 @@ from generator.runner.server.ogc.responses import respond
 from generator.runner.server.ogc.results import known_outputs
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Run
-from generator.runner.server.submission import Submission, submit
+from generator.runner.server.submission import Submission, save, submit
 from generator.runner.server.values.bodies import parse_body, read_bytes
 from generator.runner.server.values.strict_json import read_json_object
 from generator.runner.server.waiting import wait_for_run
@@ -52,7 +52,7 @@ async def execute_process(
     wait, applied = _preferences(prefer, context)
     if wait is None or wait > 0:
         run = await wait_for_run(request, run, wait)
-    await context.save(run)
+    await save(context, run)
     headers = {"Preference-Applied": applied} if applied else {}
     address = Addresses(request).job(run.id)
     if run.state.final:

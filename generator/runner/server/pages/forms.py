@@ -28,7 +28,7 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.model import Run
 from generator.runner.server.schedules.editing import ScheduleChange, create_schedule
 from generator.runner.server.storage import dated_name
-from generator.runner.server.submission import Submission, read_inputs, submit
+from generator.runner.server.submission import Submission, read_inputs, save, submit
 from generator.runner.server.values.caller_files import Upload
 from generator.runner.server.values.multipart import Part
 from generator.runner.server.values.request import Body, discard, read_body, values_of_parts
@@ -143,7 +143,7 @@ async def _start_run(form: SentForm) -> str:
         run_id=form.body.run_id,
     )
     run = await submit(form.context, submission)
-    await form.context.save(run)
+    await save(form.context, run)
     return f"/runs/{run.id}"
 
 

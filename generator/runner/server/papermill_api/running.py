@@ -20,7 +20,7 @@ from generator.runner.server.papermill_api.requests import RunRequest, own_names
 from generator.runner.server.papermill_api.responses import respond
 from generator.runner.server.preferences import seconds_to_wait
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.submission import Submission, submit
+from generator.runner.server.submission import Submission, save, submit
 from generator.runner.server.values.texts import inputs_by_name, typed_values
 from generator.runner.server.waiting import wait_for_run
 from generator.runner.server.workers.execution import RunOptions
@@ -88,7 +88,7 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
     wait = seconds_to_wait(prefer)
     if wait != 0:
         run = await wait_for_run(request, run, wait)
-    await context.save(run)
+    await save(context, run)
     return await run_in_threadpool(respond, context, run, return_notebook=asked.return_notebook)
 
 

@@ -25,7 +25,7 @@ from generator.runner.server.schedules.store import ScheduleMissingError
 from generator.runner.server.schedules.time_parameters import time_values
 from generator.runner.server.schedules.values import read_values
 from generator.runner.server.storage import dated_name
-from generator.runner.server.submission import KEY_REUSED, Submission, submit
+from generator.runner.server.submission import KEY_REUSED, Submission, save, submit
 from generator.runner.server.workers.execution import RunOptions
 from generator.shared.clock_watch import ClockWatch
 from generator.shared.cron_times import UNREADABLE_TIMES, latest_time, next_time, times_after
@@ -107,7 +107,7 @@ class Scheduler:
         try:
             self._context.access.check_owner(schedule.owner)
             run = await submit(self._context, self._submission(schedule, schedule.due, now))
-            await self._context.save(run)
+            await save(self._context, run)
         except ProblemError as error:
             if error.status in (429, 503):  # the queue or the share of the token is full, or the server stops
                 return
