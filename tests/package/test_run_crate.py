@@ -361,7 +361,7 @@ def test_a_link_in_a_package_is_not_copied(made: Package, job: dict[str, Any], t
 def test_documents_of_a_stranger_have_a_limit(
     made: Package, job: dict[str, Any], sizes: tuple[int, ...], tmp_path: Path
 ) -> None:
-    """Before the run, and after it, since a package may change meanwhile."""
+    """Before the run, also if the package grows after the first check."""
     given = made.given(job)
     for number, size in enumerate(sizes):
         with (made.folder / f"more-{number}.cwl").open("wb") as file:
@@ -369,10 +369,49 @@ def test_documents_of_a_stranger_have_a_limit(
 
     with pytest.raises(UsageError, match="documents of the package have more than 64 MiB; run it without"):
         check_provenance(made.crate, engine="cwltool", outdir=made.outdir, document=given.document)
-    with pytest.raises(RunError, match="documents of the package have more than 64 MiB; the run succeeded"):
-        recorded(made.outputs, given, made.crate)
+    with pytest.raises(UsageError, match="documents of the package have more than 64 MiB; run it without"):
+        recorded(lambda: pytest.fail("the run was started"), given, made.crate)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "package"]
+
+
+def test_a_crate_describes_the_package_that_ran_and_not_one_built_meanwhile(made: Package, job: dict[str, Any]) -> None:
+    given, before = made.given(job), {path.name: path.read_bytes() for path in made.folder.iterdir()}
+
+    def rebuild() -> dict[str, Any]:
+        for name in ("process.cwl", "package.json", "README.md"):
+            text = (made.folder / name).read_text(encoding="utf-8")
+            (made.folder / name).write_text(text.replace("a/b:main", "a/b:new").replace("Trees", "Other trees"))
+        return made.outputs()
+
+    recorded(rebuild, given, made.crate)
+
+    assert (made.folder / "package.json").read_bytes() != before["package.json"]
+    assert {name: (made.crate / name).read_bytes() for name in before if name.endswith((".cwl", "package.json"))} == {
+        name: content for name, content in before.items() if name.endswith((".cwl", "package.json"))
+    }
+    assert "a/b:new" not in made.everything()
+    assert "Other trees" not in made.everything()
+
+
+@pytest.mark.parametrize("change", ["none", "edited", "another file"])
+def test_a_crate_states_which_inputs_changed_after_the_run_had_begun(
+    change: str, made: Package, job: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its copies are made after the run, which may have read something else."""
+
+    def run() -> dict[str, Any]:
+        if change != "none":
+            (tmp_path / "data" / ("a b.csv" if change == "edited" else "b.csv")).write_text("after")
+        return made.outputs()
+
+    recorded(run, made.given(job), made.crate)
+
+    remarks = {name for name, one in entities(made.read()).items() if "changed after" in str(one.get("description"))}
+    expected = {"none": set(), "edited": {"inputs/extra/a%20b.csv"}, "another file": {"inputs/folder/data/"}}[change]
+    assert remarks >= expected
+    assert bool(remarks) == ("changed after the run had begun" in capsys.readouterr().err) == bool(expected)
+    assert broken_rules(made.read(), made.crate) == []
 
 
 def test_an_unfit_folder_is_refused_before_the_run(made: Package, tmp_path: Path) -> None:

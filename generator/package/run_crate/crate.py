@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from datetime import datetime
 from importlib.metadata import version
@@ -14,9 +15,9 @@ from generator.crates.workflow import Workflow, add_root
 from generator.package.engines import cwltool
 from generator.package.run_crate.data import Data
 from generator.package.run_crate.documents import (
+    Documents,
     DocumentsTooLargeError,
     check_documents,
-    copy_documents,
     read_workflow,
 )
 from generator.package.run_crate.image import add_container_image
@@ -55,18 +56,17 @@ def check_provenance(folder: Path, *, engine: str, outdir: Path, document: Path)
         raise UsageError(f"--provenance {folder}: contains the folder of the outputs, {outdir}; choose another one")
 
 
-def write_run_crate(folder: Path, run: Run) -> None:
+def write_run_crate(folder: Path, run: Run, documents: Documents) -> None:
     """Write the crate of a run to a folder that does not exist or is empty; nothing is left of a crate that fails.
 
     Raises:
         RunError: a file cannot be read or written.
-        DocumentError: the document is not YAML.
     """
     try:
         durable_files.make_folder(folder.absolute().parent)
         temporary = Path(mkdtemp(prefix=f".{folder.name[:40]}.", dir=folder.absolute().parent))
         try:
-            _fill(temporary, run)
+            _fill(temporary, run, documents)
             temporary.chmod(0o755)
             durable_files.sync_tree(temporary)
             temporary.rename(folder)
@@ -79,9 +79,11 @@ def write_run_crate(folder: Path, run: Run) -> None:
         raise RunError(f"--provenance {folder}: cannot be written: {problem}; the run {ended}") from None
 
 
-def _fill(crate: Path, run: Run) -> None:
-    graph, workflow = Graph(), read_workflow(run.given.document)
-    documents = copy_documents(run.given.document, crate)
+def _fill(crate: Path, run: Run, documents: Documents) -> None:
+    graph, workflow = Graph(), documents.workflow
+    names = sorted(path.name for path in documents.folder.iterdir())
+    for name in names:
+        shutil.copyfile(documents.folder / name, crate / name)
     data = Data(graph, crate, run, workflow)
     action = _add_action(graph, run, workflow, given=data.inputs(), results=data.outputs())
     profiles = [graph.add(one, "CreativeWork", name=name, version=of) for one, (name, of) in _PROFILES.items()]
@@ -89,7 +91,7 @@ def _fill(crate: Path, run: Run) -> None:
         graph,
         workflow,
         published=_time(run.ended),
-        files=documents,
+        files=names,
         parts=data.parts,
         conformsTo=profiles,
         mentions=[action],

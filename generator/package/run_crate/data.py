@@ -9,13 +9,15 @@ from typing import Any
 from generator.crates.graph import Graph, Reference, file_identifier
 from generator.crates.parameters import add_example
 from generator.crates.workflow import Workflow
+from generator.package.file_objects import file_objects, local_path
 from generator.package.run_crate.files import INPUTS, are_files, copy_input, copy_output, top_files
 from generator.package.run_crate.run import Run
 from generator.package.run_crate.values import HIDDEN, shown_record, shown_value
 from generator.shared import contract, media_types
 
-_LEFT_OUT = frozenset((contract.config_input, contract.credentials_input, contract.cache_input))
+LEFT_OUT = frozenset((contract.config_input, contract.credentials_input, contract.cache_input))
 """Inputs of the staging steps that hold credentials, or a cache."""
+_CHANGED = "This input changed after the run had begun, which may have used another version of it."
 
 
 class Data:
@@ -34,7 +36,7 @@ class Data:
         """Add the values that the run was given, and the defaults of the document for others."""
         defaults = {name: one["default"] for name, one in self._workflow.inputs.items() if "default" in one}
         values = {**defaults, **self._run.given.job}
-        return [one for name, value in values.items() if name not in _LEFT_OUT for one in self._input(name, value)]
+        return [one for name, value in values.items() if name not in LEFT_OUT for one in self._input(name, value)]
 
     def outputs(self) -> list[Reference]:
         """Add the files and folders that the run left."""
@@ -48,7 +50,7 @@ class Data:
             several = isinstance(value, list)
             for index, one in enumerate(top_files(value)):
                 place = f"{INPUTS}/{name.strip('.') or '_'}{f'/{index}' if several else ''}"
-                yield self._file(name, copy_input(one, self._crate, place), one)
+                yield self._file(name, copy_input(one, self._crate, place), one, remark=self._remark(one))
         elif value is not None:
             is_staged = self._is_record(name) or name == "stage_out"
             yield self._value(name, shown_record(value) if is_staged else shown_value(value))
@@ -56,10 +58,14 @@ class Data:
     def _output(self, name: str, one: dict[str, Any]) -> Reference:
         return self._file(name, copy_output(one, self._run.given.outdir, self._crate), one)
 
-    def _file(self, name: str, path: str, one: dict[str, Any]) -> Reference:
+    def _remark(self, one: dict[str, Any]) -> str:
+        """Return what readers have to know of an input's copy."""
+        return _CHANGED if any(local_path(part) in self._run.changed for part in file_objects(one)) else ""
+
+    def _file(self, name: str, path: str, one: dict[str, Any], *, remark: str = "") -> Reference:
         kind = "Dataset" if one["class"] == "Directory" else "File"
         file_name = path.rstrip("/").rpartition("/")[2]
-        properties: dict[str, Any] = {"name": file_name}
+        properties: dict[str, Any] = {"name": file_name, "description": remark}
         if kind == "File":
             size = self._crate / path
             properties["encodingFormat"] = media_types.media_type(file_name)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from generator.crates.workflow import Workflow
@@ -19,6 +22,28 @@ from generator.shared.yaml_limits import largest_text
 _RECORD = "package.json"
 _MOST = 4 * largest_text
 """Bytes of all documents together: those of the longest document that packmill reads, in UTF-8."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Documents:
+    """The documents of a run: the one that ran, and the folder with copies of those that its crate repeats."""
+
+    workflow: Workflow
+    folder: Path
+
+
+@contextmanager
+def kept_documents(document: Path) -> Iterator[Documents]:
+    """Copy the documents that a run begins with, because a build may replace the package before its end.
+
+    Raises:
+        DocumentsTooLargeError: the documents are too large.
+        DocumentError: the document is not YAML.
+        OSError: they cannot be copied.
+    """
+    with TemporaryDirectory(prefix="packmill-documents-") as folder:
+        copy_documents(document, Path(folder))
+        yield Documents(workflow=read_workflow(document), folder=Path(folder))
 
 
 def read_workflow(document: Path) -> Workflow:
@@ -50,20 +75,18 @@ def _main(document: Any) -> dict[str, Any]:
     return main if isinstance(main, dict) else {}
 
 
-def copy_documents(document: Path, crate: Path) -> list[str]:
-    """Copy the CWL documents of a package, its README and its record to a crate; return their names.
+def copy_documents(document: Path, folder: Path) -> None:
+    """Copy the CWL documents of a package, its README and its record to a folder.
 
     Others are left out: their users write values, and so secrets, into ``inputs.yml``.
 
     Raises:
         DocumentsTooLargeError: the documents are too large.
     """
-    room, copied = _MOST, []
+    room = _MOST
     for name, file in _open_documents(document):
-        with file, (crate / name).open("wb") as copy:
+        with file, (folder / name).open("wb") as copy:
             room -= _copy(file, copy, room)
-        copied.append(name)
-    return copied
 
 
 def check_documents(document: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import posixpath
 import shutil
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from generator.package.file_objects import address, is_file_object, local_path
+from generator.package.file_objects import address, file_objects, is_file_object, local_path
 from generator.shared.safe_text import redacted
 
 INPUTS, OUTPUTS = "inputs", "outputs"
@@ -82,6 +85,29 @@ class _FolderCopy:
     def _copy_of(self, real: Path) -> Path | None:
         above = next((one for one in (real, *real.parents) if one in self._copied), None)
         return self._copied[above] / real.relative_to(above) if above else None
+
+
+def stamps(values: Any) -> dict[Path, str]:
+    """Return a text for each local File and Directory in some values that differs after a change.
+
+    It has the names, sizes and times of all files: to read them all would take as long as the copies of a crate.
+    """
+    paths = {path for one in file_objects(values) if (path := local_path(one))}
+    return {path: _stamp(path) for path in paths}
+
+
+def _stamp(top: Path) -> str:
+    digest, waiting = hashlib.sha256(), [top]
+    while waiting:
+        place = waiting.pop()
+        with suppress(OSError):
+            state = place.stat()
+            digest.update(os.fsencode(place) + b"\0")
+            if not stat.S_ISDIR(state.st_mode):
+                digest.update(f"{state.st_size} {state.st_mtime_ns}\0".encode())
+            elif place == top or not place.is_symlink():  # links to folders may lead to one above
+                waiting += sorted(place.iterdir())
+    return digest.hexdigest()
 
 
 def copy_output(value: dict[str, Any], outdir: Path, crate: Path) -> str:

@@ -31,3 +31,5 @@ class Run:
     ended: datetime
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
+    changed: frozenset[Path] = frozenset()
+    """Files and folders that it was given and that changed after it began."""
