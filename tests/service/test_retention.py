@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -100,6 +101,61 @@ def test_then_the_oldest_pipelines_go_with_their_logs(stored: Stored) -> None:
     assert list(left) == [1, 2, 3, 4][-len(left) :]
     assert set(left.values()) == {"log"}
     assert keeper.usage.total <= 4_000_000
+
+
+def _add_canceled(stored: Stored, *numbers: int) -> None:
+    """Add pipelines that were canceled before any job ran, half a megabyte each."""
+    row = {"sha": "a", "ref": "main", "tag": False, "source": "api", "status": "canceled", "user": "ada"}
+    row |= {"created_at": 0.0, "updated_at": 0.0, "finished_at": 1.0}
+    row |= {"variables": [{"key": "note", "value": "x y " * 125_000, "variable_type": "env_var"}]}
+    job = {"name": "build", "stage": "build", "stage_index": 0, "lane": "", "when": "on_success"}
+    job |= {"allow_failure": False, "status": "canceled", "created_at": 0.0}
+    with stored.rows.database.transaction() as connection:
+        connection.execute(sa.insert(pipelines), [{**row, "id": number} for number in numbers])
+        connection.execute(sa.insert(jobs), [{**job, "id": number, "pipeline_id": number} for number in numbers])
+
+
+def test_space_of_deleted_rows_is_returned_before_anything_is_removed(stored: Stored) -> None:
+    """The file of the database keeps it otherwise, also if an admin deletes pipelines."""
+    _add_canceled(stored, *range(11, 31))
+    for number in range(11, 31):
+        stored.rows.delete(number)
+    assert measure(stored.data).database > 10_000_000
+
+    keeper = stored.keeper(quota=41_000_000)
+    assert keeper.problem() == ""
+    assert stored.state() == dict.fromkeys((1, 2, 3, 4), "artifacts")
+    assert keeper.usage.database < 1_000_000
+    assert measure(stored.data).total == keeper.usage.total
+
+
+def test_pipelines_that_are_only_rows_go_and_no_more_than_needed(tmp_path: Path) -> None:
+    stored = Stored(tmp_path / "data")
+    _add_canceled(stored, *range(11, 21))
+    stored.data.hidden.keep(11, [{"key": "inputs", "value": "x" * 500_000}])
+    keeper = stored.keeper(quota=3_700_000)
+    keeper.enforce()
+
+    with stored.rows.database.connection() as connection:
+        assert list(connection.execute(sa.select(pipelines.c.id)).scalars()) == list(range(15, 21))
+    assert keeper.usage.total <= 3_700_000
+    assert keeper.problem() == ""
+    stored.rows.database.close()
+
+
+def test_a_database_that_cannot_be_shrunk_keeps_no_artifacts(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On a full disk, files go all the same."""
+
+    def fail(_: float) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(stored.rows.database, "give_back", fail)
+    stored.keeper(quota=35_000_000).enforce()
+
+    assert stored.state() == {1: "log", 2: "artifacts", 3: "artifacts", 4: "artifacts"}
+    assert "cannot shrink the database: database or disk is full" in capfd.readouterr().err
 
 
 def test_uploads_go_last_and_stay_for_a_day_or_while_a_schedule_needs_them(stored: Stored) -> None:

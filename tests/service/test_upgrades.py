@@ -82,3 +82,23 @@ def test_an_upgrade_that_is_killed_is_finished_by_the_next_start(earlier: Path, 
                 break
         assert _content(file) == expected, change
     assert change > 7
+
+
+def test_a_database_that_kept_the_space_of_deleted_rows_returns_it_after_a_vacuum(tmp_path: Path) -> None:
+    """``packmill prune --yes`` ends with one."""
+    file = tmp_path / "earlier.sqlite3"
+    with closing(sqlite3.connect(file)) as plain:
+        plain.executescript("PRAGMA auto_vacuum = NONE; CREATE TABLE other (text)")
+    database = Database(sqlite_url(file))
+    sizes = []
+    for _ in range(2):
+        with database.transaction() as connection:
+            connection.execute(sa.text("INSERT INTO other VALUES (zeroblob(1000000))"))
+        with database.transaction() as connection:
+            connection.execute(sa.text("DELETE FROM other"))
+        database.give_back()
+        sizes.append(file.stat().st_size)
+        database.forget_deleted()
+    database.close()
+
+    assert sizes[0] > 1_000_000 > sizes[1]

@@ -28,6 +28,8 @@ _KEPT = 30 * 24 * 3600.0
 """Seconds for which an uploaded file is kept."""
 _unfinished = sorted(set(states.statuses) - states.finished)
 _is_over = pipelines.c.status.in_(states.finished)
+_PAGE = 4096
+"""Bytes of a page of SQLite."""
 
 
 def ended_pipelines(database: Database, *, before: float | None = None) -> Sequence[Row]:
@@ -44,11 +46,25 @@ def ended_pipelines(database: Database, *, before: float | None = None) -> Seque
 
 
 def pipeline_size(data: DataFolder, database: Database, number: int) -> int:
-    """Return the bytes of a pipeline's folders."""
-    uploads = sum(file.stat().st_size for file, _ in data.run_files.listed(number))
+    """Return the bytes of a pipeline's folders, its secret values and, in an SQLite file of the folder, its rows."""
+    size = sum(file.stat().st_size for file, _ in data.run_files.listed(number)) + data.hidden.size(number)
     with database.connection() as connection:
+        if database.file == data.database.resolve():
+            size += _rows_size(connection, number)
         mine = connection.execute(sa.select(jobs.c.id).where(jobs.c.pipeline_id == number)).scalars()
-        return uploads + sum(folder_size(data.job(job).path) for job in mine)
+        return size + sum(folder_size(data.job(job).path) for job in mine)
+
+
+def _rows_size(connection: sa.Connection, number: int) -> int:
+    """Return the bytes of the large values of a pipeline's rows, in whole pages: parts of pages stay in the file."""
+    variables = sa.select(_length(pipelines.c.variables)).where(pipelines.c.id == number)
+    others = sa.select(_length(jobs.c.dotenv) + _length(jobs.c.tests)).where(jobs.c.pipeline_id == number)
+    lengths = (*connection.execute(variables).scalars(), *connection.execute(others).scalars())
+    return sum(length // _PAGE * _PAGE for length in lengths)
+
+
+def _length(column: sa.Column[Any]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.length(sa.cast(column, sa.Text)), 0)
 
 
 def remove_pipeline(data: DataFolder, stored: Pipelines, number: int) -> bool:

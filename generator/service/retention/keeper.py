@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from generator.service.retention import ended
@@ -130,6 +131,8 @@ class Keeper:
     def _make_room(self) -> None:
         """Remove as much as is over the quota, if it can be removed, and measure again."""
         excess, removed = self.usage.total - self.policy.quota if self.policy.quota is not None else 0, self.removed
+        if excess > 0:
+            excess -= self._shrink_database(excess)
         for job in ended.expiring_artifacts(self._stored.database) if excess > 0 else ():
             if excess > 0:
                 excess -= self._remove_artifacts(job["id"])
@@ -139,7 +142,19 @@ class Keeper:
         if excess > 0:
             self._remove_uploads(excess)
         if self.removed is not removed:
+            self._shrink_database(math.inf)
             self.usage = measure(self._data)
+
+    def _shrink_database(self, most: float) -> int:
+        """Return space of deleted rows to the disk; return the bytes."""
+        database = self._stored.database
+        try:
+            size = database.give_back(most) if database.file == self._data.database.resolve() else 0
+        except sqlite3.Error as error:  # such as on a full disk: removing files still helps
+            print(f"packmill: retention: cannot shrink the database: {error}", file=sys.stderr, flush=True)
+            return 0
+        self.usage = replace(self.usage, database=max(0, self.usage.database - size))
+        return size
 
     def remove_old(self) -> None:
         """Remove the pipelines that ended too long ago."""

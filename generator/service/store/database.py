@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from generator.service.store import (
     submission_tables,
     upload_tables,
 )
+from generator.service.store.sqlite_space import give_back
 from generator.service.store.upgrades import add_what_is_missing
 from generator.shared.errors import UsageError
 from generator.shared.postgresql_timeouts import client_timeouts, server_timeouts
@@ -214,6 +216,21 @@ class Database:
             connection.execute(sa.text("VACUUM"))
             connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
+    def give_back(self, most: float = math.inf) -> int:
+        """Shrink an SQLite file by up to about so many bytes that deleted rows left; return by how many.
+
+        Raises:
+            sqlite3.Error: the database is locked, or the disk fails.
+        """
+        file = self.file
+        return give_back(file, most, writing=self._writing) if file else 0
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database."""
+        url = self._engine.url
+        return Path(url.database).resolve() if url.database and self._engine.dialect.name == "sqlite" else None
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -270,8 +287,12 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
-    """Configure a connection: WAL lets reads continue during a write, FULL makes a commit durable."""
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -8000"):
+    """Configure a connection: WAL lets reads continue during a write, FULL makes a commit durable.
+
+    The file can return free pages (``auto_vacuum``) if this comes before its first table, or before a ``VACUUM``.
+    """
+    pragmas = ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+    for pragma in (*pragmas, "cache_size = -8000"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -86,6 +86,13 @@ class HiddenValues:
         """Remove the values of a pipeline."""
         self._file(number).unlink(missing_ok=True)
 
+    def size(self, number: int) -> int:
+        """Return the bytes of the values of a pipeline."""
+        try:
+            return self._file(number).stat().st_size
+        except OSError:
+            return 0
+
     def has_any(self) -> bool:
         """Return whether values of any number are stored."""
         return any(path.stem.isdecimal() for path in self.folder.glob("*.json"))
