@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import gitlab
 import pytest
@@ -138,6 +139,34 @@ def test_a_name_whose_file_could_not_be_stored_is_free_again(tmp_path: Path) -> 
         uploads.release(connection, path)
         with pytest.raises(NotOwnerError):
             uploads.claim(connection, path, ada)
+    database.close()
+
+
+def test_a_place_goes_to_the_token_of_its_owner_s_name_that_replaces_a_revoked_one(tmp_path: Path) -> None:
+    database, uploads = open_database(tmp_path, None), Uploads(tmp_path / "uploads")
+    path = uploads.path("mine", "5", "cities.csv")
+
+    def make(name: str) -> tokens.Identity:
+        token = tokens.create(database, name=name, scopes=["api"], role="run")
+        return cast("tokens.Identity", tokens.find(database, token))
+
+    def claim(user: tokens.Identity) -> bool:
+        with database.transaction() as connection:
+            return uploads.claim(connection, path, user)
+
+    earlier, bob = make("ada"), make("bob")
+    assert claim(earlier)
+    second = make("ada")
+    with pytest.raises(NotOwnerError):  # both are valid: two people may have them
+        claim(second)
+    tokens.revoke(database, "ada")
+    ada = make("ada")
+    with pytest.raises(NotOwnerError):
+        claim(bob)
+    for _ in range(2):
+        assert not claim(ada)
+    with pytest.raises(NotOwnerError):
+        claim(bob)
     database.close()
 
 

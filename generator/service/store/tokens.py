@@ -175,6 +175,12 @@ def find_by_number(database: Database, number: int) -> Identity | None:
     return _identity(found)
 
 
+def is_replaced(connection: sa.Connection, number: int, *, by: Identity) -> bool:
+    """Whether a token's ID is that of a revoked or expired one, and the other token has its name: the same owner's."""
+    found = row(connection, sa.select(tokens).where(tokens.c.id == number))
+    return found is not None and found["name"] == by.name and not _is_valid(found)
+
+
 def list_tokens(database: Database) -> list[Row]:
     """Return the rows of all tokens, which hold only their digests."""
     with database.connection() as connection:

@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from generator.service.store.tokens import Identity
+from generator.service.store.tokens import Identity, is_replaced
 from generator.service.store.upload_tables import upload_owners
 from generator.shared import durable_files
 
@@ -107,6 +107,8 @@ class Uploads:
     def claim(self, connection: sa.Connection, path: Path, user: Identity) -> bool:
         """Make a user the owner of a new place, in the transaction that records the upload; return whether it is new.
 
+        The places of a token that was replaced go to the new one, which the operator gave the same name.
+
         Raises:
             NotOwnerError: the place is another token's, and the user has not the role ``admin``.
         """
@@ -118,6 +120,10 @@ class Uploads:
         if owner is None and not path.exists():
             connection.execute(sa.insert(upload_owners).values(place=place, user_id=user.id))
             return True
+        if owner and is_replaced(connection, owner, by=user):
+            this = sa.update(upload_owners).where(upload_owners.c.place == place)
+            connection.execute(this.values(user_id=user.id))
+            return False
         if not user.may_change_of(owner or 0):  # the owner of a file of an earlier version is unknown
             raise NotOwnerError(place)
         return False
