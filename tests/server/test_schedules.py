@@ -319,13 +319,46 @@ def test_a_full_disk_makes_a_run_late(context: Context, clock: Clock, monkeypatc
         patch.setattr(RunFolder, "write_inputs", failing_with(errno.ENOSPC))
         run(scheduler.start_due_runs())
     waiting = context.schedules.get(schedule.id)
-    assert (waiting.due, waiting.problem, runs_of(context, schedule)) == (NOON, None, ())
+    late = "2026-05-04 12:00 UTC, late: No space left on device"
+    assert (waiting.due, waiting.problem, runs_of(context, schedule)) == (NOON, late, ())
 
     clock.advance(minutes=5)
     run(scheduler.start_due_runs())
 
-    (late,) = runs_of(context, schedule)
-    assert late.options["note"] == "started late: due at 2026-05-04 12:00 UTC"
+    (started,) = runs_of(context, schedule)
+    assert started.options["note"] == "started late: due at 2026-05-04 12:00 UTC"
+    assert context.schedules.get(schedule.id).problem is None
+
+
+def test_a_schedule_that_is_late_for_long_shows_why_is_logged_once_and_can_be_paused(
+    context: Context, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its notebook or values may be on a bad part of the disk: it did not run, without a reason."""
+    unread, without_values, identity = added(context), added(context), Identity("", "admin")
+    scheduler, stored = Scheduler(context, now=clock), list[str | None]()
+    advance = SqliteScheduleStore.advance
+
+    def note(store: SqliteScheduleStore, schedule: Schedule, *, due: datetime | None, problem: str | None) -> None:
+        stored.append(problem)
+        advance(store, schedule, due=due, problem=problem)
+
+    os.utime(context.catalogue.root / "double.ipynb", (1, 1))  # so that it is read again
+    monkeypatch.setattr(SqliteScheduleStore, "advance", note)
+    monkeypatch.setattr(catalogue_module, "open_regular_file", failing_with(errno.EIO))
+    for _ in range(3):
+        run(scheduler.start_due_runs())
+
+    reason = "double.ipynb: cannot be read now (Input/output error); try again later"
+    assert stored == [f"2026-05-04 12:00 UTC, late: {reason}"] * 2
+    shown = context.schedules.get(unread.id)
+    assert (shown.due, shown.problem) == (NOON, stored[0])
+    assert len([one for one in caplog.records if one.name == scheduler_module.__name__]) == 2
+
+    values_file(context, without_values).unlink()
+    for schedule in (unread, without_values):
+        paused = run(change_schedule(context, schedule.id, ScheduleChange(paused=True), identity)).schedule
+        assert (paused.paused, paused.due, paused.problem) == (True, None, None)
+    assert values_file(context, unread).exists()
 
 
 @pytest.mark.parametrize("module", [catalogue_module, text_notebooks_module])

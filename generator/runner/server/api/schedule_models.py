@@ -51,7 +51,7 @@ class ScheduleEntity(BaseModel):
     paused: bool
     time_parameters: dict[str, str] = Field(description="formats of the scheduled time, by parameter")
     next: list[datetime] = Field(description="the next times, in the time zone")
-    problem: str | None = Field(description="why the last run could not start")
+    problem: str | None = Field(description="why the last run could not start, or the next one is late")
     owner: str = Field(description="the name of the token; empty without tokens")
     created: datetime
     runs: list[RunEntity] = Field(description="the last runs, newest first")

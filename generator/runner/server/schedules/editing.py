@@ -107,9 +107,8 @@ async def change_schedule(
     is_replaced = False
     while not is_replaced:  # if the scheduler or another request changes it meanwhile, their change is kept
         before = await _find(context, schedule_id, identity)
-        values = dict(read_values(context.data, before) if change.parameters is None else change.parameters)
         try:
-            schedule = _changed(context, before, change, values)
+            schedule, values = _changed_with_values(context, before, change)
         except ZoneInfoNotFoundError:
             raise ProblemError(400, f"time_zone: this server has no {before.time_zone!r}; choose another") from None
         if change.parameters is not None:
@@ -123,6 +122,16 @@ async def change_schedule(
         if schedule.values != before.values:
             remove_version(context.data, schedule_id, before.values if is_replaced else schedule.values)
     return await _view(context, schedule)
+
+
+def _changed_with_values(
+    context: Context, before: Schedule, change: ScheduleChange
+) -> tuple[Schedule, Mapping[str, Any]]:
+    """Return a changed schedule and its values; a pause needs neither them nor the notebook."""
+    if change == ScheduleChange(paused=True):
+        return replace(before, paused=True, due=None, problem=None), {}
+    values = dict(read_values(context.data, before) if change.parameters is None else change.parameters)
+    return _changed(context, before, change, values), values
 
 
 def _remove_refused(context: Context, schedule: Schedule, error: BaseException) -> None:

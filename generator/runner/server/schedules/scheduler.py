@@ -2,8 +2,9 @@
 
 A run's idempotency key holds its schedule and its due time, so that servers with one database start it once. A schedule
 has one run at a time: a time that comes before the last run has ended waits for it. However many times have passed
-meanwhile, or while no server ran, one run stands for all of them. If the clock is set back, times that were computed
-before are computed again.
+meanwhile, or while no server ran, one run stands for all of them. While the queue or the disk is full, or the notebook
+cannot be read for a moment, a schedule is late: it keeps its time, shows why, and is tried again. If the clock is set
+back, times that were computed before are computed again.
 """
 
 from __future__ import annotations
@@ -109,19 +110,29 @@ class Scheduler:
             run = await submit(self._context, self._submission(schedule, schedule.due, now))
             await save(self._context, run)
         except ProblemError as error:
-            if error.status in (429, 503):  # the queue or the share of the token is full, or the server stops
+            if error.status in (429, 503):  # such as a full queue, or a notebook that cannot be read now
+                await self._note_late(schedule, error.detail)
                 return
             if error.kind != KEY_REUSED:  # another server has started the run, perhaps for an earlier time
                 problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {' '.join((error.detail, *error.issues))}"
         except (OSError, LookupError) as error:  # its time zone may be missing in a newer image
             if await self._has_other_values(schedule):
                 return
-            if may_pass(error):  # such as a full disk: the run is late, not lost
-                _log.warning("schedule %s cannot be started now: %s; another attempt follows", schedule.id, error)
+            if isinstance(error, OSError) and may_pass(error):  # such as a full disk: the run is late, not lost
+                await self._note_late(schedule, str(error.strerror))  # without a path, which is another one each time
                 return
             problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC: {error}"
         following = _following(schedule, now)
         await self._context.stored(self._context.schedules.advance, schedule, due=following, problem=problem)
+
+    async def _note_late(self, schedule: Schedule, reason: str) -> None:
+        """Store and log why a run cannot start now, once; its time stays, so that it is tried again."""
+        problem = f"{schedule.due:%Y-%m-%d %H:%M} UTC, late: {reason}"
+        if problem == schedule.problem:
+            return
+        _log.warning("schedule %s cannot be started now: %s; another attempt follows", schedule.id, reason)
+        with suppress(StoreUnavailableError):  # the store logs it; others may start
+            await self._context.stored(self._context.schedules.advance, schedule, due=schedule.due, problem=problem)
 
     async def _has_other_values(self, schedule: Schedule) -> bool:
         """Whether another server has replaced or removed the values since the schedule was read."""
