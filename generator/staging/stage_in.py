@@ -17,7 +17,7 @@ from generator.shared.json_text import json_text
 from generator.shared.safe_names import safe_name
 from generator.shared.safe_text import json_for_terminal
 from generator.staging import urls
-from generator.staging.file_names import add_numbers, make_distinct
+from generator.staging.file_names import add_numbers, make_distinct, name_in_folder, partial_files
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location, read_locations
@@ -184,7 +184,7 @@ def _is_stac(location: Location, finder: SourceFinder) -> bool:
 
 def _remove_partial_files(folder: Path) -> None:
     """Remove the partial files of earlier attempts."""
-    for path in folder.glob(".*.part*"):
+    for path in folder.glob(partial_files):
         path.unlink(missing_ok=True)
 
 
@@ -226,10 +226,10 @@ def _arrange_directory(
     """Arrange the files in a folder with a ``catalog.json`` (OGC 20-089, stage-in)."""
     secondary = [two for file in files for two in file.secondary]
     names = [_relative_path(file, one) for file, one in zip(files, fetched, strict=True)]
-    paths = make_distinct([*names, *(safe_name(two.name) for two in secondary)])
+    exact = {name for name, file in zip(names, files, strict=True) if file.relative}
+    paths = make_distinct([*names, *(safe_name(two.name) for two in secondary)], exact=exact)
     paths, others = paths[: len(files)], paths[len(files) :]
-    for one, path in zip(fetched, paths, strict=True):
-        move_to_final_name(one, request.folder / path)
+    _move_all(request.folder, fetched, paths)
     for two, path in zip(secondary, others, strict=True):
         _copy_secondary_file(request.folder, path, two)
     assets = [asset for _, found in stacs for asset in found]
@@ -252,9 +252,30 @@ def _arrange_directory(
     return {"class": "Directory", "path": str(request.folder), "basename": safe_name(request.name)}
 
 
+def _move_all(folder: Path, fetched: Sequence[FetchedFile], paths: Sequence[str]) -> None:
+    """Move the files to their paths below a folder.
+
+    Raises:
+        StagingError: two paths are those of one file, as in a file system that ignores case.
+    """
+    moved = set()
+    for one, path in zip(fetched, paths, strict=True):
+        target = folder / path
+        if target.exists() and _identity(target) in moved:
+            raise StagingError(f"{path[:200]}: its name and another are one to the file system of {folder}")
+        move_to_final_name(one, target)
+        moved.add(_identity(target))
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def _relative_path(file: SourceFile, fetched: FetchedFile) -> str:
     """Return a file's safe path below the requested folder, else its name."""
-    parts = [safe_name(part) for part in file.relative.split("/") if part not in ("", ".", "..")]
+    parts = [part for part in file.relative.split("/") if part not in ("", ".", "..")]
+    parts = [name_in_folder(part, is_at_top=not level) for level, part in enumerate(parts)]
     if is_too_deep(Path(*parts), Path()):
         raise StagingError(f"{fetched.source.url[:200]}: {too_deep}")
     return "/".join(parts) or fetched.name

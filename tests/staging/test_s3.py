@@ -62,13 +62,14 @@ def test_everything_below_a_folder_in_its_order(s3: S3, step: Runner, outputs: o
 def test_a_folder_keeps_its_structure_as_a_directory(s3: S3, step: Runner, tmp_path: Path) -> None:
     put(s3, "data", "tree/b/x.tif", b"x")
     put(s3, "data", "tree/x.tif", b"y")
+    put(s3, "data", "cube/x.tif/.z group", b"z")
+    addresses = ["s3://data/tree/", "s3://data/cube/"]
 
-    assert (
-        step("stage-in", {"input_path": {"s3_url": "s3://data/tree/", **s3.record}, "as_type": "Directory"}).code == 0
-    )
+    assert step("stage-in", {"input_path": {"s3_url": addresses, **s3.record}, "as_type": "Directory"}).code == 0
 
     assert (tmp_path / "staged" / "b" / "x.tif").read_bytes() == b"x"
     assert (tmp_path / "staged" / "x.tif").read_bytes() == b"y"
+    assert (tmp_path / "staged" / "1_x.tif" / ".z group").read_bytes() == b"z"  # x.tif is a file
 
 
 @pytest.mark.parametrize(

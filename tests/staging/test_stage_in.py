@@ -369,6 +369,35 @@ class TestTheStep:
         assert (tmp_path / folders[1]["path"] / "a.tif").read_bytes() == b"a"
         assert outputs()["output_files"] is None
 
+    def test_the_files_of_a_folder_keep_their_names(self, step: Runner, tmp_path: Path) -> None:
+        """Zarr finds its files by their names, and for it ``T`` and ``t`` are two arrays."""
+        names = [".zgroup", "T/.zarray", "t/.zarray", "t/0.0", "band 1.tif", "größe #2/50%.csv", "a/.b.part"]
+        reduced = {".git/config": "git/config", "a/.Git/HEAD": "a/Git/HEAD", ".0.parts/x": "0.parts/x"}
+        reduced |= {".0.part": "0.part", "a\nb/c": "a_b/c", "a\\b": "b", "x" * 201: "x" * 180}
+        for name in (*names, *reduced):
+            (tmp_path / "cube" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "cube" / name).write_text(name)
+
+        given = {"class": "Directory", "path": str(tmp_path / "cube")}
+        assert step("stage-in", {"input_path": given, "as_type": "Directory"}).code == 0
+
+        for name, expected in (*zip(names, names, strict=True), *reduced.items()):
+            assert (tmp_path / "staged" / expected).read_text() == name
+        assert not list((tmp_path / "staged").glob(".*.part*"))
+
+    def test_names_that_are_one_to_the_file_system_are_refused(self, step: Runner, tmp_path: Path) -> None:
+        """As ``T`` and ``t`` are in a file system that ignores case; a link has the same effect."""
+        for name in ("T/x", "t/x"):
+            (tmp_path / "cube" / name).parent.mkdir(parents=True)
+            (tmp_path / "cube" / name).touch()
+        (tmp_path / "staged/t").mkdir(parents=True)
+        (tmp_path / "staged/T").symlink_to("t")
+
+        given = {"class": "Directory", "path": str(tmp_path / "cube")}
+        result = step("stage-in", {"input_path": given, "as_type": "Directory"})
+
+        assert (result.code, "t/x: its name and another are one to the file system" in result.err) == (12, True)
+
     @pytest.mark.parametrize("given", [None, []])
     def test_a_list_of_directories_may_be_empty(
         self, given: object, step: Runner, outputs: Callable[[], dict[str, Any]]
