@@ -121,6 +121,7 @@ def _open_destination(
         )
         try:
             repo = stack.enter_context(git.Repo.init(temporary, initial_branch="packmill"))
+            _keep_bytes(repo)
             repo.git.update_environment(**environment, **identity(fixed=False), GIT_LITERAL_PATHSPECS="1")
             repo.create_remote("origin", destination.repository.address)
             yield repo, check
@@ -130,6 +131,16 @@ def _open_destination(
                     policy.refusal(destination.repository.address, f"{proxy.refused[-1]}, which is not public")
                 ) from None
             raise PublishError(_explain(destination, error, token)) from None
+
+
+def _keep_bytes(repo: git.Repo) -> None:
+    """Have git store files as they are: ``.gitattributes`` of the destination could change line ends, and so checksums.
+
+    This file precedes all others (gitattributes(5)).
+    """
+    info = Path(repo.git_dir, "info")
+    info.mkdir(exist_ok=True)
+    (info / "attributes").write_text("* -text -filter -ident -working-tree-encoding\n", encoding="utf-8")
 
 
 def _commit_and_push(

@@ -82,6 +82,25 @@ def test_a_package_is_one_commit_at_its_place(bare: Path, package: Callable[...,
     assert git(bare, "show", "main:ada/trees/main/process.cwl") == "1"
 
 
+@pytest.mark.parametrize("attributes", ["* text=auto", "* crlf=input ident", "*.csv working-tree-encoding=UTF-16LE"])
+def test_files_arrive_as_they_are_although_the_destination_has_attributes_for_others(
+    attributes: str, bare: Path, package: Callable[..., Path]
+) -> None:
+    """The crate of a package has their sizes and checksums."""
+    clone = bare.parent / "clone"
+    clone.mkdir()
+    (clone / ".gitattributes").write_text(f"{attributes}\n")
+    commit_all(clone)
+    git(clone, "push", "--quiet", str(bare), "HEAD:main")
+    folder, content = package("a"), b"place,value\r\n$Id: 1 $,2\r\n"
+    (folder / "table.csv").write_bytes(content)
+
+    _deposit(folder, bare)
+
+    blob = ["git", "-C", str(bare), "cat-file", "blob", "main:ada/trees/main/table.csv"]
+    assert subprocess.run(blob, capture_output=True, check=True).stdout == content
+
+
 def test_a_place_that_looks_like_a_pattern_is_taken_as_it_is(bare: Path, package: Callable[..., Path]) -> None:
     _deposit(package("a", process_cwl="1"), bare, path=":/trees/main")
 
