@@ -20,6 +20,7 @@ from generator.package.map.journal import Ended
 from generator.package.map.records import read_object
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, TooManyFailuresError, next_attempt
+from generator.package.package_state import PackageState
 from generator.shared import contract
 from generator.shared.errors import PackmillError, RunError
 from generator.subprocesses.streams import stop_streams
@@ -36,6 +37,8 @@ class EnginePlan:
     engine: str
     documents: Mapping[int, Path]
     """The document of each row, by the row's number."""
+    package: PackageState | None
+    """The package as it was checked, of which the engine reads the documents for each row; None for any."""
     options: tuple[str, ...]
     limits: ContainerLimits
     work: Path
@@ -126,12 +129,15 @@ class EngineScheduler:
     _running: dict[Future[Mapping[str, Any]], tuple[Attempt, Path]] = field(default_factory=dict)
     _failed: int = 0
     _started: int = 0
+    _has_changed: bool = False
+    """Whether the package was replaced before the last row was started."""
 
     def run(self, rows: Sequence[PlannedRow]) -> None:
         """Run all rows.
 
         Raises:
             TooManyFailuresError: too many rows failed; those that ran have ended.
+            RunError: the package was replaced before all rows were started; those that ran have ended.
         """
         self._queue.extend(Attempt(row) for row in rows)
         with ThreadPoolExecutor(self.schedule.parallel) as threads:
@@ -146,11 +152,20 @@ class EngineScheduler:
                 raise
         if not self.schedule.allows(self._failed):
             raise TooManyFailuresError(f"{self._failed} rows failed")
+        if self._has_changed and self.plan.package:
+            raise RunError(
+                f"{self.plan.package.folder}: changed after the map had begun, so no further row was started; the same "
+                "command with --resume runs the rows that are left with the package as it is now"
+            )
 
     def _start(self, threads: ThreadPoolExecutor) -> None:
         if not self.schedule.allows(self._failed):
             self._queue.clear()
         while self._queue and len(self._running) < self.schedule.parallel:
+            if self.plan.package and self.plan.package.has_changed():
+                self._has_changed = True
+                self._queue.clear()
+                return
             attempt = self._queue.popleft()
             self._started += 1
             left = self.plan.work / f"{self._started:07d}"

@@ -80,7 +80,7 @@ def map_package(
         UsageError: rows do not fit the interface, or the output folder is in use, or has links where the map writes;
             nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
-        RunError: no container can be started.
+        RunError: no container can be started, or the package was replaced before a CWL engine had started all rows.
     """
     progress = Progress()
     planned = plan_map(request, progress, guarded)
@@ -122,6 +122,7 @@ def map_package(
                 plan = EnginePlan(
                     engine=planned.engine,
                     documents=planned.documents,
+                    package=planned.package,
                     options=engine_options(request.options, guarded=guarded, network=network),
                     limits=replace(shared, labels=(*shared.labels, map_label(label))),
                     work=work,

@@ -17,6 +17,7 @@ from generator.package.map.checking import values_of_all
 from generator.package.map.rows import PlannedRow, plan_rows
 from generator.package.map.tables import Row
 from generator.package.map.tool import Tool, read_tool
+from generator.package.package_state import PackageState, read_state
 from generator.package.run import check_trust, require_staging_image
 from generator.progress import Progress
 from generator.shared.errors import UsageError
@@ -69,11 +70,15 @@ class MapRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MapPlan:
-    """The rows to run, the document of each by its number, the tool that all run, and the engine."""
+    """The rows to run, the document of each by its number, the tool that all run, and the engine.
+
+    ``package`` is the state of the package before it was checked.
+    """
 
     tool: Tool
     rows: Sequence[PlannedRow]
     documents: Mapping[int, Path]
+    package: PackageState
     engine: str
     is_staged: bool = False
     """Whether a row has an address to fetch or a destination."""
@@ -102,6 +107,7 @@ def plan_map(request: MapRequest, progress: Progress, guarded: Sequence[str]) ->
     from generator.package.document_rules.values import foreign_files
 
     folder = find_process(request.package).parent
+    state = read_state(folder)
     job_file = request.job or folder / "inputs.yml"
     hints = read_hints(folder)
     start = request.folder if request.is_job else Path.cwd()
@@ -125,7 +131,9 @@ def plan_map(request: MapRequest, progress: Progress, guarded: Sequence[str]) ->
     tool = read_tool(document)
     other = (f"--{request.container}",) if request.container else ()
     require_own_image(tool.image, options=other, package=request.package)
-    return MapPlan(tool=tool, rows=rows, documents=documents, engine=engine, is_staged=staged is not None)
+    return MapPlan(
+        tool=tool, rows=rows, documents=documents, package=state, engine=engine, is_staged=staged is not None
+    )
 
 
 def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from generator.package.map.map import _process, _title, map_package
 from generator.package.map.planning import MapRequest
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, Scheduler, next_attempt
+from generator.package.package_state import PackageState, read_state
 from generator.shared import contract
-from generator.shared.errors import EngineMissingError, UsageError
+from generator.shared.errors import EngineMissingError, RunError, UsageError
 from generator.shared.removal import remove_tree
 
 
@@ -188,20 +190,31 @@ def test_a_row_is_repeated_for_reasons_that_may_pass(reason: str, memory: float 
     assert next_attempt(Attempt(row, number=2), ended, Schedule(parallel=1, retries=1)) is None
 
 
-def _run_rows(outcomes: dict[int, Any], work: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, Ended]:
-    """Run rows whose engine returns an output object, or raises; return how each row ended."""
+def _run_rows(
+    outcomes: dict[int, Any],
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    ended: dict[int, Ended] | None = None,
+    package: PackageState | None = None,
+) -> dict[int, Ended]:
+    """Run rows whose engine returns an output object, raises or is called; return how each row ended."""
 
     def execute(document: Path, _: object, *, outdir: Path, **__: object) -> dict[str, Any]:
         outcome = outcomes[int(document.name)]
         if isinstance(outcome, Exception):
             raise outcome
+        if callable(outcome):
+            outcome = outcome()
         (outdir / contract.output_folder).mkdir(parents=True)
         return outcome
 
     monkeypatch.setattr("generator.package.map.engine_rows.execute", execute)
     documents = {number: Path(str(number)) for number in outcomes}
-    plan = EnginePlan(engine="cwltool", documents=documents, options=(), limits=container_limits(), work=work)
-    ended: dict[int, Ended] = {}
+    plan = EnginePlan(
+        engine="cwltool", documents=documents, options=(), limits=container_limits(), work=work, package=package
+    )
+    ended = {} if ended is None else ended
     EngineScheduler(
         plan,
         Schedule(parallel=1),
@@ -233,6 +246,35 @@ def test_an_unexpected_error_of_one_row_fails_that_row_alone(
     assert (ended[1].state, ended[1].reason) == ("failed", "engine-error")
     assert message in str(ended[1].message)
     assert ended[2].has_succeeded
+
+
+@pytest.mark.parametrize(
+    ("change", "ran"),
+    [
+        (lambda folder: (folder / "process.cwl").write_text("new"), [1, 2]),
+        (lambda folder: (folder / "package.json").write_text("new"), [1, 2]),
+        (lambda folder: (folder / "process.cwl").unlink(), [1, 2]),
+        (lambda folder: (folder / "process.cwl").write_text("old"), [1, 2, 3]),
+        (lambda folder: (folder / "inputs.yml").write_text("new"), [1, 2, 3]),
+    ],
+    ids=["a document", "the record", "removed", "the same", "a job file"],
+)
+def test_no_row_runs_documents_that_replaced_those_of_its_map(
+    change: Callable[[Path], object], ran: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine reads them for each row; results of two packages would be in one table."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "process.cwl").write_text("old")
+    (folder / "package.json").write_text("{}")
+    ended: dict[int, Ended] = {}
+    rows: dict[int, Any] = {1: {}, 2: lambda: {"none": change(folder) and None}, 3: {}}
+    is_changed = 3 not in ran
+
+    with pytest.raises(RunError, match=r"changed after the map had begun.*--resume") if is_changed else nullcontext():
+        _run_rows(rows, tmp_path, monkeypatch, ended=ended, package=read_state(folder))
+
+    assert [number for number, how in ended.items() if how.has_succeeded] == ran
 
 
 @pytest.mark.parametrize(
