@@ -35,7 +35,8 @@ _CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bund
 class Image:
     """An image in the engine; ``layers`` are diff ids, ``size`` is unpacked, in bytes.
 
-    ``digest`` is a registry's, ``own_digest`` that of the registry and repository in the name it was looked up by.
+    ``digest`` is a registry's, ``own_digest`` that of the registry and repository in the name it was looked up by;
+    ``architecture`` is as Go names it.
     """
 
     id: str
@@ -44,6 +45,12 @@ class Image:
     size: int
     layers: tuple[str, ...] = ()
     own_digest: str | None = None
+    architecture: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Its ID and architecture: in containerd's image store, a pulled image has one ID for all architectures."""
+        return f"{self.id} {self.architecture}".rstrip()
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -149,6 +156,7 @@ def inspect(reference: str) -> Image | None:
         size=attributes.get("Size", 0),
         own_digest=own[0].rpartition("@")[2] if own else None,
         layers=tuple((attributes.get("RootFS") or {}).get("Layers") or ()),
+        architecture=str(attributes.get("Architecture") or ""),
     )
 
 

@@ -61,7 +61,7 @@ class Runners:
         present = engine.inspect(environment)
         if present is None:
             raise ImageBuildError(f"{environment}: removed during the build; try again")
-        own = replace(self, environment_id=present.id, other_bases=())
+        own = replace(self, environment_id=present.identity, other_bases=())
         found = probe_pythons(environment) if self.other_bases else None
         same = (base for base in self.other_bases if found and found.run_like(probe_pythons(base.pinned)))
         return replace(own, base=next(same, None))
@@ -215,7 +215,7 @@ def probe_pythons(environment: str) -> ImagePythons:
         ImageBuildError: the container does not start, or does not end in time.
     """
     present = engine.inspect(environment)
-    image_id = present.id if present else ""
+    image_id = present.identity if present else ""
     probe = (data_folder("templates") / "image" / "probe.sh").read_text(encoding="utf-8")
     question = f"facts {digest_of(probe, *asdict(ImagePythons()))}"
     known = image_notes.recall(image_id, question)

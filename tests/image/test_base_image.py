@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
+from generator.containers import engine
 from generator.containers.engine import Image
 from generator.image.base import debian as debian_base
 from generator.image.base import find as base_image
 from generator.image.base.find import ensure_base_image, find_base
+from generator.image.environment.context import plan_key
+from generator.image.environment.plan import Plan
+from generator.image.keys import runner_key, staging_key
+from generator.image.pythons import ImagePythons
 from generator.shared.errors import EngineMissingError, EnvironmentSpecError
 
 _BOOKWORM, _TRIXIE = "localhost/packmill/base:bookworm", "localhost/packmill/base:trixie"
@@ -194,6 +201,21 @@ def test_a_named_base_may_have_several_pythons(
     else:
         with pytest.raises(EnvironmentSpecError, match=r"PACKMILL_BASE_IMAGE=mine\n  available: 3\.11\.2, 3\.13\.1, 3"):
             machine.find("mine", python)
+
+
+def test_bases_of_two_architectures_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In containerd's image store, both have the digest of one index as their ID, and machines may share a registry."""
+    machines = ("amd64", "arm64")
+    ids: list[str] = []
+    for name in machines:
+        attributes = {"Id": "sha256:0", "Config": {}, "Architecture": name}
+        images = SimpleNamespace(get=lambda _, found=attributes: SimpleNamespace(attrs=found))
+        client = SimpleNamespace(images=images, version=dict)
+        monkeypatch.setattr(engine, "open_client", lambda client=client: nullcontext(client))
+        ids.append(find_base("mine", say=print).id)
+
+    keys = {(runner_key(ImagePythons(), built_by=one), staging_key("", base_id=one, formats=False)) for one in ids}
+    assert len(keys) == len({plan_key(Plan(base_image="mine"), base_id=one) for one in ids}) == len(machines)
 
 
 def test_a_missing_named_base_is_refused(machine: Machine) -> None:

@@ -90,7 +90,7 @@ def test_an_image_of_the_repository_gets_the_runner_of_a_base_with_its_pythons(
     images = {"mine": replace(_DEBIAN, **different), "debian": _DEBIAN, "empty": ImagePythons()}
     monkeypatch.setattr(runner, "probe_pythons", images.get)
     empty, debian = (Base(reference=name, id=f"sha256:{name}", digest=None) for name in ("empty", "debian"))
-    monkeypatch.setattr(runner.engine, "inspect", lambda name: SimpleNamespace(id=f"sha256:{name}"))
+    monkeypatch.setattr(runner.engine, "inspect", lambda name: SimpleNamespace(identity=f"sha256:{name}"))
     own = Runners(base=None, store=ImageStore(), other_bases=(empty, debian))
 
     suited = own.suit("mine")
@@ -104,7 +104,7 @@ def test_an_image_of_the_repository_gets_the_runner_of_a_base_with_its_pythons(
 def test_two_environments_of_one_repository_build_two_runners(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pull request has the address of its repository, and a package that is rebuilt names any address."""
     images = {"own": "sha256:0", "pull-request": "sha256:1"}
-    monkeypatch.setattr(runner.engine, "inspect", lambda name: SimpleNamespace(id=images[name]))
+    monkeypatch.setattr(runner.engine, "inspect", lambda name: SimpleNamespace(identity=images[name]))
     runners = [Runners(base=None, store=ImageStore()).suit(name) for name in images]
 
     assert len({one.reference(_DEBIAN) for one in runners}) == 2

@@ -43,7 +43,10 @@ true
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """A base image in the engine; ``digest`` is its registry's, ``python`` the command of the Python to use."""
+    """A base image in the engine; ``digest`` is its registry's, ``python`` the command of the Python to use.
+
+    ``id`` identifies it on machines of all architectures.
+    """
 
     reference: str
     id: str
@@ -258,7 +261,7 @@ def _match(
     image = inspect(reference)
     if image is None:
         return None
-    of_image = partial(Base, reference=reference, id=image.id, digest=image.own_digest)
+    of_image = partial(Base, reference=reference, id=image.identity, digest=image.own_digest)
     if not str(needed.specifier):
         return of_image()
     pythons = _list_pythons(reference) if pythons is None else pythons
