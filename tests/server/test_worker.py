@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -180,4 +183,46 @@ os.kill(os.getpid(), 9)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alive", "next"]
     for folder in (alive, last):
         folder.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_removes_no_folder_of_one_on_another_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On NFS, the lock of a folder holds for one host; all hosts see that of a file, if it is open for writing."""
+    lock = fcntl.flock
+
+    def lock_as_nfs(descriptor: int, options: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            assert fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR
+            lock(descriptor, options)
+
+    monkeypatch.setattr(fcntl, "flock", lock_as_nfs)
+    theirs = OwnFolder(tmp_path, "theirs")
+    ours = OwnFolder(tmp_path, "ours")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ours", "theirs"]
+    for folder in (theirs, ours):
+        folder.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_of_a_worker_of_an_earlier_version_counts(tmp_path: Path) -> None:
+    (tmp_path / "earlier").mkdir()
+    earlier = os.open(tmp_path / "earlier", os.O_RDONLY)
+    fcntl.flock(earlier, fcntl.LOCK_EX)
+
+    OwnFolder(tmp_path, "next").remove()
+    assert [path.name for path in tmp_path.iterdir()] == ["earlier"]
+
+    os.close(earlier)
+    OwnFolder(tmp_path, "next").remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("replace", [Path.mkdir, partial(Path.symlink_to, target="/nowhere"), os.mkfifo])
+def test_a_folder_whose_lock_a_notebook_replaced_is_removed(replace: Callable[[Path], None], tmp_path: Path) -> None:
+    (tmp_path / "killed").mkdir()
+    replace(tmp_path / "killed" / ".lock")
+
+    OwnFolder(tmp_path, "next").remove()
+
     assert list(tmp_path.iterdir()) == []
