@@ -15,6 +15,9 @@ from generator.notebook.repository_modules import modules_below
 from generator.process.process import Process
 from generator.shared.file_digest import file_sha256
 
+_DECIDING = (".local", ".ipython", ".jupyter", "start", "binder/start", ".binder/start")
+"""Paths with which a repository, as the home folder of its image, chooses the kernel or starts another program instead."""
+
 
 def environment_identity(present: engine.Image) -> str:
     """Identify an image without the files that its last layer adds; empty if the environment was built with them."""
@@ -29,8 +32,11 @@ def describe_check(process: Process, folder: Path) -> str:
 
     Modules of the repository can change with every commit: a notebook that imports one is always checked. Other
     imports can find one too, such as a ``random.py`` next to the notebook, so the text identifies all Python files.
+    Repositories with an own kernel or a ``start`` script are always checked, too: these could pass a check for others.
     """
     imports = process.imports
+    if any(os.path.lexists(folder / path) for path in _DECIDING):
+        return ""
     if not process.is_notebook or not process.language.startswith("python") or imports.installs:
         return ""
     listed = [*imports.modules, *imports.statements]

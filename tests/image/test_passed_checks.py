@@ -48,5 +48,17 @@ def test_own_modules_and_installed_packages_are_always_checked(tmp_path: Path, c
     assert _describe(tmp_path, cell) == ""
 
 
+@pytest.mark.parametrize(
+    "name", [".local/share/jupyter/kernels/python3/kernel.json", ".local/bin/python3", ".ipython/profile", "start"]
+)
+def test_a_repository_that_chooses_the_program_that_is_checked_is_always_checked(tmp_path: Path, name: str) -> None:
+    """Its check could pass for another repository with the same environment and imports."""
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+
+    assert _describe(tmp_path, "import numpy") == ""
+
+
 def test_a_notebook_in_another_folder_is_another_check(tmp_path: Path) -> None:
     assert _describe(tmp_path, "import numpy") != _describe(tmp_path, "import numpy", name="a/process.ipynb")
