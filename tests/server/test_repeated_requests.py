@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from server_parts import Server, server_parts
@@ -16,7 +16,7 @@ from generator.runner.server import durability
 from generator.runner.server.ogc import jobs
 from generator.runner.server.runs.folder import RunFolder
 from generator.runner.server.runs.model import NewRun, Outcome, Run, RunState, new_run_id
-from generator.runner.server.runs.store import RunFilter
+from generator.runner.server.runs.store import RunFilter, StoreUnavailableError
 
 
 @pytest.fixture
@@ -140,3 +140,20 @@ def test_a_run_that_has_begun_is_accepted_though_it_cannot_be_saved(
 
     assert (status, run.state) == (202, RunState.RUNNING)
     assert "a power loss may forget it" in caplog.text
+
+
+def test_a_schedule_is_created_once_though_the_database_fails_after_it_was_stored(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that gets 503 creates a second one, which runs for good."""
+
+    def fail(_: RunFilter) -> NoReturn:
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(server.context.store, "list", fail)
+
+    answer = server.ask("POST", "/schedules", body={"notebook": "double.ipynb", "cron": "0 * * * *"})
+
+    assert answer.status == 201
+    assert answer.document["runs"] == []
+    assert [one.id for one in server.context.schedules.list()] == [answer.document["id"]]

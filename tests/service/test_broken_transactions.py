@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
+from fastapi import Response
 
+from generator.service.api import hooks as api_hooks
+from generator.service.api import pipelines as api_pipelines
+from generator.service.api import schedules as api_schedules
+from generator.service.pages import maps
+from generator.service.project.project import Revision
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hook_tables import hooks as hook_rows
@@ -20,8 +28,10 @@ from generator.service.store.outbox import PIPELINE
 from generator.service.store.pipelines import Pipelines
 from generator.service.store.schedule_tables import schedules as schedule_rows
 from generator.service.store.schedules import Schedules
+from generator.service.store.tokens import Identity
 
 _HOURLY = {"description": "hourly", "ref": "main", "cron": "0 * * * *", "cron_timezone": "UTC", "active": True}
+_ADA = Identity(id=1, name="ada", scopes=frozenset(("api", "trigger")))
 _OWNER = {"user": "ada", "user_id": 1}
 _AT = {"created_at": 0.0, "updated_at": 0.0}
 _RUN = {"sha": "a", "ref": "main", "tag": False, "source": "api", "user": "ada", "status": "running", **_AT}
@@ -99,6 +109,52 @@ class Stored:
             yield
         finally:
             sa.event.remove(engine, "commit", fail)
+
+    @contextmanager
+    def unavailable_after_a_commit(self) -> Iterator[None]:
+        """Have a database that stores one change and then does not answer."""
+        commits = list[sa.Connection]()
+        note = commits.append
+
+        def fail(*_: object) -> None:
+            if commits:
+                raise sa.exc.OperationalError("SELECT", {}, ConnectionError("the server closed the connection"))
+
+        engine = self.database._engine
+        sa.event.listen(engine, "commit", note)
+        sa.event.listen(engine, "before_cursor_execute", fail)
+        try:
+            yield
+        finally:
+            sa.event.remove(engine, "commit", note)
+            sa.event.remove(engine, "before_cursor_execute", fail)
+
+    def request(self) -> Any:
+        """A request that may do everything."""
+        project = SimpleNamespace(id=1, path="ada/toy", resolve=lambda ref: Revision(ref=ref, sha="a", tag=False))
+        access = SimpleNamespace(
+            find=lambda *_: _ADA,
+            require_writer=lambda _: _ADA,
+            require_admin=lambda _: _ADA,
+            require_reader=lambda _: _ADA,
+        )
+        here = SimpleNamespace(
+            project=project,
+            access=access,
+            hooks=self.hooks,
+            schedules=self.schedules,
+            pipelines=self.pipelines,
+            start_pipeline=self.start_pipeline,
+            base=lambda _: "http://localhost",
+            dispatcher=SimpleNamespace(policy=None),
+        )
+        return SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(context=here)), client=None)
+
+    def start_pipeline(self, *, ref: str, **given: Any) -> int:
+        job = SimpleNamespace(name="one", stage="a", may_fail=lambda _: False)
+        revision = Revision(ref=ref, sha="a", tag=False)
+        selected = [(cast("Any", job), "on_success")]
+        return self.pipelines.create(revision, selected, stages=("a",), name=None, **given)
 
     def notify(self, connection: sa.Connection, number: int) -> None:
         self.hooks.replace_notification(connection, number, url="https://end.example/", token="token-of-the-end")
@@ -192,3 +248,41 @@ def test_values_before_a_change_are_removed_when_it_is_stored(stored: Stored) ->
     assert left.count("the-first-value") == 1  # the pipeline's
     stored.hide_no_variable()
     assert not (stored.folder / "schedules" / "1.json").exists()
+
+
+def _trigger(request: Any) -> Response:
+    return api_pipelines._trigger(request, "token", "main", [], None)
+
+
+def _create_pipeline(request: Any) -> Response:
+    return api_pipelines._create(request, {"ref": "main"})
+
+
+def _create_schedule(request: Any) -> Response:
+    return api_schedules._create(request, dict(_HOURLY))
+
+
+def _create_hook(request: Any) -> Response:
+    return api_hooks._create(request, {"url": "https://second.example/", PIPELINE: True})
+
+
+@pytest.mark.parametrize("create", [_trigger, _create_pipeline, _create_schedule, _create_hook])
+def test_what_was_stored_is_answered_though_its_row_cannot_be_read(
+    stored: Stored, create: Callable[[Any], Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that gets 503 with Retry-After would create it again."""
+    monkeypatch.setattr(api_hooks, "check_address", lambda *_: None)
+
+    with stored.unavailable_after_a_commit():
+        answer = create(stored.request())
+
+    assert answer.status_code == 201
+    assert json.loads(bytes(answer.body))["id"] == 2
+
+
+def test_a_map_that_was_started_has_an_address_though_its_job_cannot_be_read(stored: Stored) -> None:
+    here = stored.request().app.state.context
+    with stored.unavailable_after_a_commit():
+        assert maps._run(here, "main", {}, _ADA) == "pipelines/2"
+
+    assert maps._run(here, "main", {}, _ADA) == "jobs/3"

@@ -47,6 +47,11 @@ class Entities:
             "name": pipeline["name"],
         }
 
+    def started(self, number: int, *, ref: str, source: str) -> dict[str, Any]:
+        """Return what is known of a pipeline that was just started, without its row."""
+        known = {"id": number, "iid": number, "project_id": self.project.id, "ref": ref}
+        return {**known, "status": "created", "source": source, "web_url": self.page("pipelines", number)}
+
     def pipeline(self, pipeline: Row, jobs: Iterable[Row] = ()) -> dict[str, Any]:
         """Return a pipeline with all its fields; ``jobs`` are its own."""
         started, finished, mine = pipeline["started_at"], pipeline["finished_at"], [dict(job) for job in jobs]

@@ -20,7 +20,7 @@ from generator.service.context import context
 from generator.service.hooks.sending import Outcome, check_address
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
 from generator.service.slow_requests import run_slowly, run_with_names
-from generator.service.store.database import Row
+from generator.service.store.database import Row, despite_outages
 from generator.service.store.outbox import JOB, PIPELINE, snapshot
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import redacted
@@ -54,11 +54,14 @@ async def create(request: Request) -> Response:
 def _create(request: Request, given: dict[str, Any]) -> Response:
     here = context(request)
     here.access.require_admin(request)
-    return JSONResponse(hook_entity(create_hook(request, given), here.project.id), status_code=201)
+    made = create_hook(request, given)
+    with despite_outages():
+        return JSONResponse(hook_entity(find_hook(request, made), here.project.id), status_code=201)
+    return JSONResponse({"id": made, "project_id": here.project.id}, status_code=201)
 
 
-def create_hook(request: Request, given: Mapping[str, Any]) -> Row:
-    """Create a hook from the fields of a request, whose access the caller has checked.
+def create_hook(request: Request, given: Mapping[str, Any]) -> int:
+    """Create a hook from the fields of a request, whose access the caller has checked; return its number.
 
     Raises:
         HttpError: 400 or 422, a field is missing or invalid, or there are too many hooks.
@@ -69,7 +72,7 @@ def create_hook(request: Request, given: Mapping[str, Any]) -> Row:
     made = context(request).hooks.create(url=url, token=_short(given, "token", _LONGEST_TOKEN) or "", **fields)
     if made is None:
         raise HttpError(422, {"message": {"base": ["Maximum number of project webhooks (100) exceeded"]}})
-    return find_hook(request, made)
+    return made
 
 
 @router.get("/{hook:int}")

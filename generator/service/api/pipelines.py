@@ -18,7 +18,7 @@ from generator.service.context import context
 from generator.service.http_errors import HttpError, raise_bad_parameter, raise_not_found
 from generator.service.jobs import junit_reports
 from generator.service.store import audit, states
-from generator.service.store.database import Row, pipelines
+from generator.service.store.database import Row, despite_outages, pipelines
 from generator.shared.setting_text import is_yes
 
 router = APIRouter(prefix="/api/v4/projects/{project:int}")
@@ -59,7 +59,7 @@ def _trigger(request: Request, token: str, ref: str, variables: list[dict[str, s
     audit.note_author(identity.author(client_address(request)))
     _refuse_inputs(inputs)
     number = here.start_pipeline(ref=ref, source="trigger", user=identity, variables=variables)
-    return _pipeline_response(request, number, status=201)
+    return _started_response(request, number, ref=ref, source="trigger")
 
 
 def _refuse_inputs(inputs: object) -> None:
@@ -83,7 +83,7 @@ def _create(request: Request, given: dict[str, Any]) -> Response:
     ref, variables = text(given, "ref"), variable_list(given)
     _refuse_inputs(given.get("inputs"))
     number = here.start_pipeline(ref=ref, source="api", user=identity, variables=variables)
-    return _pipeline_response(request, number, status=201)
+    return _started_response(request, number, ref=ref, source="api")
 
 
 @router.get("/pipelines", openapi_extra=queried(*_FILTERS, *PAGES))
@@ -216,3 +216,10 @@ def _find_pipeline(request: Request, number: int) -> Row:
 def _pipeline_response(request: Request, number: int, *, status: int = 200) -> Response:
     found, mine = _find_pipeline(request, number), context(request).pipelines.jobs_of(number)
     return JSONResponse(entities_of(request).pipeline(found, mine), status_code=status)
+
+
+def _started_response(request: Request, number: int, *, ref: str, source: str) -> Response:
+    """Return a pipeline that was started: all of it, or what is known of it if the database fails now."""
+    with despite_outages():
+        return _pipeline_response(request, number, status=201)
+    return JSONResponse(entities_of(request).started(number, ref=ref, source=source), status_code=201)

@@ -75,7 +75,7 @@ def _add(request: Request, given: dict[str, Any]) -> Response:
         made = create_hook(request, {**texts, **flags, "enable_ssl_verification": not given.get("unverified")})
     except HttpError as error:
         return _list(request, who, given=given, wrong=error_text(error), status=error.status)
-    return RedirectResponse(f"{_home(request)}/{made['id']}", status_code=303)
+    return RedirectResponse(f"{_home(request)}/{made}", status_code=303)
 
 
 async def _act(request: Request, hook: int, action: Callable[[], object], *, target: str | None = None) -> Response:

@@ -29,6 +29,7 @@ from generator.service.pages.submissions import submit_once
 from generator.service.slow_requests import run_slowly
 from generator.service.store import states
 from generator.service.store.audit import Event, record
+from generator.service.store.database import despite_outages
 from generator.service.store.tokens import Identity
 from generator.service.tables.check import TableRequest, find_mistakes
 from generator.shared.errors import UsageError
@@ -86,10 +87,10 @@ def _start(request: Request, number: int, folder: str, form: UploadForm) -> Resp
     process = str(package["process"].get("path") or "") if len(archive.packages()) > 1 else ""
     variables = {"package": str(number), "package_process": process, "table": table, **given}
     try:
-        job = _run(here, _ref(here, number), variables, who.identity)
+        place = _run(here, _ref(here, number), variables, who.identity)
     except HttpError as error:
         return _form(request, number, folder, given=given, wrong=[error_text(error)], status=error.status)
-    return RedirectResponse(f"/{here.project.path}/-/jobs/{job}", status_code=303)
+    return RedirectResponse(f"/{here.project.path}/-/{place}", status_code=303)
 
 
 def _resume(request: Request, number: int, given: Mapping[str, Any]) -> Response:
@@ -105,8 +106,8 @@ def _resume(request: Request, number: int, given: Mapping[str, Any]) -> Response
     variables = {one["key"]: one["value"] for one in restored}
     if any(name.startswith("results/.packmill-map/") for name in Archive(here.data.job(number).artifacts).sizes()):
         variables["resume"] = str(number)  # else it goes on from the job that this one went on from, if any
-    made = _run(here, str(pipeline["ref"]), variables, who.identity)
-    return RedirectResponse(f"/{here.project.path}/-/jobs/{made}", status_code=303)
+    place = _run(here, str(pipeline["ref"]), variables, who.identity)
+    return RedirectResponse(f"/{here.project.path}/-/{place}", status_code=303)
 
 
 def _keep_table(here: Context, file: Path) -> str:
@@ -116,11 +117,13 @@ def _keep_table(here: Context, file: Path) -> str:
     return table
 
 
-def _run(here: Context, ref: str, variables: Mapping[str, str], user: Identity) -> int:
-    """Start a pipeline with the variables that have a value; return the number of its job."""
+def _run(here: Context, ref: str, variables: Mapping[str, str], user: Identity) -> str:
+    """Start a pipeline with the variables that have a value; return the path of its job, or its own path."""
     listed = [{"key": name, "value": value, "variable_type": "env_var"} for name, value in variables.items() if value]
     pipeline = here.start_pipeline(ref=ref, source="web", user=user, variables=listed)
-    return int(here.pipelines.jobs_of(pipeline)[0]["id"])
+    with despite_outages():
+        return f"jobs/{here.pipelines.jobs_of(pipeline)[0]['id']}"
+    return f"pipelines/{pipeline}"
 
 
 def _ref(here: Context, number: int) -> str:

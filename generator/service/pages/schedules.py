@@ -30,7 +30,7 @@ from generator.service.schedules.notification import change_notification, shown_
 from generator.service.schedules.starter import start_now
 from generator.service.slow_requests import run_with_names
 from generator.service.store import states
-from generator.service.store.database import Row, pipelines, rows
+from generator.service.store.database import Row, despite_outages, pipelines, rows
 from generator.service.store.runs import RunRecord
 from generator.shared.cron_times import UNREADABLE_TIMES, upcoming
 from generator.shared.errors import UsageError
@@ -196,7 +196,9 @@ def _resume(here: Context, schedule: Row, _who: Session) -> str:
 
 def _run(here: Context, schedule: Row, who: Session) -> str:
     made = start_now(here, schedule, who.identity)
-    return f"/{here.project.path}/-/{'runs' if here.runs.get(made) else 'pipelines'}/{made}"
+    with despite_outages():
+        return f"/{here.project.path}/-/{'runs' if here.runs.get(made) else 'pipelines'}/{made}"
+    return f"/{here.project.path}/-/pipelines/{made}"
 
 
 def _take_over(here: Context, schedule: Row, who: Session) -> str:

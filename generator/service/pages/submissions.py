@@ -22,6 +22,7 @@ from starlette.datastructures import UploadFile
 
 from generator.service.context import context
 from generator.service.pages.sessions import check_form, signature
+from generator.service.store.database import despite_outages
 from generator.service.store.submissions import add_address, find_address
 
 _BLOCK = 1 << 20
@@ -54,7 +55,8 @@ async def submit_once(
         with CancelScope(shield=True):  # a client that leaves must not separate what is created from its address
             response = await create()
             if response.status_code == 303:
-                await run_in_threadpool(add_address, database, key, response.headers["Location"])
+                with despite_outages():
+                    await run_in_threadpool(add_address, database, key, response.headers["Location"])
         return response
 
 

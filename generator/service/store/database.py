@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import math
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -284,6 +285,20 @@ def is_unavailable(error: BaseException) -> bool:
         return True
     passing = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
     return isinstance(error, passing) and not is_misfit(error)
+
+
+@contextmanager
+def despite_outages() -> Iterator[None]:
+    """Do what a stored change does not need, such as to read its row; go on behind the block if the database fails.
+
+    A client that got 503 would repeat its request, and make the change again.
+    """
+    try:
+        yield
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        if not is_unavailable(error):
+            raise
+        print(f"packmill: the answer to a stored change is shorter: {reason_of(error)}", file=sys.stderr, flush=True)
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
