@@ -56,6 +56,7 @@ from generator.service.project.project import GitUnavailableError
 from generator.service.schedules.starter import ScheduleStarter
 from generator.service.store.database import is_unavailable, reason_of
 from generator.service.store.queue_limits import QueueFullError
+from generator.shared.clock_watch import ClockWatch
 
 _api = (
     artifacts.router,
@@ -103,7 +104,7 @@ _POLICY_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
 
 def application(parts: Context) -> FastAPI:
     """Return the ASGI application."""
-    starter = ScheduleStarter(parts)
+    starter = ScheduleStarter(parts, clock=ClockWatch(memory=parts.data.clock))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -12,7 +12,7 @@ from pathlib import Path
 _NOTICEABLE = 60.0
 """Seconds; smaller corrections, as time servers make them every day, change nothing."""
 _SETTLING = 3600.0
-"""Seconds in which a clock that was set forward by mistake is usually set back."""
+"""Seconds in which a clock that was set forward by mistake is usually set back, and one that lost its time gets it."""
 _REMEMBERED_EVERY = 60.0
 
 
@@ -30,6 +30,7 @@ class ClockWatch:
 
     With a file as its memory, it also notices a clock that was set forward while the program did not run. Such a pause
     and a long one look alike, so that a program that starts more than an hour after its last look gets both as a step.
+    A clock before that time may have lost it, as without a battery: for an hour, it `is_behind` until it is set.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class ClockWatch:
         self._settles_at, self._remembered_at = 0.0, -math.inf
         self.remembered = _read(memory) if memory else math.inf
         """The last settled time of an earlier program in Unix seconds, infinity without one."""
+        is_earlier = math.isfinite(self.remembered) and wall() < self.remembered - _NOTICEABLE
+        self._believed_at = steady() + _SETTLING if is_earlier else 0.0
         ahead = wall() - self.remembered
         if ahead > _SETTLING:
             self._offset -= ahead
@@ -57,10 +60,15 @@ class ClockWatch:
         shift, self._offset = offset - self._offset, offset
         if shift >= _NOTICEABLE:
             self._settles_at = now + _SETTLING
-        if self._memory and now >= max(self._settles_at, self._remembered_at + _REMEMBERED_EVERY):
+        if self._memory and now >= max(self._settles_at, self._believed_at, self._remembered_at + _REMEMBERED_EVERY):
             self._remembered_at = now
             _write(self._memory, self._wall())
         return shift if abs(shift) >= _NOTICEABLE else 0.0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the clock is before the last settled time of an earlier program, and may be set soon."""
+        return self._steady() < self._believed_at and self._wall() < self.remembered
 
     @property
     def is_settled(self) -> bool:

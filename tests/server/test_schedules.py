@@ -501,8 +501,8 @@ def test_a_clock_that_is_set_back_does_not_put_off_a_schedule(context: Context, 
 def test_a_server_notices_that_its_clock_is_set_back(context: Context, clock: Clock) -> None:
     schedule, steady = added(context), 0.0
     clock.advance(days=365)
-    scheduler = Scheduler(context, now=clock)
-    scheduler._clock = ClockWatch(wall=lambda: clock().timestamp(), steady=lambda: steady)
+    watch = ClockWatch(wall=lambda: clock().timestamp(), steady=lambda: steady)
+    scheduler = Scheduler(context, now=clock, clock=watch)
 
     async def work() -> None:
         task = asyncio.create_task(scheduler.work())
@@ -514,6 +514,24 @@ def test_a_server_notices_that_its_clock_is_set_back(context: Context, clock: Cl
         task.cancel()
 
     run(asyncio.wait_for(work(), 60))
+
+
+def test_a_server_that_starts_while_the_clock_is_behind_starts_no_schedule_early(
+    context: Context, clock: Clock
+) -> None:
+    """As after a start of a machine without a battery, until a time server answers."""
+    schedule = added(context)
+    (context.data / "clock").write_text(str(NOON.timestamp()))
+    clock.advance(days=-1000)
+    watch = ClockWatch(wall=lambda: clock().timestamp(), steady=lambda: 0.0, memory=context.data / "clock")
+    scheduler = Scheduler(context, now=clock, clock=watch)
+    run(scheduler.check_times())
+    assert context.schedules.get(schedule.id).due == NOON
+
+    clock.advance(days=999, hours=20)
+    watch = ClockWatch(wall=lambda: clock().timestamp(), steady=lambda: 0.0)
+    run(Scheduler(context, now=clock, clock=watch).check_times())
+    assert context.schedules.get(schedule.id).due == NOON - timedelta(hours=3)
 
 
 def test_a_small_step_back_of_the_clock_repeats_no_time(context: Context, clock: Clock) -> None:

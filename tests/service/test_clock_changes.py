@@ -93,7 +93,7 @@ def test_a_small_step_back_repeats_no_time(schedules: Schedules, clock: _Set) ->
 def test_a_running_service_notices_that_the_clock_is_set_back(schedules: Schedules, clock: _Set) -> None:
     clock(_NOON + _YEAR)
     number = _made(schedules)
-    starter = ScheduleStarter(SimpleNamespace(schedules=schedules, pipelines=SimpleNamespace(listeners=[])))  # type: ignore[arg-type]
+    starter = _starter(schedules, ClockWatch())
     checks, bring_forward = [], schedules.bring_forward
     schedules.bring_forward = lambda: checks.append(bring_forward())  # type: ignore[method-assign, func-returns-value]
     starter.start()
@@ -106,6 +106,32 @@ def test_a_running_service_notices_that_the_clock_is_set_back(schedules: Schedul
         )
     finally:
         starter.stop()
+
+
+def _starter(schedules: Schedules, clock: ClockWatch) -> ScheduleStarter:
+    context = SimpleNamespace(schedules=schedules, pipelines=SimpleNamespace(listeners=[]))
+    return ScheduleStarter(context, clock=clock)  # type: ignore[arg-type]
+
+
+def test_a_service_that_starts_while_the_clock_is_behind_starts_no_schedule_early(
+    schedules: Schedules, clock: _Set, tmp_path: Path
+) -> None:
+    """As after a start of a machine without a battery, until a time server answers."""
+    number, steady = _made(schedules), 0.0
+    (tmp_path / "clock").write_text(str(_NOON))
+    clock(_NOON - 3 * _YEAR)
+    starter = _starter(schedules, ClockWatch(steady=lambda: steady, memory=tmp_path / "clock"))
+    starter._check_times()
+    assert _next(schedules, number) == _NOON + _HOUR
+    clock(_NOON + 60)
+    starter._check_times()
+    assert _next(schedules, number) == _NOON + _HOUR
+
+    clock(_NOON - _DAY)
+    starter = _starter(schedules, ClockWatch(steady=lambda: steady, memory=tmp_path / "clock"))
+    steady += _HOUR  # nobody has set it: it was ahead before
+    starter._check_times()
+    assert _next(schedules, number) == _NOON - _DAY + _HOUR
 
 
 class Kept:

@@ -24,6 +24,7 @@ from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.schedule_tables import schedules as rows
 from generator.service.store.schedules import Schedules
 from generator.service.store.tokens import Identity
+from generator.shared.clock_watch import ClockWatch
 
 _HOURLY = {"description": "hourly", "ref": "main", "cron": "0 * * * *", "cron_timezone": "UTC", "active": True}
 
@@ -56,7 +57,7 @@ def test_a_schedule_whose_time_zone_is_missing_keeps_no_other_waiting(
 
     monkeypatch.setattr(starter_module, "start_due", start)
     context: Any = SimpleNamespace(schedules=schedules, pipelines=SimpleNamespace(listeners=[]))
-    starter = ScheduleStarter(context)
+    starter = ScheduleStarter(context, clock=ClockWatch())
     starter.start()
     try:
         wait_until(lambda: started == [1, 2], seconds=20, message="both schedules are started, the first one once")
@@ -84,7 +85,7 @@ def test_a_schedule_that_fails_for_an_unknown_reason_keeps_no_other_waiting(
 
     monkeypatch.setattr(starter_module, "start_due", start)
     context: Any = SimpleNamespace(schedules=schedules, pipelines=SimpleNamespace(listeners=[]))
-    starter = ScheduleStarter(context)
+    starter = ScheduleStarter(context, clock=ClockWatch())
     starter.start()
     try:
         wait_until(lambda: started == [2], seconds=20, message="the second schedule is started")
@@ -127,7 +128,7 @@ def test_a_schedule_that_cannot_start_now_is_late_and_keeps_no_other_waiting(
     monkeypatch.setattr(starter_module, "_BREAK", 0.3)
     before = schedules.get(1)
     context: Any = SimpleNamespace(schedules=schedules, pipelines=SimpleNamespace(listeners=[]), start_pipeline=start)
-    starter = ScheduleStarter(context)
+    starter = ScheduleStarter(context, clock=ClockWatch())
     starter.start()
     try:
         wait_until(lambda: 2 in tried, seconds=20, message="the second schedule is started")

@@ -85,6 +85,29 @@ def test_a_clock_that_is_not_trusted_is_not_remembered(tmp_path: Path) -> None:
     assert not clocks.watch(tmp_path / "clock").is_settled
 
 
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_clock_that_lost_its_time_while_nothing_ran_is_behind_until_it_is_set_or_for_an_hour(
+    is_set: bool, tmp_path: Path
+) -> None:
+    """That it was ahead before looks alike, but lasts."""
+    clocks = Clocks()
+    clocks.watch(tmp_path / "clock").look()
+    clocks.wall -= 1e8
+    for _ in range(2):  # such a start is not what the next one remembers
+        watch = clocks.watch(tmp_path / "clock")
+        clocks.pass_by(1800)
+        assert (watch.look(), watch.is_behind) == (0, True)
+
+    if is_set:
+        clocks.wall += 1e8
+    else:
+        clocks.pass_by(1800)
+    watch.look()
+
+    assert not watch.is_behind
+    assert not clocks.watch(tmp_path / "clock").is_behind
+
+
 @pytest.mark.parametrize("text", [None, "", "yesterday", "nan"])
 def test_without_a_memory_the_clock_is_trusted(text: str | None, tmp_path: Path) -> None:
     if text is not None:

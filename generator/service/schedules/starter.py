@@ -38,11 +38,12 @@ _PASSING = (429, 507)
 class ScheduleStarter:
     """Starts what is due, as long as the service runs."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, clock: ClockWatch) -> None:
+        """Prepare the thread; ``clock`` remembers the time of an earlier service."""
         self._context, self._schedules = context, context.schedules
         self._wake = threading.Event()
-        self._stopping = False
-        self._clock = ClockWatch()
+        self._stopping = self._is_checked = False
+        self._clock = clock
         self._thread = threading.Thread(target=self._run, name="schedules", daemon=True)
         context.schedules.on_change = self._wake.set
         context.pipelines.listeners.append(self._wake.set)
@@ -58,14 +59,10 @@ class ScheduleStarter:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        is_checked = False
         while not self._stopping:
             self._wake.clear()
             try:
-                if not is_checked or self._clock.look() < 0:
-                    is_checked = False  # also if it fails
-                    self._schedules.bring_forward()
-                    is_checked = True
+                self._check_times()
                 is_late = False
                 for schedule in self._schedules.due():
                     if not self._stopping:
@@ -77,6 +74,17 @@ class ScheduleStarter:
                 print(f"packmill: schedules: {error}; retrying", file=sys.stderr, flush=True)
                 wait = 1.0
             self._wake.wait(timeout=wait)
+
+    def _check_times(self) -> None:
+        """Compute times again at the start and after the clock was set back.
+
+        Not while it is behind: once it is set, all schedules would be due.
+        """
+        if self._clock.look() < 0:
+            self._is_checked = False
+        if not self._is_checked and not self._clock.is_behind:
+            self._schedules.bring_forward()
+            self._is_checked = True
 
     def _start(self, schedule: Row) -> bool:
         """Start the pipeline of a due schedule; return whether it is late.

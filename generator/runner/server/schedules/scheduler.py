@@ -50,26 +50,39 @@ def utc_now() -> datetime:
 class Scheduler:
     """Starts the runs of one server's schedules, in its event loop."""
 
-    def __init__(self, context: Context, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, context: Context, *, now: Callable[[], datetime] = utc_now, clock: ClockWatch | None = None
+    ) -> None:
         self._context = context
         self._now = now
-        self._clock = ClockWatch()
+        self._clock = clock or ClockWatch(memory=context.data / "clock")
         self._is_checked = False
 
     async def work(self) -> None:
         """Start what is due, as long as the server runs."""
         while True:
             try:
-                if not self._is_checked or self._clock.look() < 0:
-                    self._is_checked = False  # also if it fails
-                    await self.bring_forward()
-                    self._is_checked = True
+                await self.check_times()
                 await self.start_due_runs()
             except StoreUnavailableError:
                 pass  # the store logs it
             except Exception:  # noqa: BLE001 - a database that does not answer now may answer later
                 _log.exception("schedules cannot be read; another attempt follows")
             await asyncio.sleep(await self._seconds_to_sleep())
+
+    async def check_times(self) -> None:
+        """Compute times again at the start and after the clock was set back.
+
+        Not while it is behind: once it is set, all schedules would be due.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
+        """
+        if self._clock.look() < 0:
+            self._is_checked = False
+        if not self._is_checked and not self._clock.is_behind:
+            await self.bring_forward()
+            self._is_checked = True
 
     async def start_due_runs(self) -> None:
         """Start a run for each schedule that is due and has none.
