@@ -16,7 +16,7 @@ from generator.process.process import Process
 from generator.shared.file_digest import file_sha256
 
 _DECIDING = (".local", ".ipython", ".jupyter", "start", "binder/start", ".binder/start")
-"""Paths with which a repository, as the home folder of its image, chooses the kernel or starts another program instead."""
+"""Paths with which a repository, the home folder of its image, chooses the kernel or the programs that start it."""
 
 
 def environment_identity(present: engine.Image) -> str:
