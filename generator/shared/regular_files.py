@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+
+_NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
+"""Nothing has the name, or a link or a socket has it."""
 
 
 class NotRegularFileError(OSError):
@@ -26,3 +30,8 @@ def open_regular_file(path: str | Path, *, follow_links: bool = True) -> Buffere
         os.close(descriptor)
         raise NotRegularFileError(f"{path}: not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def is_missing(error: OSError) -> bool:
+    """Return whether `open_regular_file` found no regular file, in contrast to an error of the system such as EIO."""
+    return isinstance(error, NotRegularFileError) or error.errno in _NO_FILE

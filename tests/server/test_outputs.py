@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import io
 import json
 import os
+import resource
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +31,9 @@ from generator.runner.server.ogc.kept_requests import keep_request, read_request
 from generator.runner.server.ogc.request import ResultsRequest
 from generator.runner.server.ogc.results import Result, ResultFile
 from generator.runner.server.runs.archive import zip_stream
-from generator.runner.server.runs.folder import RunFolder
+from generator.runner.server.runs.folder import RunFolder, UnreadableRecordError, run_folder
+from generator.runner.server.runs.model import RunState
+from generator.runner.server.workers.warm_execution import outcome_of
 from generator.shared.regular_files import NotRegularFileError
 
 WRITE = (
@@ -242,6 +248,50 @@ def test_the_digest_of_a_file_is_that_of_the_record_as_it_is_now(tmp_path: Path)
         assert output_files.digests_of(folder) == {"a": digest}
     (folder.output / "result.json").unlink()
     assert output_files.digests_of(folder) == {}
+
+
+@contextmanager
+def no_file_left() -> Iterator[None]:
+    """Let this process open no further file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_record_that_cannot_be_read_now_is_not_an_empty_one(tmp_path: Path) -> None:
+    """Clients would get success without results, and ``result.json`` be replaced by the fields that change."""
+    folder = RunFolder(tmp_path)
+    folder.output.mkdir()
+    assert (folder.read_scraps(), folder.read_output_object()) == ({}, {})
+    record = folder.output / "result.json"
+    for path in (record, folder.output / "scraps.json", folder.path / "cwl.output.json"):
+        path.write_text('{"parameters": {"x": 1}}')
+
+    for act in (folder.read_result, folder.read_scraps, folder.read_output_object, partial(folder.update_result, a=1)):
+        with no_file_left(), pytest.raises(UnreadableRecordError) as raised:
+            act()
+        assert raised.value.errno == errno.EMFILE
+    with no_file_left():
+        outcome = outcome_of(lambda: None, folder)
+
+    assert record.read_text() == '{"parameters": {"x": 1}}'
+    assert outcome.state is RunState.FAILED
+    answer = application._handle_unreadable_record(Request({"type": "http", "path": "/", "headers": []}), raised.value)
+    assert answer.status_code == 503
+    assert "Retry-After" not in answer.headers  # the request may have run the notebook
+
+
+def test_scraps_that_are_too_large_for_an_answer_are_not_answered_as_none(server: NotebookServer) -> None:
+    run_id = server.run("write.ipynb")["run"]["id"]
+    os.truncate(run_folder(server.data, run_id).output / "scraps.json", (256 << 20) + 1)
+
+    answer = server.ask("GET", f"/runs/{run_id}/result")
+
+    assert answer.status_code == 422
+    assert "scraps.json of the run is too large" in answer.json()["detail"]
 
 
 def test_a_file_that_is_removed_while_the_files_are_listed_is_left_out(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from generator.shared.regular_files import open_regular_file
+from generator.shared.regular_files import is_missing, open_regular_file
 
 _LARGEST = 16 << 20
 """Bytes of a record that is read."""
@@ -26,11 +26,19 @@ _LONGEST_TEXT = 4000
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return a JSON object from a regular file; empty if the file has none or is too large."""
+    """Return a JSON object from a regular file; empty without one, or if the file is too large.
+
+    Raises:
+        OSError: the file exists, but cannot be read at present.
+    """
     try:
         with open_regular_file(path, follow_links=False) as file:
             document = presentable(json.loads(file.read(_LARGEST)))
-    except (OSError, ValueError, RecursionError):
+    except OSError as error:
+        if is_missing(error):
+            return {}
+        raise
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

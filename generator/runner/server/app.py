@@ -20,7 +20,7 @@ from generator.runner.server.home_api import home
 from generator.runner.server.home_api import running as home_running
 from generator.runner.server.ogc import router as ogc
 from generator.runner.server.operation.background import background
-from generator.runner.server.operation.errors import store_problem, unexpected_problem
+from generator.runner.server.operation.errors import store_problem, unexpected_problem, unreadable_problem
 from generator.runner.server.operation.reports import report_end
 from generator.runner.server.operation.retention import keep_tidy
 from generator.runner.server.pages import forms, signing_in, static_files, swagger
@@ -30,7 +30,7 @@ from generator.runner.server.pages import schedules as schedule_pages
 from generator.runner.server.pages.errors import error_response
 from generator.runner.server.papermill_api import running, templates
 from generator.runner.server.problems import ProblemError
-from generator.runner.server.runs.folder import runs_folder
+from generator.runner.server.runs.folder import UnreadableRecordError, runs_folder
 from generator.runner.server.runs.store import ChangeKind, RunMissingError, StoreUnavailableError
 from generator.runner.server.schedules.scheduler import Scheduler
 from generator.runner.server.schedules.store import ScheduleMissingError
@@ -88,6 +88,7 @@ def application(
     app.add_exception_handler(ProblemError, _handle_problem)
     app.add_exception_handler(RunMissingError, _handle_missing_run)
     app.add_exception_handler(StoreUnavailableError, _handle_unavailable_store)
+    app.add_exception_handler(UnreadableRecordError, _handle_unreadable_record)
     app.add_exception_handler(ScheduleMissingError, _handle_missing_schedule)
     app.add_exception_handler(ClientDisconnect, _handle_lost_client)
     app.add_exception_handler(RequestValidationError, _handle_invalid_request)
@@ -146,6 +147,12 @@ def _handle_missing_run(request: Request, error: Exception) -> Response:
 
 def _handle_unavailable_store(request: Request, error: Exception) -> Response:
     return error_response(request, store_problem(error))
+
+
+def _handle_unreadable_record(request: Request, error: Exception) -> Response:
+    if not isinstance(error, UnreadableRecordError):
+        raise error
+    return error_response(request, unreadable_problem(error))
 
 
 def _handle_missing_schedule(request: Request, error: Exception) -> Response:

@@ -143,6 +143,20 @@ def test_results_that_cannot_be_moved_to_their_folder_fail_the_row(has_ended: bo
     assert (tmp_path / "rows").read_text() == "of somebody else"
 
 
+def test_a_row_whose_records_cannot_be_read_now_has_not_succeeded_without_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(records, "open_regular_file", fail)
+
+    ended = collect_row(left(tmp_path, scraps='{"x": 1}'), tmp_path / "rows" / "1", _SUCCEEDED)
+
+    assert (ended.state, ended.reason) == ("failed", "output-refused")
+    assert "Input/output error" in str(ended.message)
+
+
 def test_a_full_disk_is_not_the_failure_of_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def copy(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from pathlib import Path
 
 from generator.runner.server.problems import ProblemError
+from generator.runner.server.runs.folder import UnreadableRecordError
 from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
 
 
@@ -24,6 +26,18 @@ def store_problem(error: Exception) -> ProblemError:
     if isinstance(error, StoreMisfitError):
         return ProblemError(500, "the database was changed by another program; the log of the server has more")
     return ProblemError(503, "the database is unavailable; try again later", headers={"Retry-After": "5"})
+
+
+def unreadable_problem(error: UnreadableRecordError) -> ProblemError:
+    """Return the response to a request whose run has a record that cannot be read, now (503) or at all (422).
+
+    It has no Retry-After: the request may be the one that ran the notebook, and would run it again.
+    """
+    name = Path(error.filename).name
+    if error.errno == errno.EFBIG:
+        return ProblemError(422, f"{name} of the run is too large for an answer; fetch the files of its outputs")
+    detail = f"{name} of the run cannot be read at the moment ({error.strerror}); read its result later"
+    return ProblemError(503, f"{detail}, and do not start it again")
 
 
 def is_full_disk(error: BaseException) -> bool:

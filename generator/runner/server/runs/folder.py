@@ -29,7 +29,7 @@ from generator.runner.results.folder import write_result
 from generator.shared import contract, durable_files
 from generator.shared.file_digest import file_sha256
 from generator.shared.json_text import json_text
-from generator.shared.regular_files import open_regular_file
+from generator.shared.regular_files import is_missing, open_regular_file
 from generator.shared.removal import remove_tree
 
 _ATTEMPTS = 5
@@ -45,6 +45,13 @@ _LONGEST_FINGERPRINT = 1000
 _LARGEST_SIZE = 1 << 63
 """Bytes of a result: no file system has larger files."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class UnreadableRecordError(OSError):
+    """A file of a run exists, but cannot be read now (such as EMFILE or EIO), or is too large for an answer (EFBIG)."""
+
+    def __init__(self, path: Path, code: int) -> None:
+        super().__init__(code, os.strerror(code), str(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +180,9 @@ class RunFolder:
         """Return the content of ``result.json``; empty if the run has not written it.
 
         The notebook can write the file too, so that parts of another form are left out.
+
+        Raises:
+            UnreadableRecordError: the file exists, but cannot be read at present.
         """
         result = read_object(self.output / contract.result_file)
         kept: dict[str, Any] = {
@@ -186,8 +196,8 @@ class RunFolder:
 
     def has_whole_results(self) -> bool:
         """Whether the results of a run that has succeeded are as its record states."""
-        record = self.read_result()
         try:
+            record = self.read_result()
             return record["state"] == "succeeded" and all(
                 (self.output / one["path"]).stat().st_size == one["size"]
                 and file_sha256(self.output / one["path"]) == one["sha256"]
@@ -197,16 +207,28 @@ class RunFolder:
             return False
 
     def update_result(self, **fields: Any) -> None:
-        """Change fields of ``result.json``."""
+        """Change fields of ``result.json``.
+
+        Raises:
+            OSError: the file cannot be read or written.
+        """
         write_result(self.output / contract.result_file, json_text(self.read_result() | fields) + b"\n")
 
     def read_scraps(self) -> dict[str, Any]:
-        """Return the scraps by name, in the order of the notebook; empty without any."""
-        return read_object(self.output / contract.scraps_file)
+        """Return the scraps by name, in the order of the notebook; empty without any.
+
+        Raises:
+            UnreadableRecordError: the file exists, but cannot be read at present, or has more than 256 MiB.
+        """
+        return read_object(self.output / contract.scraps_file, whole=True)
 
     def read_output_object(self) -> dict[str, Any]:
-        """Return the CWL output object; empty if the run has not written it."""
-        return read_object(self.path / contract.output_object_file)
+        """Return the CWL output object; empty if the run has not written it.
+
+        Raises:
+            UnreadableRecordError: the file exists, but cannot be read at present, or has more than 256 MiB.
+        """
+        return read_object(self.path / contract.output_object_file, whole=True)
 
     def size(self) -> int:
         """Return the disk space of files and folders, in bytes."""
@@ -252,16 +274,26 @@ def _disk_space(file: Path) -> int:
         return 0
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, *, whole: bool = False) -> dict[str, Any]:
     """Return the JSON object in a file of a run's folder; empty without one.
 
-    A notebook reaches every file of the folder: another kind of file is not waited for, nor a large one read.
+    A notebook reaches every file of the folder: another kind of file is not waited for, nor a large one read. A large
+    one counts as empty, unless its ``whole`` content is a result: that would be an answer without results.
+
+    Raises:
+        UnreadableRecordError: the file exists, but cannot be read at present, or is too large and needed as a whole.
     """
     try:
         with open_regular_file(path, follow_links=False) as file:
             size = os.fstat(file.fileno()).st_size
+            if size > _LARGEST and whole:
+                raise UnreadableRecordError(path, errno.EFBIG)
             document = json.loads(file.read(size)) if size <= _LARGEST else {}
-    except (OSError, ValueError, RecursionError):
+    except OSError as error:
+        if is_missing(error):
+            return {}
+        raise UnreadableRecordError(path, error.errno or errno.EIO) from error
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ def outcome_of(action: Callable[[], None], folder: RunFolder) -> Outcome:
     """Do a part of a run and describe how it ended."""
     try:
         action()
+        status = folder.read_result().get("status_code")
     except InterruptedRunError as error:
         return Outcome(state=RunState.FAILED, reason=error.reason, message=str(error), exit_code=error.exit_code)
     except RunFailedError as error:
@@ -53,17 +54,19 @@ def outcome_of(action: Callable[[], None], folder: RunFolder) -> Outcome:
         return Outcome(
             state=RunState.FAILED, reason="internal-error", message=f"{type(error).__name__}: {error}", exit_code=1
         )
-    status = folder.read_result().get("status_code")
     return Outcome(state=RunState.SUCCEEDED, status_code=status)
 
 
 def _failure(error: RunFailedError, folder: RunFolder) -> Outcome:
+    status = None
+    with suppress(OSError):  # the run's own reason is worth more
+        status = folder.read_result().get("status_code")
     return Outcome(
         state=RunState.FAILED,
         reason=error.reason,
         message=str(error),
         exit_code=error.exit_code,
-        status_code=folder.read_result().get("status_code"),
+        status_code=status,
     )
 
 
