@@ -7,9 +7,10 @@ import shlex
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from generator.notebook.languages.scanner import hint_and_doc
-from generator.notebook.parameters import Literal, Missing, Parameter, Reading, Remark
+from generator.notebook.parameters import Literal, Missing, Parameter, Reading, Remark, Role
 from generator.shared.errors import Mistake
 
 _PIECE = re.compile(
@@ -27,6 +28,10 @@ _ASSIGNMENT = re.compile(
 _OPENS, _CLOSES = {"if", "for", "while", "until", "case", "{", "select"}, {"fi", "done", "esac", "}"}
 _NUMBER = re.compile(r"-?(?:\d{1,40}|(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _WORDS = {"true": True, "false": False}
+_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", re.DOTALL)
+_DECLARES = {"readonly", "declare", "typeset", "export", "integer", "float"}
+_PRECEDES = {";", "then", "do", "else", "{", "!", "&&", "||", "builtin", "command"}
+"""Words after which a command begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,14 @@ class _Statement:
 
 
 def read(source: str, *, name: str = "bash") -> Reading:
-    """Read the literal assignments at the top level of a cell of bash, or of a shell with this name."""
+    """Read the literal assignments at the top level of a cell of bash, or of a shell with this name.
+
+    A variable that the cell makes read-only is no parameter, because the shell ignores the value of a run.
+    """
     parameters: dict[str, Parameter] = {}
     remarks: list[Remark] = []
     mistakes: list[Mistake] = []
+    read_only: set[str] = set()
     lines = source.split("\n")
     depth = 0
     for statement in _statements(source):
@@ -49,6 +58,7 @@ def read(source: str, *, name: str = "bash") -> Reading:
             message = f"the cell is not valid {name}: a quote or bracket that begins here is never closed"
             mistakes.append(Mistake(line=statement.line, text=lines[statement.line - 1], message=message))
             continue
+        read_only.update(_names_made_read_only(statement.text))
         words = re.findall(r"(?:^|(?<=\s))(?:\w+|[{}])(?=\s|$)", statement.text)
         match = _ASSIGNMENT.fullmatch(statement.text)
         if match is None or depth or _is_for_a_command(match["value"]):
@@ -69,12 +79,39 @@ def read(source: str, *, name: str = "bash") -> Reading:
         parameters[variable] = Parameter(
             name=variable, line=statement.line, text=text, default=value, hint=hint, doc=doc
         )
-    return Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks), mistakes=tuple(mistakes))
+    settable = []
+    for one in parameters.values():
+        if one.name not in read_only or _is_output(one):
+            settable.append(one)
+            continue
+        message = f"{one.name} is not an input: it is read-only, so a run cannot set it; assign it without readonly"
+        remarks.append(Remark(line=one.line, message=message))
+    return Reading(parameters=tuple(settable), remarks=tuple(remarks), mistakes=tuple(mistakes))
+
+
+def _is_output(parameter: Parameter) -> bool:
+    return parameter.hint is not None and parameter.hint.role is Role.STAGE_OUT
+
+
+def _names_made_read_only(text: str) -> list[str]:
+    """Return the names that a statement makes read-only: ``readonly a=1 b``, ``declare -r c=2``."""
+    words = re.sub(r"\([^()]*\)", "", _QUOTED.sub("", text)).split()
+    names: list[str] = []
+    command, flags, previous = "", "", ";"
+    for word in words:
+        if previous in _PRECEDES:
+            command, flags = word, ""
+        elif word.startswith("-"):
+            flags += word
+        elif command in _DECLARES and (command == "readonly" or "r" in flags) and "f" not in flags:  # -f: functions
+            names += re.findall(r"^[A-Za-z_]\w*(?=\+?=|$)", word)
+        previous = word
+    return names
 
 
 def _is_for_a_command(value: str) -> bool:
     """Return whether the text is ``name=value command``, which sets a variable only for the command."""
-    plain = re.sub(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", "", value)
+    plain = _QUOTED.sub("", value)
     return not plain.startswith(("(", "$(", "`")) and re.search(r"\s", plain) is not None
 
 
@@ -101,7 +138,7 @@ def _words_of(text: str) -> list[str]:
 
 
 def _word(text: str) -> Literal | Missing:
-    if re.search(r"[*?\[~{]", re.sub(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", "", text)):
+    if re.search(r"[*?\[~{]", _QUOTED.sub("", text)):
         return Missing.COMPUTED  # a glob, a home or a brace expansion
     if _NUMBER.fullmatch(text):
         return float(text) if re.search(r"[.eE]", text) else int(text)
