@@ -750,8 +750,9 @@ def _end_map(client: Client, job: Mapping[str, Any], options: argparse.Namespace
     for name in ("results.csv", "results.parquet", "report.html"):
         try:
             written.append(str(client.artifact(number, f"results/{name}", options.outdir)))
-        except NotFoundError:
-            pass  # a map that did not start has none
+        except NotFoundError:  # a map that did not start has none
+            if (earlier := options.outdir / name).exists():
+                print(f"query.py: {_safe(str(earlier))}: of an earlier job; job {number} has none", file=sys.stderr)
         except QueryError as error:
             lost.append(f"{name}: {error}")
     if job["status"] == "success" and not written and not lost:

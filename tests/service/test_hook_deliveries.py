@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from types import SimpleNamespace
@@ -24,12 +25,16 @@ from generator.service.hooks.dispatcher import Dispatcher
 from generator.service.hooks.payloads import Payloads
 from generator.service.hooks.sending import Outcome, check_address, send
 from generator.service.http_errors import HttpError
-from generator.service.project.project import Project
+from generator.service.pages.run_reports import describe_run
+from generator.service.project.pipeline_file import Artifacts, Job
+from generator.service.project.project import Project, Revision
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
 from generator.service.store.hooks import Hooks
-from generator.service.store.outbox import _OF_JOB, JOB, PIPELINE
+from generator.service.store.job_folders import DataFolder
+from generator.service.store.outbox import _OF_JOB, JOB, PIPELINE, RUN, snapshot
 from generator.service.store.pipelines import Pipelines
+from generator.service.store.tokens import Identity
 from generator.shared.errors import UsageError
 
 _GUARDED = replace(any_hook, guarded=True)
@@ -375,3 +380,35 @@ def test_hooks_of_the_project_do_not_wait_for_notifications_of_runs(hooks: Hooks
         hooks.add_delivery(hook, PIPELINE, _happened())
 
     assert [hook for hook, _ in hooks.due()] == [own, 2, 1]
+
+
+def test_a_late_notification_has_the_reason_of_its_own_moment(hooks: Hooks, project: Path, tmp_path: Path) -> None:
+    """The job was retried meanwhile: a failure would have no reason, and a success that of a later failure."""
+    stored = Pipelines(hooks._database, HiddenValues(tmp_path / "values"))
+    described = partial(describe_run, stored, DataFolder(tmp_path))
+    checkout = Project(project, number=1, path="ada/toy", timeout=60.0, snapshots=tmp_path / "snapshots")
+    payloads = Payloads(project=checkout, address="http://ci", commit_of=lambda _: None, describe_run=described)
+    job_of_file = Job(
+        name="run", stage="run", script=(), rules=(), when="on_success", timeout=60.0, variables={},
+        allow_failure=False, artifacts=Artifacts(),
+    )  # fmt: skip
+    number = stored.create(
+        Revision(ref="main", sha="a", tag=False),
+        [(job_of_file, "on_success")],
+        stages=("run",),
+        source="trigger",
+        user=Identity(id=1, name="ada", scopes=frozenset()),
+        variables=[],
+        name=None,
+    )
+    events = []
+    for status, reason in (("failed", "first"), ("success", None), ("failed", "last")):
+        job = stored.jobs_of(number)[-1]["id"]
+        ended = {"status": status, "reason": reason, "failure_reason": "script_failure" if reason else None}
+        stored.update_job(job, {**ended, "finished_at": 3.0})
+        pipeline = stored.get(number)
+        assert pipeline is not None
+        events.append(snapshot(pipeline, stored.jobs_of(number), job=None))
+        stored.retry(job)
+
+    assert [payloads.body(RUN, one)["run"]["reason"] for one in events] == ["first", None, "last"]

@@ -167,6 +167,18 @@ class TestResultsOfAMap:
         assert self._map(tmp_path) == 2
         assert "job 7 has no results among its artifacts" in capsys.readouterr().err
 
+    def test_of_an_earlier_job_are_named_as_such(
+        self, server: HttpServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        _put(server, "/jobs/7/artifacts/results/results.csv", b"row\n1\n")
+        for name in ("results.csv", "report.html"):
+            (tmp_path / name).write_text("earlier")
+
+        assert self._map(tmp_path) == 0
+        errors = capsys.readouterr().err
+        assert f"{tmp_path}/report.html: of an earlier job; job 7 has none" in errors
+        assert "results.csv" not in errors
+
 
 def test_a_job_without_a_name_is_listed(server: HttpServer, capsys: pytest.CaptureFixture[str]) -> None:
     _serve_pipeline(server, {**_JOB, "name": None})

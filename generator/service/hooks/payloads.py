@@ -22,13 +22,13 @@ _Row = Mapping[str, Any]
 class Payloads:
     """The bodies of one project's events; ``address`` is the service's for people.
 
-    ``describe_run`` returns what a pipeline ran, and why it failed.
+    ``describe_run`` returns what a pipeline ran, and why it failed, by its jobs at that moment.
     """
 
     project: Project
     address: str
     commit_of: Callable[[str], Commit | None]
-    describe_run: Callable[[_Row], Mapping[str, Any]] = lambda _pipeline: {}
+    describe_run: Callable[[_Row, list[_Row]], Mapping[str, Any]] = lambda _pipeline, _jobs: {}
 
     def body(self, event: str, happened: _Row) -> dict[str, Any]:
         """Return the body of an event, from the state that `generator.service.store.outbox` stored."""
@@ -37,7 +37,7 @@ class Payloads:
             job = next(one for one in jobs if one["id"] == happened["job"])
             return self._job_event(pipeline, jobs, job)
         found = self._pipeline_event(pipeline, jobs)
-        return {**found, "run": self._run(pipeline)} if event == RUN else found
+        return {**found, "run": self._run(pipeline, jobs)} if event == RUN else found
 
     def _pipeline_event(self, pipeline: _Row, jobs: list[_Row]) -> dict[str, Any]:
         current = states.latest(jobs)
@@ -70,9 +70,9 @@ class Payloads:
             "builds": [self._build(job, pipeline) for job in current],
         }
 
-    def _run(self, pipeline: _Row) -> dict[str, Any]:
+    def _run(self, pipeline: _Row, jobs: list[_Row]) -> dict[str, Any]:
         """Return the part that GitLab's event lacks: what ran, why it failed, and where people see it."""
-        described = dict(self.describe_run(pipeline))
+        described = dict(self.describe_run(pipeline, jobs))
         page = self._page("runs" if described.get("package") else "pipelines", pipeline["id"])
         return {"id": pipeline["id"], "status": pipeline["status"], "reason": None, "url": page, **described}
 
