@@ -7,7 +7,6 @@ import shlex
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import takewhile
 
 from generator.notebook.languages.scanner import hint_and_doc
 from generator.notebook.parameters import Literal, Missing, Parameter, Reading, Remark, Role
@@ -45,7 +44,7 @@ class _Statement:
 def read(source: str, *, name: str = "bash") -> Reading:
     """Read the literal assignments at the top level of a cell of bash, or of a shell with this name.
 
-    A variable that the cell makes read-only is no parameter, because the shell ignores the value of a run.
+    A variable that the cell makes read-only is left out, because the shell ignores the value of a run.
     """
     parameters: dict[str, Parameter] = {}
     remarks: list[Remark] = []
@@ -127,9 +126,17 @@ def literal(text: str) -> Literal | Missing:
     if re.search(r"[$`]", re.sub(r"'[^']*'|\\.", "", text)):
         return Missing.COMPUTED
     if text.startswith("(") and text.endswith(")"):
-        items = [_word(item) for item in _words_of(text[1:-1])]
-        return Missing.COMPUTED if any(isinstance(item, Missing) for item in items) else items  # type: ignore[return-value]
+        return _array(_words_of(text[1:-1]))
     return _word(text)
+
+
+def _array(words: list[str]) -> Literal | Missing:
+    items = [_word(word) for word in words]
+    if any(isinstance(item, Missing) for item in items):
+        return Missing.COMPUTED
+    if all(map(_NUMBER.fullmatch, words)) and any(isinstance(item, str) for item in items):
+        return list[Literal](words)  # 09 and 10 are texts, if 09 is one
+    return items  # type: ignore[return-value]
 
 
 def _words_of(text: str) -> list[str]:
@@ -141,7 +148,8 @@ def _word(text: str) -> Literal | Missing:
     if re.search(r"[*?\[~{]", _QUOTED.sub("", text)):
         return Missing.COMPUTED  # a glob, a home or a brace expansion
     if _NUMBER.fullmatch(text):
-        return float(text) if re.search(r"[.eE]", text) else int(text)
+        number = float(text) if re.search(r"[.eE]", text) else int(text)
+        return number if repr(number) == text else text  # 06 and 1.10 are other texts than 6 and 1.1
     if text in _WORDS:
         return _WORDS[text]
     parts = shlex.split(text, posix=True)

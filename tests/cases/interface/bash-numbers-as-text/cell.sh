@@ -1,0 +1,11 @@
+month=06
+version=1.10  # type: string
+release=1.10
+days=(08 09 10)
+mixed=(a 7)
+numbers=(0.5 -3 2.0)
+threshold=.50  # type: float
+n=007  # type: int
+shares=(.50 1)  # type: float[]
+area=(-10.50 36 -6 42.2)  # type: bbox
+level=05  # type: Literal["05", "10"]
