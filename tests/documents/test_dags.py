@@ -18,6 +18,7 @@ from unittest.mock import MagicMock
 import jsonschema
 import papermill
 import pytest
+from docker.errors import NotFound
 from support import Finished, cases, notebook, write_notebook
 from test_emitters import _context as context_of
 from waiting import wait_until
@@ -240,10 +241,28 @@ def test_a_dag_asks_for_the_resources_that_are_known() -> None:
     assert "mem_limit" not in docker
 
 
+class _Engine:
+    """An engine with the containers of earlier tries; the last one ends as it is removed."""
+
+    def __init__(self, *labels: str) -> None:
+        self.left = dict(enumerate(labels))
+
+    def containers(self, *, all: bool, filters: dict[str, str]) -> list[dict[str, int]]:  # noqa: A002 - docker-py's name
+        assert all, "a container that was not started yet counts, too"
+        return [{"Id": number} for number, label in self.left.items() if label == filters["label"]]
+
+    def remove_container(self, number: int, *, force: bool) -> None:
+        assert force, "it runs"
+        del self.left[number]
+        if not self.left:
+            raise NotFound("No such container")
+
+
 class _Operator:
     """Airflow's operator, which starts no container here."""
 
     template_fields = ()
+    cli = _Engine()
 
     def __init__(self, **_: object) -> None:
         pass
@@ -401,6 +420,26 @@ def test_folders_in_each_other_that_a_container_left_do_not_fail_the_next_try(ru
 
     assert not (run / "output").exists()
     assert not list((run / "stage_in" / "scene").iterdir())
+
+
+def test_the_container_of_a_killed_try_does_not_go_on_next_to_that_of_the_next_one(
+    run: Path, dag: dict[str, Any]
+) -> None:
+    """The results would be a mixture of both."""
+    dag["run_folder"] = lambda _: run
+    dag["data_folder"] = lambda: run
+    dag["given_values"] = lambda *_: {}
+    dag["run_results"] = lambda _: {}
+    label, ran = dag["FOLDER_LABEL"], []
+    for kind, folder in (("RunOperator", run), ("StageInOperator", run / "stage_in" / "scene")):
+        task = dag[kind](folder="run", templates={})
+        task.cli = _Engine(f"{label}={folder}-of-another-run", f"{label}={folder}")
+        task.execute({}) if kind == "RunOperator" else task.fetch("scene", ["https://a.org/b"], {})
+        ran.append((list(task.cli.left), task.labels))
+        task.cli = _Engine(f"{label}={folder}")
+        task.remove_earlier(folder)
+
+    assert ran == [([0], {label: str(folder)}) for folder in (run, run / "stage_in" / "scene")]
 
 
 def test_a_link_below_very_many_folders_is_checked(run: Path, dag: dict[str, Any]) -> None:

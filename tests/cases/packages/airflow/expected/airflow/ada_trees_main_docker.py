@@ -35,6 +35,7 @@ from pathlib import Path
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import DAG, Param, Variable, literal
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from docker.errors import NotFound
 from docker.types import Mount
 
 IMAGE = "ada.trees:main-7ff3e48c371b-0123456789abcdef"
@@ -64,6 +65,8 @@ STAGE_IN_COMMAND = [
     "stage_in.json",
 ]
 DOCKER_CONN_ID = None
+FOLDER_LABEL = "packmill.airflow-folder"
+"""Label of containers: the folder that they write to."""
 
 SCHEDULE = None
 """Such as "@daily"; then every Param needs a default, and must, scene, places have none."""
@@ -310,6 +313,7 @@ class RunOperator(DockerOperator):
     def execute(self, context) -> dict:
         """Run the container; return the folder, scraps and outputs of the run."""
         folder = run_folder(self.folder)
+        self.remove_earlier(folder)
         remove_folder(folder / "output")
         folder.mkdir(parents=True, exist_ok=True)
         self.mounts = [Mount("/work", str(folder), type="bind")]
@@ -326,6 +330,14 @@ class RunOperator(DockerOperator):
         finally:
             (folder / "inputs.json").unlink(missing_ok=True)
         return run_results(folder)
+
+    def remove_earlier(self, folder: Path) -> None:
+        """Remove the container of an earlier try, which goes on if its task was killed."""
+        self.labels = {FOLDER_LABEL: str(folder)}
+        filters = {"label": f"{FOLDER_LABEL}={folder}"}
+        for container in self.cli.containers(all=True, filters=filters):
+            with suppress(NotFound):  # it ended meanwhile
+                self.cli.remove_container(container["Id"], force=True)
 
 
 def run_results(folder: Path) -> dict:
@@ -396,6 +408,7 @@ class StageInOperator(RunOperator):
         if top.is_symlink():  # the container of an earlier try left it
             top.unlink()
         folder = top / name
+        self.remove_earlier(folder)
         remove_folder(folder)
         folder.mkdir(parents=True)
         data = str(data_folder())

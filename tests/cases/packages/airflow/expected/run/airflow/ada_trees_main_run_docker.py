@@ -30,6 +30,7 @@ from pathlib import Path
 
 from airflow.providers.docker.operators.docker import DockerOperator
 from airflow.sdk import DAG, Param, Variable, literal
+from docker.errors import NotFound
 from docker.types import Mount
 
 IMAGE = "ada.trees:main-7ff3e48c371b-0123456789abcdef"
@@ -48,6 +49,8 @@ COMMAND = [
     "out=File:values.json",
 ]
 DOCKER_CONN_ID = None
+FOLDER_LABEL = "packmill.airflow-folder"
+"""Label of containers: the folder that they write to."""
 
 SCHEDULE = None
 """When the DAG runs by itself, such as "@daily"; None: only when it is triggered."""
@@ -158,6 +161,7 @@ class RunOperator(DockerOperator):
     def execute(self, context) -> dict:
         """Run the container; return the folder, scraps and outputs of the run."""
         folder = run_folder(self.folder)
+        self.remove_earlier(folder)
         remove_folder(folder / "output")
         folder.mkdir(parents=True, exist_ok=True)
         self.mounts = [Mount("/work", str(folder), type="bind")]
@@ -168,6 +172,14 @@ class RunOperator(DockerOperator):
         finally:
             (folder / "inputs.json").unlink(missing_ok=True)
         return run_results(folder)
+
+    def remove_earlier(self, folder: Path) -> None:
+        """Remove the container of an earlier try, which goes on if its task was killed."""
+        self.labels = {FOLDER_LABEL: str(folder)}
+        filters = {"label": f"{FOLDER_LABEL}={folder}"}
+        for container in self.cli.containers(all=True, filters=filters):
+            with suppress(NotFound):  # it ended meanwhile
+                self.cli.remove_container(container["Id"], force=True)
 
 
 def run_results(folder: Path) -> dict:
