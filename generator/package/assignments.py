@@ -12,11 +12,13 @@ from generator.notebook.literals import MisfitError, describe
 from generator.notebook.parameters import CwlType, Format, Hint, Role
 from generator.package.file_objects import local_path, refuse_local_files, resolve
 from generator.package.inputs import fit_for_cwl
-from generator.package.job_file import check_value, read_yaml
+from generator.package.job_file import YamlMistakeError, check_value, read_json, read_yaml
 from generator.shared import contract
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
 from generator.shared.suggestions import did_you_mean
+
+_words = {"True": True, "False": False, "None": None}
 
 
 def typed_values(
@@ -45,6 +47,8 @@ def typed_values(
                 if name == contract.cache_input and only is None:
                     _make_folder(text, folder)
                 value = typed_value(text, hint, folder, only)
+                if name == "stage_out":
+                    _refuse_broken_record(value)
                 is_list = hint.array and hint.format is not Format.BBOX and value is not None
                 values[name] = [*(values.get(name) or ()), *value] if is_list else value
             except MisfitError as error:
@@ -53,6 +57,12 @@ def typed_values(
         known = ", ".join(hints) or "none"
         raise UsageError("\n".join([*map(printable, wrong), f"inputs: {known}"]))
     return values
+
+
+def _refuse_broken_record(value: Any) -> None:
+    """Refuse a destination whose record is not JSON or YAML; the message does not repeat it, as it may have secrets."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        raise MisfitError("is neither an address nor a record in JSON or YAML")
 
 
 def _make_folder(text: str, folder: Path) -> None:
@@ -67,6 +77,8 @@ def _make_folder(text: str, folder: Path) -> None:
 def typed_value(text: str, hint: Hint, folder: Path, only: Path | None = None) -> Any:
     """Parse one value of a command line.
 
+    A value without a type is JSON, or YAML in brackets or braces; other text stays as it is.
+
     ``only`` is the one folder of this machine whose files the value may have. Whether others exist makes no difference.
 
     Raises:
@@ -77,12 +89,14 @@ def typed_value(text: str, hint: Hint, folder: Path, only: Path | None = None) -
     if hint.format is Format.BBOX:
         return fit_for_cwl(text, hint)
     if hint.array:
-        items = read_yaml(text, finite=False) if text.lstrip().startswith("[") else [text]
+        item_hint = replace(hint, array=False, optional=False)
+        if not text.lstrip().startswith("["):
+            return [_typed_text(text, item_hint, folder, only)]
+        items = read_yaml(text, finite=False)
         if not isinstance(items, list):
             raise MisfitError(f"is {text!r}, but a list is needed, such as [1, 2]")
-        item_hint = replace(hint, array=False, optional=False)
         return [_typed_scalar(item, item_hint, folder, only) for item in items]
-    return _typed_scalar(text, hint, folder, only)
+    return _typed_text(text, hint, folder, only)
 
 
 def refuse_outside(value: Any, only: Path) -> None:
@@ -97,11 +111,29 @@ def refuse_outside(value: Any, only: Path) -> None:
         raise MisfitError(f"is not allowed: {error}") from None
 
 
+def _typed_text(text: str, hint: Hint, folder: Path, only: Path | None) -> Any:
+    if hint.type is CwlType.ANY:
+        return None if hint.optional and not text else check_value(_any_value(text), folder)
+    return _typed_scalar(text, hint, folder, only)
+
+
+def _any_value(text: str) -> Any:
+    """Read a value without a type: JSON, Python's words, and YAML in brackets or braces; other text stays as it is.
+
+    Other YAML would lose text: it reads ``Run #5`` as ``Run``, and ``012`` as a number.
+    """
+    if text in _words:
+        return _words[text]
+    is_collection = text.lstrip().startswith(("[", "{"))
+    try:
+        return read_yaml(text, finite=False) if is_collection else read_json(text)
+    except YamlMistakeError:
+        return text
+
+
 def _typed_scalar(value: Any, hint: Hint, folder: Path, only: Path | None) -> Any:
     if hint.type in (CwlType.FILE, CwlType.DIRECTORY):
         return _typed_file(value, hint, folder, only)
-    if hint.type is CwlType.ANY and isinstance(value, str):
-        return check_value(read_yaml(value, finite=False), folder)
     return check_value(fit_for_cwl(value, hint), folder)
 
 

@@ -146,10 +146,33 @@ def read_yaml(text: str, *, finite: bool = True, longest: int = yaml_limits.larg
         raise YamlMistakeError(error) from None
 
 
+def read_json(text: str) -> Any:
+    """Parse JSON.
+
+    Raises:
+        MisfitError: the text exceeds a limit of `generator.shared.yaml_limits`.
+        YamlMistakeError: the text is not JSON, has a name twice, or half a surrogate pair.
+    """
+    try:
+        yaml_limits.check_size(text)
+        value = _json(text)
+        yaml_limits.check_depth(value)
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except yaml_limits.YamlLimitError as error:
+        raise MisfitError(f"is beyond the limits of a document: {error}") from None
+    except (*unfit_values, RecursionError) as error:
+        raise YamlMistakeError(error) from None
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=refuse_doubles, parse_float=_finite, parse_constant=_finite)
+
+
 def _json_or_yaml(text: str, *, finite: bool, longest: int) -> Any:
     """Parse JSON with its own parser, which is faster and has no aliases; anything else as YAML."""
     try:
-        value = json.loads(text, object_pairs_hook=refuse_doubles, parse_float=_finite, parse_constant=_finite)
+        value = _json(text)
     except ValueError:
         if len(text) > longest:
             raise yaml_limits.YamlLimitError(f"more than {longest} characters that are not JSON") from None

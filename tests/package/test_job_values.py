@@ -353,6 +353,42 @@ class TestValuesThatYamlOrCwlWouldChange:
         with pytest.raises(MisfitError, match="too large for an int"):
             typed_value("2147483648", _HINTS["n"], tmp_path)
 
+    @pytest.mark.parametrize(
+        "text",
+        ["#ff0000", "Run #5", "Lisbon: old town", "012", "1_000", "~", "|", "*.nc", ".inf", "[draft] map", "9" * 5000],
+    )
+    def test_a_command_line_keeps_a_text_without_a_type(self, text: str, tmp_path: Path) -> None:
+        assert typed_value(text, Hint(), tmp_path) == text
+        if not text.startswith("["):
+            assert typed_value(text, Hint(array=True), tmp_path) == [text]
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("12", 12),
+            ("1.50", 1.5),
+            ('"012"', "012"),
+            ("true", True),
+            ("True", True),
+            ("null", None),
+            ("None", None),
+            ("", None),
+            ('{"a": [1]}', {"a": [1]}),
+            ("{a: 1}", {"a": 1}),
+            ("[red,nir]", ["red", "nir"]),
+        ],
+    )
+    def test_a_command_line_has_json_and_yaml_in_brackets_without_a_type(
+        self, text: str, value: Any, tmp_path: Path
+    ) -> None:
+        assert typed_value(text, Hint(optional=True), tmp_path) == value
+
+    def test_a_destination_on_the_command_line_is_no_broken_record(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="neither an address nor a record") as refusal:
+            typed_values(["stage_out={password: s3cret"], _HINTS, tmp_path)
+
+        assert "s3cret" not in str(refusal.value)
+
     def test_a_mistake_in_yaml_has_its_line(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"job\.yml line 2: 'n' is given twice"):
             job_values("n: 1\nn: 2\n", tmp_path, name="job.yml")
@@ -532,7 +568,9 @@ class TestLimits:
 
         assert (finished.code, "more than 58 values" in finished.err) == (2, True), finished.err
         with pytest.raises(MisfitError, match="more than 58 values"):
-            typed_value(self.tree, read_hints(package)["options"], tmp_path)
+            typed_value(
+                "{a: &a [1, 1, 1], b: &b [*a, *a, *a], c: [*b, *b, *b]}", read_hints(package)["options"], tmp_path
+            )
         with pytest.raises(BadInputsError, match="more than 58 values"):
             parse_credentials(self.tree)
         with pytest.raises(BadInputsError, match="more than 58 values"):

@@ -13,7 +13,7 @@ from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType, Hint
 from generator.package.assignments import refuse_outside, typed_value
 from generator.package.inputs import check_job
-from generator.package.map.tables import Row, geometry
+from generator.package.map.tables import Row, TypedRow, geometry
 from generator.shared.errors import UsageError
 from generator.shared.suggestions import did_you_mean
 
@@ -65,7 +65,8 @@ def plan_rows(
     wrong: list[str] = []
     for number, given in enumerate(table, 1):
         cells = {name: cell for name, cell in given.items() if name in hints}
-        values, misfits = _values(cells, hints, folder, only)
+        typed = isinstance(given, TypedRow)
+        values, misfits = _values(cells, hints, folder, only, typed=typed)
         wrong += [f"row {number}: {name} {problem}" for name, problem in misfits.items()]
         fitting = {name: hint for name, hint in hints.items() if name not in misfits}
         job = {name: value for name, value in {**shared, **values}.items() if name not in misfits}
@@ -93,14 +94,14 @@ def _check_columns(table: Sequence[Row], hints: Mapping[str, Hint]) -> None:
 
 
 def _values(
-    cells: Row, hints: Mapping[str, Hint], folder: Path, only: Path | None
+    cells: Row, hints: Mapping[str, Hint], folder: Path, only: Path | None, *, typed: bool
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the values of a row's cells, and the problems of the others by name."""
     values: dict[str, Any] = {}
     misfits: dict[str, str] = {}
     for name, cell in cells.items():
         try:
-            values[name] = _value(cell, hints[name], folder, only)
+            values[name] = _value(cell, hints[name], folder, only, typed=typed)
             if only is not None:
                 refuse_outside(values[name], only)
         except MisfitError as error:
@@ -108,8 +109,11 @@ def _values(
     return values, misfits
 
 
-def _value(cell: Any, hint: Hint, folder: Path, only: Path | None) -> Any:
+def _value(cell: Any, hint: Hint, folder: Path, only: Path | None, *, typed: bool) -> Any:
     is_path = hint.type in (CwlType.FILE, CwlType.DIRECTORY)
+    is_list = hint.array and isinstance(cell, str) and cell.lstrip().startswith("[")
+    if typed and isinstance(cell, str) and hint.type is CwlType.ANY and not is_list:
+        return [cell] if hint.array else cell
     if isinstance(cell, str):
         return typed_value(cell, hint, folder, only)
     if isinstance(cell, list) and hint.array and is_path:

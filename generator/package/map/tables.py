@@ -24,6 +24,12 @@ from generator.shared.errors import UsageError
 from generator.shared.yaml_problems import refuse_doubles
 
 Row = Mapping[str, Any]
+
+
+class TypedRow(dict[str, Any]):
+    """A row of a table whose cells have types: its texts are texts, also those that look like a number or JSON."""
+
+
 geometry = "geometry"
 """The column with the geometry of a feature."""
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
@@ -189,7 +195,9 @@ def _features(document: Mapping[str, Any], path: Path) -> Iterator[Row]:
         feature = _object(one, f"{path} feature {number}")
         properties = feature.get("properties") or {}
         row = _object(properties, f"{path} feature {number}: its properties")
-        yield {**row, geometry: feature[geometry]} if feature.get(geometry) and geometry not in row else row
+        if feature.get(geometry) and geometry not in row:
+            row[geometry] = feature[geometry]
+        yield row
 
 
 def _parse(text: str, where: str) -> Any:
@@ -212,10 +220,10 @@ def _parse(text: str, where: str) -> Any:
         raise UsageError(f"{where}: not JSON: {error}") from None
 
 
-def _object(value: Any, where: str) -> dict[str, Any]:
+def _object(value: Any, where: str) -> TypedRow:
     if not isinstance(value, dict):
         raise UsageError(f"{where}: not an object of columns and values")
-    return {name: cell for name, cell in value.items() if cell is not None}
+    return TypedRow((name, cell) for name, cell in value.items() if cell is not None)
 
 
 def _read_parquet(path: Path) -> Iterator[Row]:
@@ -230,7 +238,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
             for batch in file.iter_batches(_ROWS_AT_ONCE, use_threads=False):
                 for number, row in enumerate(batch.to_pylist(), first):
                     _check_binary(row, f"{path} row {number}")
-                    yield {name: _plain(cell) for name, cell in row.items() if cell is not None}
+                    yield TypedRow((name, _plain(cell)) for name, cell in row.items() if cell is not None)
                 first += batch.num_rows
     except MemoryError:  # Arrow's own is an ArrowException, too
         raise

@@ -12,6 +12,7 @@ from generator.package.map.checking import values_of_all
 from generator.package.map.folders import digits_of, row_folders
 from generator.package.map.journal import Ended, open_journal
 from generator.package.map.rows import PlannedRow, plan_rows
+from generator.package.map.tables import read_table
 from generator.shared import contract
 from generator.shared.errors import UsageError
 
@@ -46,6 +47,19 @@ def test_cells_become_values_of_the_inputs_types(tmp_path: Path) -> None:
     assert first == {"n": 1, "name": "007", "parts": [1.0, 2.5], "area": {"a": 1}}
     area = {"type": "Point", "coordinates": [1, 2]}
     assert rows[1].values == {"n": 2, "name": "of all", "parts": [3.0], "area": area}
+
+
+def test_a_text_without_a_type_is_json_in_a_table_of_texts_only(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('area\n012\n#ff0000\n"{""a"": 1}"\n7\n')
+    (tmp_path / "t.jsonl").write_text('{"area": "012"}\n{"area": "{}"}\n{"area": "null"}\n{"area": "7"}\n{"area": 7}\n')
+    (tmp_path / "t.geojson").write_text('{"type": "Feature", "properties": {"area": "7"}}')
+
+    def areas(name: str) -> list[Any]:
+        return [row.values["area"] for row in planned(tmp_path, *read_table(tmp_path / name))]
+
+    assert areas("t.csv") == ["012", "#ff0000", {"a": 1}, 7]
+    assert areas("t.jsonl") == ["012", "{}", "null", "7", 7]
+    assert areas("t.geojson") == ["7"]
 
 
 def test_all_mistakes_of_a_row_are_reported(tmp_path: Path) -> None:
