@@ -13,7 +13,11 @@ from generator.shared.errors import UsageError
 
 name = "toil"
 
-_SCHEDULERS = ("TOIL_", "SLURM_", "PBS_", "LSB_", "SGE_", "KUBERNETES_SERVICE_", "KUBECONFIG")
+_SCHEDULERS = (
+    *("TOIL_", "SLURM_", "SBATCH_", "PBS_", "LSB_", "LSF_", "BSUB_", "SGE_", "CONDOR_", "_CONDOR_"),
+    *("KUBERNETES_SERVICE_", "KUBECONFIG"),
+)
+"""Such as the options of sbatch (``SBATCH_ACCOUNT``) and the places of settings (``LSF_ENVDIR``, ``CONDOR_CONFIG``)."""
 _CONTAINER_SETTINGS = (
     *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "STORAGE_DRIVER"),
     *(f"{prefix}{name}DIR" for prefix in ("SINGULARITY_", "APPTAINER_") for name in ("CACHE", "TMP")),

@@ -26,9 +26,11 @@ def test_toil_requires_trust() -> None:
 
 
 def test_toil_gets_the_variables_of_batch_schedulers_and_no_token() -> None:
-    given = {"PATH": "/bin", "TOIL_WORKDIR": "/w", "SLURM_CONF": "/s", "AWS_SECRET_ACCESS_KEY": "x"}
+    """Without ``SBATCH_ACCOUNT``, jobs are charged to the user's default project, and no message tells it."""
+    kept = {"PATH": "/bin", "TOIL_WORKDIR": "/w", "SLURM_CONF": "/s", "SBATCH_ACCOUNT": "forests", "PBS_DEFAULT": "b"}
+    kept |= {"LSB_DEFAULTPROJECT": "forests", "LSF_ENVDIR": "/l", "CONDOR_CONFIG": "/c", "_CONDOR_SCHEDD_HOST": "c"}
 
-    assert toil.environment(given) == {"PATH": "/bin", "TOIL_WORKDIR": "/w", "SLURM_CONF": "/s"}
+    assert toil.environment({**kept, "AWS_SECRET_ACCESS_KEY": "x"}) == kept
 
 
 @pytest.mark.parametrize("options", [(), ("--batchSystem", "slurm")], ids=["machine", "cluster"])
