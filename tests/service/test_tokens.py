@@ -210,6 +210,23 @@ def test_what_cannot_be_meant_is_refused(token: Callable[..., Finished], words: 
     assert message in refused.err
 
 
+def test_a_process_that_reads_writes_nothing_to_the_database_and_waits_for_no_writer(tmp_path: Path) -> None:
+    """Such as ``packmill token list``, also on a full disk; each further connection of the service is opened so too."""
+    url, log = sqlite_url(tmp_path / "packmill.sqlite3"), tmp_path / "packmill.sqlite3-wal"
+    database = Database(url)
+    tokens.create(database, name="ada", scopes=["api"])
+    size = log.stat().st_size
+
+    with database.transaction() as writing:
+        writing.execute(sa.delete(sessions))
+        reader = Database(url)
+        assert [one["name"] for one in tokens.list_tokens(reader)] == ["ada"]
+        assert log.stat().st_size == size
+
+    reader.close()
+    database.close()
+
+
 def test_the_database_is_its_owners_alone(tmp_path: Path) -> None:
     """Also the files that SQLite puts beside it, in a folder that the account of jobs may enter."""
     data = tmp_path / "data"

@@ -129,6 +129,8 @@ Within = Callable[[sa.Connection, int], None]
 """Adds to the transaction that stores a pipeline or a schedule, given its number."""
 _CLAIM = int.from_bytes(b"packmill", "big")
 """The ID of the advisory lock."""
+_RETURNS_SPACE = "auto_vacuum = INCREMENTAL"
+"""The setting of an SQLite file that can return free pages, from its first table or a ``VACUUM`` on."""
 _LIBPQ_DRIVERS = ("psycopg", "psycopg2")
 _READ_ONLY, _IDLE = "25006", "25P03"
 """SQLSTATE of PostgreSQL: the server became a standby, or it ended a transaction in which nothing happened."""
@@ -214,8 +216,8 @@ class Database:
         if self._engine.dialect.name != "sqlite":
             return
         with self._writing, self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("VACUUM"))
-            connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+            for statement in (f"PRAGMA {_RETURNS_SPACE}", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                connection.execute(sa.text(statement))
 
     def give_back(self, most: float = math.inf) -> int:
         """Shrink an SQLite file by up to about so many bytes that deleted rows left; return by how many.
@@ -304,10 +306,12 @@ def despite_outages() -> Iterator[None]:
 def _tune_sqlite(connection: Any, _record: object) -> None:
     """Configure a connection: WAL lets reads continue during a write, FULL makes a commit durable.
 
-    The file can return free pages (``auto_vacuum``) if this comes before its first table, or before a ``VACUUM``.
+    A new file gets the setting with which it can return free pages. To set it is a write, also if nothing changes:
+    a reader would wait for the writer, and fail on a full disk.
     """
-    pragmas = ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
-    for pragma in (*pragmas, "cache_size = -8000"):
+    ((pages,),) = connection.execute("PRAGMA page_count").fetchall()
+    pragmas = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -8000")
+    for pragma in pragmas if pages else (_RETURNS_SPACE, *pragmas):
         connection.execute(f"PRAGMA {pragma}")
 
 
