@@ -11,12 +11,13 @@ import hmac
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -36,11 +37,13 @@ from generator.shared.failures import StagingError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
-from generator.staging.stores.filesystems import FileSystemStore
+from generator.staging.stores import TransientError
+from generator.staging.stores.filesystems import FileSystemStore, translate_filesystem_errors
 from generator.staging.targets import part_name
 from generator.staging.targets.filesystems import open_target
 from generator.staging.targets.local import LocalTarget
 from generator.staging.transfer.locks import part_lock
+from generator.staging.transfer.transfer import Transfer, Watch
 
 _ACCOUNT, _KEY = (
     "devstoreaccount1",
@@ -91,6 +94,42 @@ def sftp(tmp_path: Path) -> Iterator[Store]:
         (config / "known_hosts").write_text(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
         (tmp_path / "files").mkdir()
         yield Store(url=f"sftp://{getpass.getuser()}@127.0.0.1:{port}{tmp_path}/files", config=config)
+
+
+@contextmanager
+def dropping_proxy(port: int, *, after: list[int]) -> Iterator[tuple[int, list[int]]]:
+    """A proxy that ends its first connections after so many bytes of the server, and the list of those it ended."""
+    dropped: list[int] = []
+
+    def pump(source: socket.socket, target: socket.socket, limit: int | None) -> None:
+        with suppress(OSError):
+            while limit != 0 and (block := source.recv(min(65536, limit or 65536))):
+                target.sendall(block)
+                limit = None if limit is None else limit - len(block)
+        if limit == 0:
+            dropped.append(after[len(dropped)])
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def serve(listener: socket.socket) -> None:
+        limits = iter(after)
+        with suppress(OSError):
+            while True:
+                client, server = listener.accept()[0], socket.create_connection(("127.0.0.1", port))
+                opened.extend((client, server))
+                for words in ((client, server, None), (server, client, next(limits, None))):
+                    threading.Thread(target=pump, args=words, daemon=True).start()
+
+    opened: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1], dropped
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture
@@ -300,6 +339,47 @@ def test_a_host_whose_key_is_not_known_is_not_trusted(sftp: Store, runner: Runne
 
     assert result.code == 12
     assert "not found in known_hosts" in result.err
+
+
+@pytest.mark.parametrize("length", [0, 60_000], ids=["before the banner", "while it is read"])
+def test_a_connection_that_sshd_drops_is_opened_again(sftp: Store, results: Path, tmp_path: Path, length: int) -> None:
+    """Beyond its MaxStartups, sshd drops connections; networks do it at any time."""
+    (tmp_path / "files" / "b.bin").write_bytes((results / "maps" / "b.bin").read_bytes()[:2_000_000])
+    port = int(sftp.url.partition("@")[2].partition(":")[2].partition("/")[0])
+    with dropping_proxy(port, after=[length, length]) as (front, dropped):
+        known = (sftp.config / "known_hosts").read_text()
+        (sftp.config / "known_hosts").write_text(known.replace(str(port), str(front)))
+        network = NetworkSettings(first_wait=0.01, longest_wait=0.02)
+        store = FileSystemStore(network, Credentials(folder=sftp.config))
+        source = store.source(f"{sftp.url.replace(str(port), str(front))}/b.bin")
+
+        fetched = Transfer(source, tmp_path / "b.part", network=network, watch=Watch()).fetch()
+
+    assert (fetched.size, dropped) == (2_000_000, [length, length])
+    assert (tmp_path / "b.part").read_bytes() == (tmp_path / "files" / "b.bin").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [
+        (paramiko.SSHException("Error reading SSH protocol banner"), False),
+        (paramiko.SSHException("Key-exchange timed out waiting for key negotiation"), False),
+        (paramiko.AuthenticationException("Authentication timeout."), False),
+        (paramiko.AuthenticationException("Authentication failed: transport shut down or saw EOF"), False),
+        (paramiko.ssh_exception.NoValidConnectionsError({("127.0.0.1", 22): OSError("refused")}), False),
+        (paramiko.AuthenticationException("Authentication failed."), True),
+        (paramiko.BadAuthenticationType("Bad authentication type", ["publickey"]), True),
+        (paramiko.PasswordRequiredException("Private key file is encrypted"), True),
+        (paramiko.SSHException("not a valid OPENSSH private key file"), True),
+        (paramiko.SSHException("encountered RSA key, expected OPENSSH key"), True),  # of a key that was refused
+        (paramiko.SSHException("No authentication methods available"), True),
+        (paramiko.SSHException("Server 'host' not found in known_hosts"), True),
+    ],
+    ids=str,
+)
+def test_what_another_attempt_does_not_change_of_ssh_is_final(error: Exception, is_final: bool) -> None:
+    with pytest.raises(StagingError if is_final else TransientError), translate_filesystem_errors("sftp://host/a"):
+        raise error
 
 
 def test_no_connection_outlasts_its_use(sftp: Store, results: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,12 @@ _LOCAL = ("", *"file local data memory reference generic dir cached simplecache 
 _LOCAL += ("asynclocal", "asyncwrapper", "zip", "tar", "libarchive", "archive", "git", "jlab", "jupyter", "dask")
 """fsspec protocols that read local files, or a URL within their URL."""
 _PERMANENT = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+_SSH_REFUSAL = re.compile(
+    r"known_hosts|host key|No authentication methods|private key|[Ii]nvalid key|key data|key header|expected \w+ key"
+)
+"""What paramiko writes of a host or of keys that no other attempt changes."""
+_BROKEN_LOGIN = re.compile(r"transport shut down|Authentication timeout")
+"""What paramiko writes of a login that the server did not answer."""
 
 
 def open_store(network: NetworkSettings, credentials: Credentials, _location: Location) -> FileSystemStore:
@@ -265,8 +272,11 @@ def _raise_translated(error: Exception, url: str) -> None:
 
 def _is_refusal(error: BaseException) -> bool:
     """Return whether FTP, SSH or a cloud refused the request."""
-    words = {"error_perm", "AuthenticationException", "BadHostKeyException", "SSHException", "PermissionDeniedError"}
-    return bool(words & {kind.__name__ for kind in type(error).__mro__}) or "Unauthenticated" in type(error).__name__
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "SSHException" in names:  # paramiko also raises it for a connection that ends, such as beyond sshd's MaxStartups
+        refused = names & {"AuthenticationException", "BadHostKeyException", "IncompatiblePeer"}
+        return not _BROKEN_LOGIN.search(str(error)) if refused else bool(_SSH_REFUSAL.search(str(error)))
+    return bool(names & {"error_perm", "PermissionDeniedError"}) or "Unauthenticated" in type(error).__name__
 
 
 def _missing_package_error(scheme: str, package: str) -> BadInputsError:
