@@ -191,16 +191,37 @@ def test_a_killed_start_does_not_keep_a_folder_without_git_from_the_next_one(lef
     assert git(project.folder, "ls-tree", "--name-only", "main").split() == [".gitlab-ci.yml"]
 
 
-def test_the_project_of_a_folder_without_git_has_nothing_of_the_data_folder_in_it(tmp_path: Path) -> None:
-    """Each job has a clone of the project, and the data folder has the secrets of all."""
+@pytest.mark.parametrize(
+    ("place", "ignored"),
+    [
+        ("packmill-data", "/packmill-data/"),
+        ("var/data", "/var/"),
+        ("packmill-data", "*data\n!*data"),
+        (r"[!d*a\t?a] **/:é", ""),
+    ],
+)
+def test_the_project_of_a_folder_without_git_has_nothing_of_the_data_folder_in_it(
+    place: str, ignored: str, tmp_path: Path
+) -> None:
+    """Each job has a clone of the project, and the data folder has the secrets of all; .gitignore may have it too."""
     (tmp_path / ".gitlab-ci.yml").write_text("a: {script: x}")
-    data = tmp_path / "[data]"
-    data.mkdir()
-    (data / "session.key").write_text("secret")
+    (tmp_path / ".gitignore").write_text(ignored)
+    data = tmp_path / place
+    (data / "jobs" / "1").mkdir(parents=True)
+    for file in ("session.key", "jobs/1/.job", "jobs/1/log"):
+        (data / file).write_text("secret")
 
-    project = Project(tmp_path, number=1, path=None, timeout=60, snapshots=data / "project")
+    for _ in range(2):  # the second start finds the repository of the first one
+        project = Project(tmp_path, number=1, path=None, timeout=60, snapshots=data / "project")
 
-    assert git(project.folder, "ls-tree", "-r", "--name-only", "main").split() == [".gitlab-ci.yml"]
+    assert git(project.folder, "ls-tree", "-r", "--name-only", "main").split() == [".gitignore", ".gitlab-ci.yml"]
+
+
+def test_a_folder_without_git_that_is_the_data_folder_is_no_project(tmp_path: Path) -> None:
+    (tmp_path / ".gitlab-ci.yml").write_text("a: {script: x}")
+
+    with pytest.raises(UsageError, match=r"has no \.gitlab-ci\.yml"):
+        Project(tmp_path, number=1, path=None, timeout=60, snapshots=tmp_path / "project")
 
 
 def test_a_folder_without_a_pipeline_file_is_no_project(tmp_path: Path) -> None:

@@ -252,8 +252,15 @@ def _create_snapshot(folder: Path, target: Path) -> Path:
 
 
 def _exclusion(folder: Path, data: Path) -> tuple[str, ...]:
-    """Return the pathspec that leaves the data folder out, if it is in the folder; gitglossary(7)."""
-    return (f":(exclude,literal){data.relative_to(folder)}",) if data.is_relative_to(folder) else ()
+    """Return the pathspec that leaves the data folder out, if it is in the folder; gitglossary(7).
+
+    All of its letters are escaped: ``git add`` fails if the start of a pathspec, up to the first special character, is
+    a file that .gitignore excludes, such as the data folder.
+    """
+    if not data.is_relative_to(folder):
+        return ()
+    names = (re.sub(r"(?s).", r"\\\g<0>", name) for name in data.relative_to(folder).parts)
+    return (":(exclude,glob)" + "/".join((*names, "**")),)
 
 
 def _remove_unfinished(repository: Path) -> None:
