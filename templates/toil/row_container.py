@@ -14,6 +14,7 @@ import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+import row_gpus
 from removal import remove_tree
 from row_plan import Plan, parse_answer
 from write_limits import WriteLimits, watched
@@ -50,16 +51,21 @@ class Container:
             folder.mkdir(mode=0o700, parents=True)
         self._began, self._is_ready, self._untold_start = time.monotonic(), False, 0.0
         self._oom_kills, self._has_run_out_of_memory = 0, False
-        replaced = {"\0inputs\0": mounts, "\0gpus\0": plan.gpu_options}
+        gpus = row_gpus.options(plan.gpu_options, plan.gpus, os.environ)
+        replaced = {"\0inputs\0": mounts, "\0gpus\0": gpus}
         words = [word for given in plan.command for word in replaced.get(given, [given])]
+        variables = {**row_gpus.for_singularity(os.environ), **os.environ}
         name = f"packmill-rows-{secrets.token_hex(8)}"
         marks = {"\0group\0": f"{group.name}/{self._folder.name}", "\0tmp\0": temporary, "\0name\0": name}
-        marks["\0devices\0"] = devices(plan.gpus)
         self._kill = [_marked(word, marks) for word in plan.kill]
         with self._log.open("ab") as log:
             try:
                 self._process = subprocess.Popen(
-                    [_marked(word, marks) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+                    [_marked(word, marks) for word in words],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=variables,
                 )
             except OSError as error:
                 raise NotStartedError(
@@ -190,12 +196,6 @@ class Container:
             log.seek(max(0, self._log.stat().st_size - 4096))
             lines = [line.strip() for line in log.read(4096).decode(errors="replace").splitlines() if line.strip()]
         return f"its last line: {lines[-1][:500]}" if lines else "it printed nothing"
-
-
-def devices(gpus: int) -> str:
-    """Return the value of ``docker run --gpus``: the devices that the scheduler gave this job, or their number."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return f'"device={given}"' if given else str(gpus)
 
 
 def _marked(word: str, marks: dict[str, str]) -> str:

@@ -24,6 +24,7 @@ class Plan:
     most_files: int
     """Input files and folders that a container of several rows can read."""
     gpu_options: list[str]
+    """See `row_gpus.py`."""
     isolated: bool
     rows: int
     rows_per_job: int | None

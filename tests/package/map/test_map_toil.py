@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import runpy
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from generator.package.map.toil.scheduler import ToilScheduler
 from generator.package.map.toil.waves import Wave
 from generator.package.map.tool import Tool
 from generator.request.settings import Settings
+from generator.resources import data_folder
 from generator.shared.errors import RunError
 
 _DOCKER = """\
@@ -337,6 +339,69 @@ def test_a_job_replaces_no_word_of_a_package_and_no_folder_of_a_user(
     assert ended[1].has_succeeded
     assert tuple(command[command.index("rows") + 1 :][: len(words)]) == words
     assert f'--mount=type=bind,"source={file}",target=/packmill/inputs/1/@name@,readonly' in command
+
+
+@pytest.mark.usefixtures("quick_toil")
+@pytest.mark.parametrize(
+    ("container", "expected"),
+    [
+        ("docker", ['--gpus="device=2,5"']),
+        ("podman", ["--device=nvidia.com/gpu=2", "--device=nvidia.com/gpu=5"]),
+    ],
+)
+def test_a_container_gets_the_gpus_that_slurm_gave_its_job(
+    container: str, expected: list[str], docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "_TOOL", replace(_TOOL, gpus=2))
+    monkeypatch.setenv("SLURM_JOB_GPUS", "2,5")
+    program(docker.parent / container, docker.read_text())
+
+    run(tmp_path, rows(f"open({str(tmp_path / 'argv')!r}, 'w').write(json.dumps(sys.argv))"), container=container)
+
+    command = json.loads((tmp_path / "argv").read_text())
+    assert [word for word in command if word.startswith(("--gpus", "--device"))] == expected
+
+
+@pytest.mark.parametrize(
+    ("visible", "step", "job", "expected"),
+    [
+        ("0", "", "3", "3"),  # ConstrainDevices: the first of the job's GPUs
+        ("3", "", "3", "3"),  # without it, the number of the node
+        ("0,1", "", "4,6", "4,6"),
+        ("1", "", "4,6", "6"),  # Toil on one machine gives each of its jobs a part
+        ("0", "6", "4,6", "6"),  # a step has a part of its job
+        ("0", "6", "", "6"),  # srun without a batch job
+        ("0", "1", "3", "3"),  # a job that was submitted in a step of another one
+        ("0,1", "4", "4,6", "4,6"),
+        ("GPU-8f1c", "", "3", "GPU-8f1c"),
+        ("2", "", "", "2"),  # another scheduler
+        ("", "", "3", "3"),
+        ("", "", "", ""),
+    ],
+)
+def test_a_job_s_gpus_are_named_by_the_numbers_of_the_node(visible: str, step: str, job: str, expected: str) -> None:
+    """Slurm confines a job to its GPUs, which it counts from 0; an engine runs outside, where 0 is another one's."""
+    given = {"CUDA_VISIBLE_DEVICES": visible, "SLURM_STEP_GPUS": step, "SLURM_JOB_GPUS": job}
+
+    gpus = _row_gpus()
+
+    assert ",".join(gpus["job_devices"](given)) == expected
+    assert gpus["options"](["--gpus=\0devices\0"], 2, given) == [
+        f'--gpus="device={expected}"' if expected else "--gpus=2"
+    ]
+
+
+def test_gpus_without_numbers_are_all_gpus_for_podman_and_the_job_s_own_for_singularity() -> None:
+    given = {"CUDA_VISIBLE_DEVICES": "GPU-8f1c"}
+    gpus = _row_gpus()
+
+    assert gpus["options"](["--device=nvidia.com/gpu=\0device\0"], 1, given) == ["--device=nvidia.com/gpu=all"]
+    assert gpus["for_singularity"](given) == {"SINGULARITYENV_CUDA_VISIBLE_DEVICES": "GPU-8f1c"}
+    assert gpus["for_singularity"]({}) == {}
+
+
+def _row_gpus() -> dict[str, Any]:
+    return runpy.run_path(str(data_folder("templates") / "toil" / "row_gpus.py"))
 
 
 @pytest.mark.usefixtures("quick_toil")

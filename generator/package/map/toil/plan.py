@@ -120,7 +120,11 @@ class ToilPlan:
     def _gpu_options(self) -> tuple[str, ...]:
         if not self.containers.tool.gpus:
             return ()
-        options = {"docker": "--gpus=\0devices\0", "podman": "--device=nvidia.com/gpu=all", "singularity": "--nv"}
+        options = {
+            "docker": "--gpus=\0devices\0",
+            "podman": "--device=nvidia.com/gpu=\0device\0",
+            "singularity": "--nv",
+        }
         return (options[self.container],)
 
 
