@@ -162,7 +162,7 @@ def _page(service: Service, session: requests.Session, path: str) -> str:
 
 
 def test_a_secret_reaches_the_run_and_is_nowhere_when_it_has_ended(
-    service: Service, session: requests.Session, built: int, run: Callable[..., int]
+    service: Service, session: requests.Session, built: int, run: Callable[..., int], submit: Callable[..., Any]
 ) -> None:
     number = run(n="3", word="sesame-open-41")
     job = service.jobs(number)["run"]["id"]
@@ -178,6 +178,8 @@ def test_a_secret_reaches_the_run_and_is_nowhere_when_it_has_ended(
     again = _page(service, session, f"jobs/{built}/package/{_PLACE}?repeat={number}")
     assert "Enter again" in again
     assert "sesame" not in shown + again
+    without = submit(repeated=str(number), **{"input-n": "3"})
+    assert (without.status_code, "that of the repeated run could not be shown" in without.text) == (400, True)
 
 
 def test_a_run_with_a_secret_is_repeated_not_retried(service: Service, run: Callable[..., int]) -> None:
@@ -197,7 +199,7 @@ def test_a_run_is_repeated_from_its_own_values(
     form = _page(service, session, f"jobs/{built}/package/{_PLACE}?repeat={number}")
 
     assert re.search(r'name="input-n"[^>]*value="5"', form)
-    assert ">elm\nbirch</textarea>" in form
+    assert ">\nelm\nbirch</textarea>" in form
     assert "{&#34;deep&#34;: [1, 2]}" in form
     assert f"Repeat run #{number}" in form
     pipeline = _page(service, session, f"pipelines/{number}")
@@ -246,6 +248,8 @@ def test_a_repeated_run_has_the_files_of_the_earlier_one(
     form = _page(service, session, f"jobs/{built}/package/{_PLACE}?repeat={first}")
     kept = re.findall(r'name="keep-scene" value="([^"]+)" checked', form)
 
+    gone = submit(repeated=str(first), **{"keep-scene": "uploads/scene/gone.csv"})
+    assert (gone.status_code, "is not stored; upload it" in gone.text) == (400, True)
     second = _number(submit(repeated=str(first), **{"keep-scene": kept[0]}))
 
     assert service.ask("DELETE", f"/pipelines/{first}").status_code == 204

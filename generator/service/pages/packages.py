@@ -89,21 +89,27 @@ def _identity(package: PackageEntry, job: int) -> tuple[str, ...]:
 @router.get("/jobs/{number:int}/package/{folder:path}")
 def package_page(request: Request, number: int, folder: str) -> Response:
     """Show one package; with ``repeat``, the form has the values of this run."""
+    session(request)
     try:
-        return render_package(request, number, folder, state=_state_of_run(request, number, folder))
+        state = state_of_run(request, number, folder, request.query_params.get("repeat", ""))
+        return render_package(request, number, folder, state=state)
     except MALFORMED:
         return page(request, "wrong.html", session(request), code="Package", message=NOT_SHOWN)
 
 
-def _state_of_run(request: Request, number: int, folder: str) -> FormState:
-    """Return the form with the values of an earlier run of the package, or with its defaults."""
-    session(request)
-    text = request.query_params.get("repeat", "")
-    run = context(request).runs.get(int(text)) if text.isdecimal() and len(text) < 10 else None
+def state_of_run(request: Request, number: int, folder: str, text: str) -> FormState:
+    """Return the form with the values of an earlier run of the package, or with its defaults.
+
+    Raises:
+        HttpError: 404, the job has no such package.
+        ValueError or another error of `MALFORMED`: packmill did not write the package's record.
+    """
+    run = context(request).runs.get(int(text)) if text.isascii() and text.isdecimal() and len(text) < 10 else None
     if run is None or (run["job"], run["folder"]) != (number, folder):
         return FormState()
     known = package_fields(Archive(context(request).data.job(number).artifacts).package(folder))
-    names = tuple(field.name for field in known if field.id in run["withheld"])
+    withheld = [field.name for field in known if field.id in run["withheld"]]
+    names = tuple(dict.fromkeys([*withheld, *run_form.not_shown(run["values"], known)]))
     files = run_form.uploads(run["values"], known)
     return FormState(given=run_form.texts(run["values"], known), repeated=run["id"], asked_again=names, files=files)
 
@@ -129,7 +135,7 @@ def render_package(request: Request, number: int, folder: str, *, state: FormSta
         job=job,
         folder=folder,
         package=found,
-        fields=package_fields(found),
+        fields=run_form.shown(package_fields(found), state.given),
         form=state,
         picture=picture.draw(picture.interface_graph(found["interface"], title=title)),
         whole_picture=_whole_picture(archive, folder, title),

@@ -1,12 +1,17 @@
-"""The form for a package's inputs, and the conversion of its values to those of a job."""
+"""The form for a package's inputs, and the conversion of its values to those of a job.
+
+A browser changes texts: `<input>` has no line breaks, and `<textarea>` has one kind of them. So a field that still has
+the text of its default means the default, and no other value is shown that would come back as another one.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 
@@ -24,9 +29,10 @@ _FILES = ("File", "Directory")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """One input in a form; ``control`` is text, number, date, select, lines, json or password.
+    """One input in a form; ``control`` is text, area, number, date, select, lines, json or password.
 
-    ``limits`` are the attributes ``min``, ``max`` and the like of the control, with their values.
+    ``limits`` are the attributes ``min``, ``max`` and the like of the control, with their values. ``default`` is the
+    text of ``value``, the default; without one, it is empty and None.
     """
 
     id: str
@@ -40,6 +46,7 @@ class Field:
     secret: bool
     whole: bool
     limits: tuple[tuple[str, str], ...] = ()
+    value: Any = None
 
     @property
     def takes_files(self) -> bool:
@@ -76,19 +83,41 @@ def _field(one: Mapping[str, Any]) -> Field:
     if one.get("secret") and control in ("text", "number", "date"):
         control = "password"
     default = None if one.get("secret") else one.get("default")
-    return Field(
+    field = Field(
         id=cwl_id(str(one["name"])),
         name=str(one["name"]),
         type=f"{kind}{'[]' if array else ''}",
         doc=_doc(one),
         control=control,
         options=options,
-        default=_format_default(default, control) if default is not None else "",
+        default="",
         required=not one.get("optional") and default is None and not (one.get("secret") and one.get("default")),
         secret=bool(one.get("secret")),
         whole=kind in _WHOLE,
         limits=tuple(_limits(one, control)),
+        value=default,
     )
+    field = replace(field, default=_format_default(default, field))
+    return replace(field, control=_control_for(field.default, field))
+
+
+def _control_for(text: str, field: Field) -> str:
+    """Return the control that shows a text as it is: browsers remove line breaks, and what is not a date."""
+    if field.control == "date" and text and not _is_date(text):
+        return "text"
+    return "area" if field.control == "text" and re.search(r"[\r\n]", text) else field.control
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def shown(known: Sequence[Field], given: Mapping[str, str]) -> list[Field]:
+    """Return the fields with the controls that show the texts of a form."""
+    return [replace(one, control=_control_for(given.get(f"input-{one.id}", ""), one)) for one in known]
 
 
 def _doc(one: Mapping[str, Any]) -> str:
@@ -132,29 +161,39 @@ def _stage_in_field(one: Mapping[str, Any]) -> Field:
     )
 
 
-def _format_default(value: Any, control: str) -> str:
-    if control == "lines" and isinstance(value, list):
-        return "\n".join(one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in value)
-    if isinstance(value, str) and control != "json":
-        return value
-    return json.dumps(value, ensure_ascii=False)
+def _format_default(value: Any, field: Field) -> str:
+    if value is None:
+        return ""
+    text = _text(value, field)
+    if text is not None:
+        return text
+    return value if isinstance(value, str) and field.control != "json" else json.dumps(value, ensure_ascii=False)
 
 
 def values(
-    form: Mapping[str, str], known: list[Field], files: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType({})
+    form: Mapping[str, str],
+    known: list[Field],
+    files: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType({}),
+    *,
+    asked_again: Collection[str] = (),
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return a form's values and its errors, both by field ID; an empty field means the default.
+    """Return a form's values and its errors, both by field ID; an empty or unchanged field means the default.
 
     ``files`` are uploaded files by field ID, as CWL's File objects (`generator.service.store.run_files`).
+    ``asked_again`` are names of fields that have to be filled in: the repeated run had values that were not shown.
     """
     found: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for field in known:
-        text = form.get(f"input-{field.id}", "").replace("\r\n", "\n").strip("\n")
+        text = _sent(form.get(f"input-{field.id}", ""))
         uploaded = files.get(field.id, ())
         if not text.strip() and not uploaded:
             if field.required:
                 wrong[field.id] = "a value is required"
+            elif field.name in asked_again:
+                wrong[field.id] = "a value is required: that of the repeated run could not be shown"
+            continue
+        if text == _sent(field.default) and not uploaded:
             continue
         try:
             found[field.id] = _file_value(text, field, uploaded) if uploaded else _value(text, field)
@@ -163,18 +202,30 @@ def values(
     return found, wrong
 
 
+def _sent(text: str) -> str:
+    """Return a text as it comes back from a page: with one kind of line break, and no character that HTML lacks."""
+    text = text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def texts(given: Mapping[str, Any], known: list[Field]) -> dict[str, str]:
     """Return the texts of a form for values, by name of the control: the way back from `values`.
 
-    Uploaded files are left out, and so are fields whose value a form cannot show, such as a record of a stage-in.
+    Uploaded files are left out, and so are the fields of `not_shown`.
     """
-    shown = {}
+    found = {}
     for field in known:
-        if field.id in given and not field.secret:
+        if given.get(field.id) is not None and not field.secret:
             text = _text(given[field.id], field)
             if text is not None:
-                shown[f"input-{field.id}"] = text
-    return shown
+                found[f"input-{field.id}"] = text
+    return found
+
+
+def not_shown(given: Mapping[str, Any], known: list[Field]) -> list[str]:
+    """Return the names of the fields whose value a form cannot show, such as an empty text or a stage-in's record."""
+    is_given = (one for one in known if given.get(one.id) is not None)
+    return [one.name for one in is_given if one.secret or _text(given[one.id], one) is None]
 
 
 def uploads(given: Mapping[str, Any], known: list[Field]) -> dict[str, list[str]]:
@@ -190,28 +241,78 @@ def uploads(given: Mapping[str, Any], known: list[Field]) -> dict[str, list[str]
 
 
 def _text(value: Any, field: Field) -> str | None:
+    """Return the text that means a value, empty for uploaded files; None if no text does.
+
+    A text that is refused when it is sent is returned, too: nothing runs with another value.
+    """
+    items = value if isinstance(value, list) else [value]
+    if items and field.takes_files and all(map(_is_upload, items)):
+        return ""
+    return next((text for text in _spellings(value, field) if _is_read_as(text, value, field)), None)
+
+
+def _is_upload(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("class") == "File" and "path" in value
+
+
+def _without_uploads(items: list[Any], field: Field) -> list[Any]:
+    return [one for one in items if not (field.takes_files and _is_upload(one))]
+
+
+def _spellings(value: Any, field: Field) -> Iterator[str]:
     if field.control == "json":
-        return json.dumps(value, ensure_ascii=False)
-    if field.control == "lines":
-        items = [_line(one) for one in (value if isinstance(value, list) else [value])]
-        return None if None in items else "\n".join(one for one in items if one)
-    if isinstance(value, bool):
-        return json.dumps(value)
-    return str(value) if isinstance(value, str | int | float) else None
+        yield json.dumps(value, ensure_ascii=False)
+    elif field.control == "lines":
+        lines = [_line(one, field) for one in _without_uploads(value if isinstance(value, list) else [value], field)]
+        if None not in lines:
+            yield "\n".join(filter(None, lines))
+        if isinstance(value, list):
+            yield json.dumps(value, ensure_ascii=False)
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, int | float | dict):  # GeoJSON is an object or its text
+        yield json.dumps(value, ensure_ascii=False)
 
 
-def _line(value: Any) -> str | None:
-    """Return a value in a line of its own, an empty text for an uploaded file, None if it does not fit."""
-    if isinstance(value, dict):
-        if value.get("class") not in _FILES:
-            return None
-        return "" if "path" in value else str(value.get("location", ""))
-    return value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False)
+def _line(value: Any, field: Field) -> str | None:
+    """Return an item of a list in a line of its own, None if it does not fit."""
+    if field.type.removesuffix("[]") in _FILES and isinstance(value, dict):
+        location = value.get("location")
+        return location if value.get("class") in _FILES and isinstance(location, str) else None
+    if isinstance(value, str) and (field.type != "Any[]" or _json_or_none(value) is None):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_read_as(text: str, value: Any, field: Field) -> bool:
+    """Whether a form with this text has the value, or is refused."""
+    if not text.strip() or _sent(text) == _sent(field.default):
+        return field.value is not None and _is_same(field.value, value)
+    if field.options and not field.is_list and text not in field.options:
+        return False  # a browser chooses another one
+    try:
+        found = _value(_sent(text), field)
+    except WrongValueError:
+        return True
+    if isinstance(value, dict) and isinstance(found, str):
+        return True
+    return _is_same(found, _without_uploads(value, field) if isinstance(value, list) else value)
+
+
+def _is_same(found: Any, value: Any) -> bool:
+    return bool(_plain(found) == _plain(value)) or str(found) == str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in which a file that has only an address is this address."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    is_address = isinstance(value, dict) and value.keys() == {"class", "location"} and value["class"] in _FILES
+    return value["location"] if is_address else value
 
 
 def _file_value(text: str, field: Field, uploaded: Sequence[Mapping[str, Any]]) -> Any:
-    items = [_scalar(line.strip(), "File", field) for line in text.split("\n") if line.strip()]
-    items += uploaded
+    items = [*_items(text, field), *uploaded]
     if field.is_list:
         return items
     if len(items) != 1:
@@ -220,17 +321,38 @@ def _file_value(text: str, field: Field, uploaded: Sequence[Mapping[str, Any]]) 
 
 
 def _value(text: str, field: Field) -> Any:
-    kind = field.type.removesuffix("[]")
     if field.control == "json":
-        return _json_value(text)
+        return _json_value(text.strip("\n"))
     if field.control == "lines":
-        items = [_scalar(line.strip(), kind, field) for line in text.split("\n") if line.strip()]
-        if field.type.endswith("[]"):
+        items = _items(text, field)
+        if field.is_list:
             return items
         if len(items) != 1:
             raise WrongValueError("exactly one value is required")
         return items[0]
-    return _scalar(text.strip() if kind != "string" else text, kind, field)
+    return _scalar(text if field.type == "string" or text in field.options else text.strip(), field.type, field)
+
+
+def _items(text: str, field: Field) -> list[Any]:
+    """Return the items of a list that is written one per line, or as JSON: then texts may have line breaks."""
+    kind = field.type.removesuffix("[]")
+    listed = _json_or_none(text) if text.strip().startswith("[") else None
+    if isinstance(listed, list):
+        if kind == "Any":
+            return list(_json_value(text))
+        if kind not in ("string", "enum"):
+            return [_scalar(one if isinstance(one, str) else json.dumps(one), kind, field) for one in listed]
+        if all(isinstance(one, str) for one in listed):
+            return [_scalar(one, kind, field) for one in listed]
+    lines = filter(None, map(str.strip, text.split("\n")))
+    return [_json_value(one) if kind == "Any" else _scalar(one, kind, field) for one in lines]
+
+
+def _json_or_none(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _json_value(text: str) -> Any:
@@ -265,7 +387,8 @@ def _scalar(text: str, kind: str, field: Field) -> Any:
             raise WrongValueError(f"{text} is too large for a whole number of {_BITS[kind] + 1} bits")
         if isinstance(number, float) and not math.isfinite(number):
             raise WrongValueError(f"{text} is too large for a number")
-        return number
+        is_rounded = isinstance(number, float) and re.fullmatch(r"[+-]?\d+", text) and int(text) != number
+        return int(text) if is_rounded else number
     if field.options and text not in field.options:
         raise WrongValueError(f"{text} is not one of {', '.join(field.options)}")
     return text == "true" if kind == "boolean" else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,7 +20,7 @@ from generator.service.archives import Archive
 from generator.service.context import Context, context
 from generator.service.http_errors import HttpError, error_text, raise_not_found
 from generator.service.pages import run_form
-from generator.service.pages.packages import MALFORMED, NOT_SHOWN, FormState, package_fields, render_package
+from generator.service.pages.packages import MALFORMED, NOT_SHOWN, package_fields, render_package, state_of_run
 from generator.service.pages.run_uploads import RunForm, read_run_form
 from generator.service.pages.sessions import check_writer_form, session
 from generator.service.pages.submissions import submit_once
@@ -68,7 +69,9 @@ def _submit(request: Request, number: int, folder: str, form: RunForm) -> Respon
     try:
         return _start(request, (number, folder), form, received, who.identity)
     except InvalidFormError as error:
-        state = FormState(given=form.texts, wrong=error.wrong, message=error.message, repeated=_repeated(form))
+        earlier = state_of_run(request, number, folder, form.texts.get("repeated", ""))
+        kept = {name: paths for name, paths in earlier.files.items() if form.texts.get(f"keep-{name}")}
+        state = replace(earlier, given=form.texts, wrong=error.wrong, message=error.message, files=kept)
         return render_package(request, number, folder, state=state, status=error.status)
     except MALFORMED:
         raise HttpError(400, {"message": NOT_SHOWN}) from None
@@ -81,7 +84,9 @@ def _start(request: Request, place: tuple[int, str], form: RunForm, received: Pa
     archive = Archive(here.data.job(number).artifacts)
     package = archive.package(folder)
     known = package_fields(package)
-    values, wrong = run_form.values(form.texts, known, _files(here, form, known, received))
+    asked_again = state_of_run(request, number, folder, form.texts.get("repeated", "")).asked_again
+    files = _files(here, form, known, received)
+    values, wrong = run_form.values(form.texts, known, files, asked_again=asked_again)
     if wrong:
         raise InvalidFormError("Some values are invalid.", wrong)
     variables = {"package": str(number), "inputs": json.dumps(values, ensure_ascii=False)}
@@ -106,9 +111,9 @@ def _start(request: Request, place: tuple[int, str], form: RunForm, received: Pa
         if target:
             here.hooks.add_notification(connection, url=target[0], token=target[1], pipeline=pipeline)
 
-    files = received if any(received.iterdir()) else None
+    stored = received if any(received.iterdir()) else None
     try:
-        made = here.start_pipeline(ref=ref, source="web", user=user, variables=listed, within=notify, files=files)
+        made = here.start_pipeline(ref=ref, source="web", user=user, variables=listed, within=notify, files=stored)
     except HttpError as error:
         raise InvalidFormError(error_text(error), status=error.status) from None
     return RedirectResponse(f"{home}/runs/{made}", status_code=303)
@@ -132,9 +137,12 @@ def _files(
         if not field.takes_files:
             continue
         try:
-            for path in form.texts.get(f"keep-{field.id}", "").split("\n"):
-                if kept := here.data.run_files.find(_repeated(form), path.strip()):
-                    found.setdefault(field.id, []).append(add_link(received, field=field.id, file=kept))
+            for path in filter(None, map(str.strip, form.texts.get(f"keep-{field.id}", "").split("\n"))):
+                kept = here.data.run_files.find(_repeated(form), path)
+                if kept is None:
+                    missing = f"{path} of the repeated run is not stored; upload it"
+                    raise InvalidFormError("Some values are invalid.", {field.id: missing})
+                found.setdefault(field.id, []).append(add_link(received, field=field.id, file=kept))
             for upload in form.files.get(field.id, ()):
                 name = printable(upload.filename or "")
                 added = add_file(received, field=field.id, name=name, content=upload.file)
