@@ -221,6 +221,22 @@ def test_a_copy_of_the_folder_ends_no_containers_of_the_original(
         assert [words[0] for words in asked] == ([] if folder is copy else ["kill", "rm"] * 2)
 
 
+def test_containers_that_an_earlier_version_started_are_ended(
+    data: DataFolder, own: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their label had the ID of the folder; an update with ``docker compose`` leaves them, and their jobs run again."""
+    asked = list[tuple[str, ...]]()
+    labels = [f"{data.identity()}{end}" for end in ("-1", "-1-toil", "0-1", "")]
+    monkeypatch.setattr(leftovers, "_engine", lambda *words: asked.append(words) or "")
+    monkeypatch.setattr(leftovers, "_labeled_containers", lambda: [(label, label) for label in labels])
+    cleaning = Cleaning(Pipelines(own, data.hidden), data, Isolation())
+
+    for end in (cleaning.end_containers, lambda: cleaning.remove_leftovers(1)):
+        asked.clear()
+        end()
+        assert asked == [("kill", labels[0]), ("rm", "--force", "--volumes", labels[0])]
+
+
 def test_a_folder_is_used_by_one_service_with_whichever_database(data: DataFolder, tmp_path: Path) -> None:
     """Also by a prune, which has the lock of its own database."""
     stale = tmp_path / "stale.sqlite3"

@@ -27,8 +27,8 @@ class Cleaning:
 
     def remove_leftovers(self, number: int) -> None:
         """End the containers of a finished job, then remove its work and temporary folders."""
-        label = self._data.label(number)
-        leftovers.end_containers(lambda value: value == label)
+        labels = self._data.labels(number)
+        leftovers.end_containers(lambda value: value in labels)
         self._data.remove_work(number)
 
     def end_orphans(self, number: int) -> None:
@@ -38,11 +38,11 @@ class Cleaning:
 
     def end_containers(self) -> None:
         """End the containers of this data folder's finished jobs."""
-        prefix = self._data.label(0)[:-1]
+        folders = [label.rpartition("-")[0] for label in self._data.labels(0)]
 
         def is_over(value: str) -> bool:
-            number = value.removeprefix(prefix)
-            return value.startswith(prefix) and number.isdecimal() and not self._data.job(int(number)).has_shepherd()
+            folder, _, number = value.rpartition("-")
+            return folder in folders and number.isdecimal() and not self._data.job(int(number)).has_shepherd()
 
         leftovers.end_containers(is_over)
 

@@ -297,6 +297,10 @@ class DataFolder:
         place = f"{self.identity()}\n".encode() + os.fsencode(self.path.resolve())
         return f"{hashlib.sha256(place).hexdigest()[:16]}-{number}"
 
+    def labels(self, number: int) -> tuple[str, str]:
+        """Return the label of a job's containers, and that of containers that an earlier version started."""
+        return self.label(number), f"{self.identity()}-{number}"
+
     def remove_work(self, number: int) -> None:
         """Remove the folders that a job's script wrote to, starting with those that may hold secrets."""
         temporary = self.temporary(number)
