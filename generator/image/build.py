@@ -84,9 +84,13 @@ class BuiltImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _PlannedEnvironment:
-    """The key of an environment, and the base and plan that packmill's own build pack uses for it."""
+    """The key of an environment, and the base and plan that packmill's own build pack uses for it.
+
+    ``complete_key`` is the key that it would have with the Git LFS files that could not be fetched.
+    """
 
     key: str
+    complete_key: str = ""
     base: Base | None = None
     plan: Plan | None = None
 
@@ -100,10 +104,8 @@ def ensure_image(spec: ImageSpec, progress: Progress) -> BuiltImage:
         ImageBuildError: the build fails.
     """
     planned = _plan_environment(spec, progress)
-    own = spec.environment_key == image.own_environment
-    environment_key = planned.key if own else digest_of(spec.environment_key, planned.key)
-    keys = _keys(spec, environment_key)
-    found = None if spec.store.fresh else _find(spec, keys)
+    keys = _keys(spec, _environment_key(spec, planned.key))
+    found = None if spec.store.fresh else _find_complete(spec, planned, progress) or _find(spec, keys)
     if found:
         progress.say(f"{found.reference} is up to date")
         return replace(found, base=planned.base)
@@ -140,6 +142,21 @@ def require_own(built: BuiltImage) -> None:
         )
 
 
+def _environment_key(spec: ImageSpec, key: str) -> str:
+    return key if spec.environment_key == image.own_environment else digest_of(spec.environment_key, key)
+
+
+def _find_complete(spec: ImageSpec, planned: _PlannedEnvironment, progress: Progress) -> BuiltImage | None:
+    """Find an image with the Git LFS files that could not be fetched now: one with pointers must not replace it."""
+    if not spec.source.pointers:
+        return None
+    complete = replace(spec, source=replace(spec.source, pointers=()))
+    found = _find(complete, _keys(complete, _environment_key(spec, planned.complete_key)))
+    if found:
+        progress.say("an image of this commit has the Git LFS files that could not be fetched now")
+    return found
+
+
 def _keys(spec: ImageSpec, environment_key: str) -> list[str]:
     """Return the key of the image, then that of the image with the readers of formats, which does as well."""
     kinds = [True] if spec.formats else [False, True]
@@ -165,9 +182,13 @@ def _find_cached(reference: str, key: str, keys: Sequence[str]) -> BuiltImage | 
 def _plan_environment(spec: ImageSpec, progress: Progress) -> _PlannedEnvironment:
     environment = spec.environment
     if environment.buildpack is not BuildPack.PLAIN_PYTHON:
-        whole = (spec.source.address, content_key(spec.source), spec.environment_key, str(spec.standard))
+        asked = (spec.environment_key, str(spec.standard))
         tools = (spec.base_image or "", version("jupyter-repo2docker"), engine.architecture())
-        return _PlannedEnvironment(key=digest_of(*whole, *tools))
+        key, complete = (
+            digest_of(spec.source.address, content, *asked, *tools)
+            for content in (content_key(spec.source), spec.source.commit)
+        )
+        return _PlannedEnvironment(key=key, complete_key=complete)
     base = find_base(spec.base_image, python=environment.python, python_from=environment.python_from, say=progress.say)
     plan = make_plan(
         spec.folder,
@@ -179,7 +200,9 @@ def _plan_environment(spec: ImageSpec, progress: Progress) -> _PlannedEnvironmen
     )
     for remark in plan.remarks:
         progress.warn(remark)
-    return _PlannedEnvironment(key=plan_key(plan, base_id=base.id), base=base, plan=plan)
+    key = plan_key(plan, base_id=base.id)
+    complete = plan_key(plan, base_id=base.id, with_lfs=True) if spec.source.pointers else key
+    return _PlannedEnvironment(key=key, complete_key=complete, base=base, plan=plan)
 
 
 def _ensure_environment(spec: ImageSpec, planned: _PlannedEnvironment, progress: Progress) -> str:

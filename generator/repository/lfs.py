@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ _ATTRIBUTES = ".gitattributes"
 _TIMEOUT = 3600
 """Seconds that fetching may take."""
 _POINTER = b"version https://git-lfs.github.com/spec/"
+_LONGEST_POINTER = 1024
 
 
 def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> tuple[list[str], list[str]]:
@@ -48,6 +50,15 @@ def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> tupl
     return left, [_describe_missing(left, reason)] if left else []
 
 
+def pointed_digest(path: Path) -> str:
+    """Return the SHA-256 of the file that an LFS pointer is in the place of (git-lfs, spec.md); '' for other files."""
+    if path.stat().st_size >= _LONGEST_POINTER:
+        return ""
+    text = path.read_bytes()
+    found = re.search(rb"(?m)^oid sha256:([0-9a-f]{64})$", text) if text.startswith(_POINTER) else None
+    return found[1].decode() if found else ""
+
+
 def _list_pointers(folder: Path) -> list[str]:
     """List the paths of LFS pointers whose files have not been fetched."""
     # os.walk, since Path.rglob raises for a link with a long target in Python 3.11.2 and others
@@ -60,7 +71,7 @@ def _list_pointers(folder: Path) -> list[str]:
         folders[:] = [name for name in folders if name != ".git"]
         for name in names:
             path = Path(root, name)
-            is_small = not path.is_symlink() and path.is_file() and path.stat().st_size < 1024
+            is_small = not path.is_symlink() and path.is_file() and path.stat().st_size < _LONGEST_POINTER
             if is_small and path.read_bytes().startswith(_POINTER):
                 found.append(str(path.relative_to(folder)))
     return sorted(found)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timezone
+from hashlib import sha256
 from itertools import combinations, product
 from pathlib import Path
 
 import pytest
 
+from generator.containers import engine
 from generator.environment.environment import BuildPack, Environment
 from generator.image import build
+from generator.image.base.find import Base
 from generator.image.keys import image_key, runner_key
-from generator.image.names import labels, pushed_reference, reference
+from generator.image.names import key_label, labels, pushed_reference, reference
 from generator.image.pythons import ImagePythons, parse_pythons
+from generator.image.runner import EarlyRunner
 from generator.metadata.metadata import Metadata
 from generator.progress import Progress
 from generator.repository.address import parse_repository
@@ -140,6 +145,57 @@ def test_an_image_with_lfs_pointers_has_another_key_than_that_with_the_files(mon
 
     assert len({image_key(source, environment="e") for source in sources}) == 3
     assert len({one.key for one in planned}) == 3, "repo2docker copies the repository into the environment"
+
+
+@pytest.mark.parametrize("pack", [BuildPack.PLAIN_PYTHON, BuildPack.REPO2DOCKER])
+def test_an_image_with_lfs_files_is_not_replaced_by_one_with_pointers(
+    pack: BuildPack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have one name, so the image with pointers would be pushed over that with the files."""
+    data, labels_in_engine = b"data" * 1000, dict[str, str]()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256(data).hexdigest()}\nsize 4000\n"
+    environment = Environment(folder="", files=("postBuild",), buildpack=pack)
+    for name, content in {"with-files": data, "with-pointers": pointer.encode()}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "postBuild").write_text("true\n")
+        (tmp_path / name / "a.tif").write_bytes(content)
+    source = _source("https://a.example.org/ada/trees.git", "main", "a" * 40)
+
+    def compose(_spec: build.ImageSpec, _environment: str, _layers: tuple[str, str], key: str, _: Progress) -> None:
+        labels_in_engine[key_label] = key
+
+    def ensure(name: str, *, pointers: tuple[str, ...] = ()) -> tuple[bool, bool]:
+        folder, own = tmp_path / name, replace(source, pointers=pointers)
+        found = build.ensure_image(
+            build.ImageSpec(
+                reference="image",
+                source=own,
+                folder=folder,
+                environment=environment,
+                environment_key="repository",
+                base_image=None,
+            ),
+            Progress(),
+        )
+        return found.built, found.is_same(labels_in_engine)
+
+    image = engine.Image(id="sha256:0", digest=None, size=0, config={"Labels": labels_in_engine})
+    monkeypatch.setattr(engine, "inspect", lambda _: image)
+    monkeypatch.setattr(engine, "architecture", lambda: "amd64")
+    monkeypatch.setattr(engine, "history", lambda _: ())
+    monkeypatch.setattr(build, "find_base", lambda *_, **_options: Base(reference="base", id="sha256:0", digest=None))
+    monkeypatch.setattr(build, "list_present", lambda _: ())
+    monkeypatch.setattr(build, "describe_layers", lambda *_: "")
+    monkeypatch.setattr(build, "build_early", lambda _: nullcontext(EarlyRunner()))
+    monkeypatch.setattr(build, "_ensure_environment", lambda *_: "environment")
+    monkeypatch.setattr(build, "ensure_runner", lambda *_, **_options: "runner")
+    monkeypatch.setattr(build, "_compose", compose)
+
+    assert ensure("with-pointers", pointers=("a.tif",)) == (True, True), "nothing else is available"
+    assert ensure("with-pointers", pointers=("a.tif",)) == (False, True)
+    assert ensure("with-files") == (True, True)
+    assert ensure("with-pointers", pointers=("a.tif",)) == (False, True)
+    assert ensure("with-files") == (False, True)
 
 
 def test_a_runner_depends_on_the_image_that_built_it() -> None:

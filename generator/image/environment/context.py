@@ -17,16 +17,20 @@ import uv
 from generator.image.contexts import file_time
 from generator.image.environment.plan import REQUIREMENTS_LOCK, Caches, Content, Plan, default_uid, git_packages
 from generator.image.keys import digest_of
+from generator.repository.lfs import pointed_digest
 from generator.resources import data_folder, render
 from generator.shared.file_digest import file_sha256
 
 
-def plan_key(plan: Plan, *, base_id: str) -> str:
-    """Return the key of an environment: of its base, the content of its files, and its build steps."""
+def plan_key(plan: Plan, *, base_id: str, with_lfs: bool = False) -> str:
+    """Return the key of an environment: of its base, the content of its files, and its build steps.
+
+    ``with_lfs`` returns the key that it would have with the files whose Git LFS pointers are in their place.
+    """
     digest = hashlib.sha256()
     for entry, content in _entries(plan):
         if entry.name != "tools/uv":  # another version of uv builds the same environment
-            what = f"{entry.name}\0{entry.mode}\0{entry.linkname}\0{_digest(content)}\0"
+            what = f"{entry.name}\0{entry.mode}\0{entry.linkname}\0{_digest(content, with_lfs=with_lfs)}\0"
             digest.update(os.fsencode(what))
     return digest_of(base_id, render_plan(plan, caches=Caches()), digest.hexdigest())
 
@@ -49,8 +53,10 @@ def render_plan(plan: Plan, *, caches: Caches, uid: int = default_uid) -> str:
     )
 
 
-def _digest(content: Content) -> str:
-    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else file_sha256(content)
+def _digest(content: Content, *, with_lfs: bool) -> str:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    return (pointed_digest(content) if with_lfs else "") or file_sha256(content)
 
 
 def _open(content: Content) -> IO[bytes]:
