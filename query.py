@@ -41,6 +41,8 @@ _SHORTEST_WAIT = 0.5
 """Seconds before a request is repeated, also if a service asks for none."""
 _PAUSES = (1.0, 5.0)
 """Seconds before each new attempt at a download."""
+_ABANDONED = 24 * 3600
+"""Seconds; a download of the slowest server writes more often."""
 _TIMESTAMP = r"(?:\d{4}-\d\d-\d\dT[\d:.]+Z \d\d[OE][+ ]?)?"
 """What GitLab's runner may write in front of a line."""
 _FAILED_STAGE = re.compile(rf"^{_TIMESTAMP}packmill: (.+ \(exit code \d+(?:: [^()\n]*)?\))$", re.MULTILINE)
@@ -220,6 +222,7 @@ class Client:
                     with self._artifacts(job, file) as answer:
                         target.parent.mkdir(parents=True, exist_ok=True)  # not for a job without the file
                         with part.open("wb") as opened:
+                            _remove_abandoned(part)
                             _copy_body(answer, opened)
                     part.replace(target)
                     return
@@ -345,6 +348,16 @@ def _read_bounded(answer: requests.Response) -> None:
             answer.close()
             raise QueryError(f"{answer.url}: the response has more than {_LARGEST >> 20} MiB")
     answer._content = bytes(content)  # noqa: SLF001 - where requests itself puts a body that it reads
+
+
+def _remove_abandoned(part: Path) -> None:
+    """Remove the parts next to a new one to which nothing was written for a day: their downloads were killed."""
+    with contextlib.suppress(OSError):
+        latest = part.stat().st_mtime - _ABANDONED  # by the clock of the file system
+        for other in part.parent.glob(f".packmill-{'[0-9a-f]' * 16}.part"):
+            with contextlib.suppress(OSError):
+                if other.lstat().st_mtime < latest:
+                    other.unlink()
 
 
 def _copy_body(answer: requests.Response, file: BinaryIO) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 import zipfile
@@ -85,6 +86,21 @@ def test_of_two_downloads_of_one_name_the_last_to_end_gives_the_file(
 
     assert seen == [_TEXT * 2, _TEXT]
     assert _files(tmp_path) == ["a.txt"]
+
+
+def test_a_download_removes_what_killed_ones_left_a_day_ago(
+    server: HttpServer, client: query.Client, tmp_path: Path
+) -> None:
+    """Such as those of a map in cron with a limit of time."""
+    server.put(_FILE, _TEXT)
+    running = f".packmill-{'2' * 16}.part"
+    for name, hours in ((f".packmill-{'1' * 16}.part", 25), (running, 23), (".packmill-mine.part", 25)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - hours * 3600,) * 2)
+
+    client.artifact(7, "results/a.txt", tmp_path)
+
+    assert _files(tmp_path) == [running, ".packmill-mine.part", "a.txt"]
 
 
 def test_an_archive_is_unpacked_when_it_is_complete(server: HttpServer, client: query.Client, tmp_path: Path) -> None:
