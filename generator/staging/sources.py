@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,14 +87,21 @@ class SourceFinder:
 
     def _list_folder(self, url: str, location: Location) -> Iterator[SourceFile]:
         store = self._store(urls.scheme(url), location)
-        try:
-            found = list(store.list_folder(url))
-        except TransientError as error:
-            raise StagingError(f"{urls.redact(url)}: {error}") from None
+        found = self._list_with_retries(store, url)
         if not found:
             raise StagingError(f"{urls.redact(url)}: the folder is empty or missing")
         top = urls.redact(url)
         yield from (SourceFile(source, source.url.removeprefix(top)) for source in found)
+
+    def _list_with_retries(self, store: Store, url: str) -> list[Source]:
+        for attempt in itertools.count(1):
+            try:
+                return list(store.list_folder(url))
+            except TransientError as error:
+                if attempt >= self.network.attempts:
+                    raise StagingError(f"{urls.redact(url)}: {error} (tried {attempt} times)") from None
+                time.sleep(self.network.retry_delay(attempt - 1, requested=error.wait))
+        raise AssertionError
 
     def _list_local(self, address: Any) -> Iterator[SourceFile]:
         path = _engine_path(address)
