@@ -15,10 +15,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +29,8 @@ import pytest
 import requests
 from fsspec.implementations.local import LocalFileSystem
 from git_servers import ssh_server
+from obstore.fsspec import FsspecStore
+from obstore.store import MemoryStore
 from ports import free_port
 from staging_servers import HttpServer, Runner, wait_for
 from waiting import wait_until
@@ -37,6 +40,7 @@ from generator.shared.failures import StagingError
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
+from generator.staging.sources import SourceFinder
 from generator.staging.stores import TransientError
 from generator.staging.stores.filesystems import FileSystemStore, translate_filesystem_errors
 from generator.staging.targets import part_name
@@ -97,8 +101,10 @@ def sftp(tmp_path: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def dropping_proxy(port: int, *, after: list[int]) -> Iterator[tuple[int, list[int]]]:
-    """A proxy that ends its first connections after so many bytes of the server, and the list of those it ended."""
+def dropping_front(store: Store, *, after: list[int]) -> Iterator[tuple[str, list[int]]]:
+    """A proxy that ends its first connections after so many bytes of the server: its URL, and those it ended."""
+    port = store.url.partition("@")[2].partition(":")[2].partition("/")[0]
+    opened: list[socket.socket] = []
     dropped: list[int] = []
 
     def pump(source: socket.socket, target: socket.socket, limit: int | None) -> None:
@@ -116,16 +122,17 @@ def dropping_proxy(port: int, *, after: list[int]) -> Iterator[tuple[int, list[i
         limits = iter(after)
         with suppress(OSError):
             while True:
-                client, server = listener.accept()[0], socket.create_connection(("127.0.0.1", port))
+                client, server = listener.accept()[0], socket.create_connection(("127.0.0.1", int(port)))
                 opened.extend((client, server))
                 for words in ((client, server, None), (server, client, next(limits, None))):
                     threading.Thread(target=pump, args=words, daemon=True).start()
 
-    opened: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=(listener,), daemon=True)
         thread.start()
-        yield listener.getsockname()[1], dropped
+        front, known = str(listener.getsockname()[1]), store.config / "known_hosts"
+        known.write_text(known.read_text().replace(port, front))
+        yield store.url.replace(port, front), dropped
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
     for one in opened:
@@ -345,18 +352,65 @@ def test_a_host_whose_key_is_not_known_is_not_trusted(sftp: Store, runner: Runne
 def test_a_connection_that_sshd_drops_is_opened_again(sftp: Store, results: Path, tmp_path: Path, length: int) -> None:
     """Beyond its MaxStartups, sshd drops connections; networks do it at any time."""
     (tmp_path / "files" / "b.bin").write_bytes((results / "maps" / "b.bin").read_bytes()[:2_000_000])
-    port = int(sftp.url.partition("@")[2].partition(":")[2].partition("/")[0])
-    with dropping_proxy(port, after=[length, length]) as (front, dropped):
-        known = (sftp.config / "known_hosts").read_text()
-        (sftp.config / "known_hosts").write_text(known.replace(str(port), str(front)))
+    with dropping_front(sftp, after=[length, length]) as (url, dropped):
         network = NetworkSettings(first_wait=0.01, longest_wait=0.02)
-        store = FileSystemStore(network, Credentials(folder=sftp.config))
-        source = store.source(f"{sftp.url.replace(str(port), str(front))}/b.bin")
+        source = FileSystemStore(network, Credentials(folder=sftp.config)).source(f"{url}/b.bin")
 
         fetched = Transfer(source, tmp_path / "b.part", network=network, watch=Watch()).fetch()
 
     assert (fetched.size, dropped) == (2_000_000, [length, length])
     assert (tmp_path / "b.part").read_bytes() == (tmp_path / "files" / "b.bin").read_bytes()
+
+
+def test_a_folder_is_listed_after_dropped_connections(sftp: Store, tmp_path: Path) -> None:
+    (tmp_path / "files" / "a.txt").touch()
+    with dropping_front(sftp, after=[0, 0]) as (url, dropped):
+        location = Location(kind="sftp", addresses=(f"{url}/",))
+        network = NetworkSettings(first_wait=0.01, longest_wait=0.02)
+
+        found = list(SourceFinder(network, Credentials(folder=sftp.config)).list_files(location))
+
+        assert ([file.relative for file in found], dropped) == (["a.txt"], [0, 0])
+        dropped.clear()
+    with pytest.raises(StagingError, match=r"\(tried 2 times\)"):
+        list(SourceFinder(replace(network, attempts=2), Credentials(folder=sftp.config)).list_files(location))
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp", "memory"])
+def test_a_file_that_changes_while_it_is_fetched_is_never_mixed_from_two_versions(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each block is a request of its own, which gets the version of its moment."""
+    if kind == "memory":  # stores of clouds are read by obstore alike
+        system, objects = FsspecStore("gs"), MemoryStore()
+        monkeypatch.setattr(system, "_construct_store", lambda _bucket: objects)
+        monkeypatch.setattr(FileSystemStore, "find", lambda *_: (system, "lab/a.bin"))
+        store = Store(url="gs://lab", config=tmp_path)
+    else:
+        store = request.getfixturevalue(kind)
+
+    def write(content: bytes, age: int = 0) -> None:
+        if kind == "memory":
+            objects.put("a.bin", content)
+            return
+        path = tmp_path / {"ftp": "ftp", "sftp": "files"}[kind] / "a.bin"
+        path.write_bytes(content)
+        os.utime(path, (time.time() - age,) * 2)  # servers report whole seconds
+
+    def change(_count: int) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 2:
+            write(b"new" * 700_000)
+
+    seen, network = 0, NetworkSettings(first_wait=0.01, longest_wait=0.02)
+    write(b"old" * 700_000, age=3600)
+    source = FileSystemStore(network, Credentials(folder=store.config)).source(f"{store.url}/a.bin")
+    transfer = Transfer(source, tmp_path / "a.part", network=network, watch=Watch(on_bytes=change))
+
+    transfer.fetch()
+
+    assert (tmp_path / "a.part").read_bytes() == b"new" * 700_000
 
 
 @pytest.mark.parametrize(

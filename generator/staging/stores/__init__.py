@@ -73,7 +73,13 @@ class Stream(Protocol):
     """The bytes of a download."""
 
     def read(self, size: int, /) -> bytes:
-        """Read up to ``size`` bytes; b'' at the end."""
+        """Read up to ``size`` bytes; b'' at the end.
+
+        Raises:
+            ChangedError: the file changed while it was read, so that its blocks may be of several versions.
+            TransientError: another attempt may succeed.
+            StagingError: the file cannot be read.
+        """
         ...
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -210,17 +210,27 @@ class FileSystemSource(UrlSource):
             stream = system.open(path, "rb")
             if start:
                 stream.seek(start)
-            translated = _TranslatingStream(stream, self.address, connection.pop_all())
+
+            def is_unchanged() -> bool:
+                system.invalidate_cache()
+                return validator.agrees(_read_validator(system.info(path)))
+
+            translated = _CheckedStream(stream, self.address, connection.pop_all(), is_unchanged=is_unchanged)
         return Download(stream=translated, offset=start, size=info.get("size"), validator=validator)
 
 
-class _TranslatingStream:
-    def __init__(self, stream: Any, url: str, connection: ExitStack) -> None:
-        self._stream, self._url, self._connection = stream, url, connection
+class _CheckedStream:
+    """A file of which each block is a request of its own, so that it may be of several versions until its end."""
+
+    def __init__(self, stream: Any, url: str, connection: ExitStack, *, is_unchanged: Callable[[], bool]) -> None:
+        self._stream, self._url, self._connection, self._is_unchanged = stream, url, connection, is_unchanged
 
     def read(self, size: int, /) -> bytes:
         with translate_filesystem_errors(self._url):
-            return bytes(self._stream.read(size))
+            block = bytes(self._stream.read(size))
+            if not block and not self._is_unchanged():
+                raise ChangedError
+            return block
 
     def close(self) -> None:
         with self._connection:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from generator.shared.failures import DiskFullError, StagingError
 from generator.staging import checksums
@@ -131,6 +131,8 @@ class Transfer:
         try:
             self._begin(opened)
             self._copy(opened)
+        except ChangedError:
+            self._start_over("it changed while it was fetched")
         finally:
             opened.stream.close()
         return self._verify(opened)
@@ -235,7 +237,7 @@ class Transfer:
             size=self._have, digests=digests, validator=opened.validator, name=opened.name or self._name
         )
 
-    def _start_over(self, why: str) -> None:
+    def _start_over(self, why: str) -> NoReturn:
         """Discard damaged content; fetch it again, then fail."""
         self._mismatches += 1
         self._reset()
