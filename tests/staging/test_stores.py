@@ -472,6 +472,33 @@ def test_google_by_its_own_interface(web: HttpServer, runner: Runner, tmp_path: 
     assert result.content("0_a.txt") == content
 
 
+@pytest.mark.parametrize("size", [0, 6 << 20, 52 << 30, 5 << 40], ids=str)
+def test_a_result_of_any_size_has_no_more_parts_than_google_takes(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Google takes 10,000 parts, Azure 50,000; those in memory take up to 60 MiB, one at a time if it is larger."""
+    uploads = []
+
+    class Bucket:
+        async def put_async(self, path: str, file: Path, **options: int) -> None:
+            uploads.append((path, file, options["chunk_size"], options["max_concurrency"]))
+
+    with FileSystemStore(NetworkSettings(), Credentials()).opened("gs://lab/a#1.bin") as (system, path):
+        monkeypatch.setattr(system, "_construct_store", {"lab": Bucket()}.__getitem__)
+        with (tmp_path / "a.bin").open("wb") as file:
+            try:
+                file.truncate(size)  # takes no space
+            except OSError:
+                pytest.skip("this file system takes no such files")
+
+        system.put_file(str(tmp_path / "a.bin"), path)
+
+    ((stored, local, part, at_once),) = uploads
+    assert (stored, local) == ("a#1.bin", tmp_path / "a.bin")
+    assert size / part <= 9_500
+    assert at_once == 1 or at_once * part <= 60 << 20
+
+
 def test_a_scheme_that_nothing_reads(runner: Runner) -> None:
     result = runner("stage-in", "gopher://host/a")
 

@@ -110,7 +110,7 @@ class FileSystemStore:
         as ``account_name`` and ``account_key``.
         """
         try:
-            from obstore.fsspec import FsspecStore
+            from generator.staging.stores.object_stores import PartedStore
         except ImportError:
             raise _missing_package_error(urls.scheme(url), "obstore") from None
         config: dict[str, Any] = {}
@@ -124,7 +124,7 @@ class FileSystemStore:
             "timeout": f"{self._network.timeout * 5:.0f}s",  # of a whole answer, which is a few MB
             "allow_http": True,  # the configuration chooses the server, with https unless it specifies http
         }
-        system = FsspecStore(protocol, config=config or None, client_options=timeouts, retry_config={"max_retries": 1})
+        system = PartedStore(protocol, config=config or None, client_options=timeouts, retry_config={"max_retries": 1})
         return system, url.partition("://")[2]
 
     def _open_sftp(self, url: str) -> tuple[Any, str]:
