@@ -155,7 +155,8 @@ def test_a_script_and_what_it_started_have_a_moment_to_clean_up_and_then_end(end
 
     assert process.wait(timeout=120) == (143 if ended == "signal" else 9)
     assert (here.output / "cleaned").exists()
-    assert has_ended(int((here.output / "child").read_text()))
+    child = int((here.output / "child").read_text())
+    wait_until(lambda: has_ended(child))  # on a machine that has much to do, a killed process ends a moment later
 
 
 @pytest.mark.parametrize("template", ["result.json/x", "scraps.json/x", "scraps/x", "made.txt/x"])
