@@ -7,6 +7,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import resource
 import zipfile
@@ -153,6 +154,18 @@ def test_files_of_a_run_that_was_killed_are_listed(server: NotebookServer, run: 
         {"outputs": [{"path": name, "size": size} for name, size in (("a.png", "abc"), ("b.png", [1]), ("c.png", -1))]},
         {"outputs": {"path": "table.csv"}, "cells": 5, "parameters": [1], "notebook": 7},
         {"cells": [1], "notebook": "../../../../../../../../../../../../../../../../etc/hostname"},
+        {
+            "peak_memory": "abc",
+            "duration": "x",
+            "kernel": [1],
+            "delivered": "\ud800",
+            "status_code": "abc",
+            "error": {},
+        },
+        {
+            "outputs": [{"path": "../../../run/x.ipynb"}, {"path": "\ud800"}, {"path": "\udcff.txt"}],
+            "notebook": "../../../run/x.ipynb",
+        },
         [],
     ],
 )
@@ -164,6 +177,31 @@ def test_a_record_that_the_notebook_wrote_itself_is_no_unexpected_error(server: 
     for path in ("/result", ".html", "/outputs/", "/outputs.zip", "/outputs/table.csv"):
         assert server.ask("GET", f"/runs/{run}{path}").status_code == 200
     assert server.ask("GET", f"/runs/{run}/notebook").status_code == 404
+    assert "/../" not in server.ask("GET", f"/runs/{run}.html").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../../../run/x.ipynb", "..", "a/../../b", "/run/x.ipynb", "//example.org/x", "", "a//b", "a/", "\0", "\ud800"],
+)
+def test_a_record_lists_only_files_below_the_outputs(path: str, tmp_path: Path) -> None:
+    """A browser shortens the address of a link, which would lead to another page, such as one that runs a notebook."""
+    folder = RunFolder(tmp_path)
+    folder.output.mkdir()
+    listed = [{"path": path}, {"path": "a/..b.png"}, {"path": os.fsdecode(b"\xff")}]
+    (folder.output / "result.json").write_text(json.dumps({"outputs": listed}))
+
+    assert folder.read_result()["outputs"] == listed[1:]
+
+
+@pytest.mark.parametrize("value", ["abc", [1], True, -1, 1e999, math.nan, 2**64])
+@pytest.mark.parametrize("name", ["peak_memory", "status_code", "duration"])
+def test_a_figure_of_a_record_is_one(name: str, value: object, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.output.mkdir()
+    for given, expected in ((value, {}), (200, {name: 200}), (None, {name: None})):
+        (folder.output / "result.json").write_text(json.dumps({name: given}))
+        assert folder.read_result() == expected
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "endless device"])

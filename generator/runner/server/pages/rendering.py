@@ -77,7 +77,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {"moment": _moment, "iso": _iso, "duration": _duration, "size": size_text, "took": _seconds}
     environment.filters["in_zone"] = _in_zone
-    environment.filters |= {"quoted": lambda path: quote(path, safe="/"), "query": urlencode}
+    environment.filters |= {"quoted": lambda path: quote(path, safe="/", errors="surrogateescape"), "query": urlencode}
     environment.globals["static"] = static_address
     return environment
 

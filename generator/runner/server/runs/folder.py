@@ -36,9 +36,14 @@ _ATTEMPTS = 5
 _DIGITS = 7
 """Runs of some seventeen minutes are in one folder, which keeps folders small."""
 _KINDS: Mapping[str, tuple[type, ...]] = {
-    name: (kind, type(None))
-    for name, kind in {"notebook": str, "parameters": dict, "cells": list, "outputs": list}.items()
+    "parameters": (dict,),
+    **dict.fromkeys(("cells", "outputs"), (list,)),
+    **dict.fromkeys("state reason error process notebook delivered kernel started ended".split(), (str,)),
+    **dict.fromkeys(("exit_code", "status_code", "peak_memory"), (int,)),
+    "duration": (int, float),
 }
+_LARGEST_CODE = 999
+"""Status codes of HTTP have three digits, exit codes at most."""
 _LARGEST = 256 << 20
 """Bytes of a file that is read: a million results take less, and a notebook may write one of any size."""
 _LONGEST_FINGERPRINT = 1000
@@ -186,7 +191,7 @@ class RunFolder:
         """
         result = read_object(self.output / contract.result_file)
         kept: dict[str, Any] = {
-            name: value for name, value in result.items() if isinstance(value, _KINDS.get(name, object))
+            name: value for name, value in result.items() if value is None or _is_field(name, value)
         }
         if cells := kept.get("cells"):
             kept["cells"] = [cell for cell in cells if isinstance(cell, dict)]
@@ -258,9 +263,28 @@ class RunFolder:
             return None
 
 
-def _is_output(one: object) -> bool:
-    if not isinstance(one, dict) or not isinstance(one.get("path"), str):
+def _is_field(name: str, value: object) -> bool:
+    """Whether a field of ``result.json`` has the form that the runner writes; pages and rows of runs have it."""
+    if not isinstance(value, _KINDS.get(name, object)) or (name in _KINDS and isinstance(value, bool)):
         return False
+    if isinstance(value, int | float) and name in _KINDS:
+        return 0 <= value <= (_LARGEST_CODE if name.endswith("_code") else _LARGEST_SIZE)  # not for NaN
+    return name not in ("notebook", "delivered") or not isinstance(value, str) or _is_encodable(value)
+
+
+def _is_encodable(text: str) -> bool:
+    """Whether a text can be a path: half a surrogate pair cannot, except for bytes that are not UTF-8."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_output(one: object) -> bool:
+    if not isinstance(one, dict) or not isinstance(path := one.get("path"), str):
+        return False
+    if not {"", ".", ".."}.isdisjoint(path.split("/")) or not _is_encodable(path):
+        return False  # a link with it would lead to another page of the server, by the name of who follows it
     digest, size = one.get("sha256", "0" * 64), one.get("size", 0)
     if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _LARGEST_SIZE:
         return False
