@@ -33,13 +33,14 @@ class WriteLimits:
         """Whether there is a limit at all."""
         return bool(self.size or self.files)
 
-    def problem(self, folders: Iterable[Path], *, has_ended: bool = False) -> str:
+    def problem(self, folders: Iterable[Path], *, given: int = 0, has_ended: bool = False) -> str:
         """Return which limit the content of folders exceeds, empty if none.
 
-        Files count with their length, since copies and archives of a file with holes have no holes. ``has_ended`` is
+        Files count with their length, since copies and archives of a file with holes have no holes. ``given`` bytes of
+        them are not what the run wrote. ``has_ended`` is
         whether nothing writes any more: then folders that their owner may not read become readable, and count as well.
         """
-        size = 0
+        size = -given
         try:
             for files, status in enumerate(_entries(folders, allow=has_ended) if self.are_set else (), start=1):
                 size += counted_size(status)

@@ -298,7 +298,7 @@ def test_a_large_file_shares_its_content_with_the_copy_where_the_file_system_can
 def test_a_run_that_changes_a_file_of_the_user_that_is_too_large_for_a_copy_fails(
     place: RepositoryLocation, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The working copy counts as what a run writes, so a limit of 16 MiB has no space for a copy of the file."""
+    """Copies take half as much as a run may write: with a limit of 16 MiB, the file of 9 MiB is a link."""
 
     def write(run: ProcessRun) -> None:
         run.workspace.fill(run.place)

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+from unittest.mock import patch
 
 import pytest
 from another_user import as_another_user
@@ -18,9 +19,11 @@ from support import write_notebook
 from generator.runner.packaged import process_limit
 from generator.runner.packaged.copy_limits import CopyLimits
 from generator.runner.packaged.in_place import NotebookFolder
+from generator.runner.packaged.kept_copy import KeptCopy
 from generator.runner.packaged.process_limit import advise_on_processes
 from generator.runner.packaged.process_run import ProcessRun
-from generator.runner.packaged.run import discard_results
+from generator.runner.packaged.request import PackagedRun
+from generator.runner.packaged.run import discard_results, run
 from generator.runner.packaged.tidying import tidy
 from generator.runner.packaged.workspace import RepositoryLocation
 from generator.runner.results.result import RunRecord
@@ -78,10 +81,10 @@ def test_results_beyond_the_limit_are_removed_from_a_folder_that_the_notebook_cl
     os.chown(output, user, -1)
     output.chmod(mode)
     record = RunRecord(process="in.ipynb")
-    run = SimpleNamespace(output=output, scratch=tmp_path, record=record, executed=output / "in.ipynb")
+    one = SimpleNamespace(output=output, scratch=tmp_path, record=record, executed=output / "in.ipynb")
 
     with as_another_user():
-        discard_results(cast("ProcessRun", run))
+        discard_results(cast("ProcessRun", one))
 
     assert [path.name for path in output.iterdir()] == ["in.ipynb"]
 
@@ -92,9 +95,9 @@ def test_results_beyond_the_limit_are_removed_if_a_file_has_the_place_of_the_not
     for name in ("a.bin", "sub", "z.bin"):
         (output / name).touch()
     record = RunRecord(process="sub/in.ipynb")
-    run = SimpleNamespace(output=output, scratch=tmp_path, record=record, executed=output / "sub" / "in.ipynb")
+    one = SimpleNamespace(output=output, scratch=tmp_path, record=record, executed=output / "sub" / "in.ipynb")
 
-    discard_results(cast("ProcessRun", run))
+    discard_results(cast("ProcessRun", one))
 
     assert not list(output.iterdir())
 
@@ -126,6 +129,38 @@ def test_what_links_bring_counts_with_what_the_run_wrote(
     size = sum(path.stat().st_size for path in (tmp_path / "results").rglob("*") if path.is_file())
     assert size <= (limits.size or 5 << 20)
     assert is_within != (tmp_path / "results" / f"link-{links - 1}").is_symlink()
+
+
+@pytest.mark.parametrize(("size", "is_within"), [(17, True), (19, False), (21, False)])
+def test_copies_of_large_files_do_not_count_as_what_the_run_wrote(
+    size: int, is_within: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of 20 MiB: the folder's file has 9 MiB, what a link of the run brings 2 MiB. Two runs have one copy."""
+    (tmp_path / "repository").mkdir()
+    for name, mebibytes in {"repository/large.bin": 9, "repository/process.ipynb": 0, "elsewhere": 2}.items():
+        (tmp_path / name).write_bytes(bytes(mebibytes << 20))
+    monkeypatch.chdir(tmp_path)
+    kept = KeptCopy(tmp_path / "kept")
+
+    def write(one: ProcessRun) -> None:
+        one.workspace.fill(one.place, kept=kept)
+        assert not (one.workspace.directory / "large.bin").is_symlink()
+        (one.output / "result.bin").touch()
+        os.truncate(one.output / "result.bin", size << 20)
+        (one.output / "link.bin").symlink_to(tmp_path / "elsewhere")
+
+    monkeypatch.setattr("generator.runner.packaged.run.run_notebook", write)
+    for number in range(2):
+        request = PackagedRun(
+            process="process.ipynb",
+            output=tmp_path / f"output-{number}",
+            repository=str(tmp_path / "repository"),
+            write_limits=WriteLimits(size=20 << 20),
+            kept_copy=kept,
+            say=lambda _: None,
+        )
+        with patch.dict(os.environ), nullcontext() if is_within else pytest.raises(OutputLimitError, match="20 MiB"):
+            run(request)
 
 
 def test_outputs_of_a_notebook_in_its_own_folder_count_as_they_are_copied(tmp_path: Path) -> None:

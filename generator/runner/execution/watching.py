@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +91,20 @@ def _cause(number: int, time_limit: float | None) -> RunFailedError:
 
 
 @contextmanager
-def limited_writing(limits: WriteLimits, folders: Sequence[Path]) -> Iterator[None]:
+def limited_writing(
+    limits: WriteLimits, folders: Sequence[Path], *, given: Callable[[], int] = lambda: 0
+) -> Iterator[None]:
     """Limit what the block writes to folders; within `signals_as_failures`, whose signals are ignored after it.
+
+    ``given`` returns how many bytes in the folders are not what the run wrote.
 
     Raises:
         OutputLimitError: the folders exceed a limit, while the block runs or when it has ended, also with an error.
     """
     has_ended = False
+
+    def measure() -> str:
+        return limits.problem(folders, given=given())
 
     def end(problem: str) -> None:
         nonlocal has_ended
@@ -108,11 +114,11 @@ def limited_writing(limits: WriteLimits, folders: Sequence[Path]) -> Iterator[No
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
     try:
-        with watched(partial(limits.problem, folders), end) if limits.are_set else nullcontext():
+        with watched(measure, end) if limits.are_set else nullcontext():
             yield
     finally:  # a run can write much and fail between two measurements
         ignore_signals()
-        if problem := limits.problem(folders, has_ended=True):
+        if problem := limits.problem(folders, given=given(), has_ended=True):
             raise OutputLimitError(problem)
 
 

@@ -15,10 +15,14 @@ from generator.shared.write_limits import PathTooLongError, WriteLimits, counted
 
 @dataclass(slots=True)
 class CopyLimits:
-    """Counts copies, on top of what the run wrote to its folders, which is measured before the first copy."""
+    """Counts copies, on top of what the run wrote to its folders, which is measured before the first copy.
+
+    ``given`` bytes in the folders are not what the run wrote.
+    """
 
     limits: WriteLimits = no_limits
     folders: Sequence[Path] = ()
+    given: int = 0
     _written: tuple[int, int] | None = field(default=None, init=False)
 
     def admit(self, status: os.stat_result, *, replaces_link: bool = False) -> None:
@@ -34,7 +38,7 @@ class CopyLimits:
         except PathTooLongError as error:
             raise OutputLimitError(str(error)) from None
         self._written = size + counted_size(status), files + (not replaces_link)
-        if problem := self.limits.excess(size=self._written[0], files=self._written[1]):
+        if problem := self.limits.excess(size=self._written[0] - self.given, files=self._written[1]):
             raise OutputLimitError(problem)
 
 

@@ -14,6 +14,8 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from generator.shared.write_limits import counted_size
+
 SMALL = 8 * 1024**2
 """Bytes of a file that is copied in any case, within the first budget."""
 _SMALL_TOTAL = 256 * 1024**2
@@ -25,11 +27,15 @@ _FICLONE = 0x40049409
 
 @dataclass(slots=True)
 class CopyBudget:
-    """The bytes that may still be copied; ``room`` is what the limit of the run's output leaves for large files."""
+    """The bytes that may still be copied; ``room`` is what the limit of the run's output leaves for large files.
+
+    ``copied`` are the bytes of large files that were copied: with links, the run has its whole limit for its results.
+    """
 
     room: float = float("inf")
     small: int = _SMALL_TOTAL
     large: int = _LARGE_TOTAL
+    copied: int = 0
     _is_measured: bool = field(default=False, init=False)
 
     def takes_small(self, size: int) -> bool:
@@ -42,15 +48,23 @@ class CopyBudget:
         Raises:
             OSError: it was removed, or the folder of the copy cannot be written.
         """
-        if size > self.room:
+        before = self.copied
+        self.copied += size  # the run is measured while the file is copied
+        if size > self.room or not self._copy(source, target, size):
+            self.copied = before
             return False
-        if not _share_content(source, target):
-            if not self._is_measured:
-                self._is_measured, self.large = True, min(self.large, shutil.disk_usage(target.parent).free // 4)
-            if size > self.large or not _copy_if_it_fits(source, target):
-                return False
-            self.large -= size
         self.room -= size
+        self.copied = before + counted_size(target.lstat())
+        return True
+
+    def _copy(self, source: Path, target: Path, size: int) -> bool:
+        if _share_content(source, target):
+            return True
+        if not self._is_measured:
+            self._is_measured, self.large = True, min(self.large, shutil.disk_usage(target.parent).free // 4)
+        if size > self.large or not _copy_if_it_fits(source, target):
+            return False
+        self.large -= size
         return True
 
 

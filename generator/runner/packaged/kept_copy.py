@@ -131,6 +131,8 @@ class KeptCopy:
         self.folder = folder
         self.top = folder / "repository"
         """The working copy."""
+        self.copied = 0
+        """Bytes of large files in it, which its run has not written."""
         self._content: object = None
         self._states: dict[str, State] = {}
 

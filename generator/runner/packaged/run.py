@@ -91,10 +91,14 @@ def _run(
             outputs=request.declared,
         )
         if isinstance(workspace, Workspace) and request.write_limits.size:
-            workspace.budget.room = request.write_limits.size // 2  # the working copy counts as what the run wrote
+            workspace.budget.room = request.write_limits.size // 2  # of the disk, on top of the limit
         folders = (output, scratch, homes)
+
+        def copied() -> int:
+            return workspace.budget.copied if isinstance(workspace, Workspace) else 0
+
         try:
-            with limited_writing(request.write_limits, folders):
+            with limited_writing(request.write_limits, folders, given=copied):
                 (run_notebook if is_notebook_name(record.process) else run_shell)(one)
         except OutputLimitError:
             discard_results(one)
@@ -102,7 +106,7 @@ def _run(
         finally:
             ignore_signals()
             try:
-                found = _collect(one, CopyLimits(request.write_limits, folders))
+                found = _collect(one, CopyLimits(request.write_limits, folders, copied()))
             finally:
                 if kept is not None and isinstance(workspace, Workspace):
                     workspace.leave_to(kept)

@@ -130,6 +130,7 @@ class Workspace:
             if states is not None:
                 self._set_states(states)
                 self._note_own(sources)
+                self.budget.copied = kept.copied
                 return
         self.top.mkdir(parents=True)
         inside = {str(one.path): one.relative for one in sources}
@@ -141,6 +142,7 @@ class Workspace:
                 self._copy_or_link(one, patterns, inside)
         self._note_own(sources)
         if kept is not None:
+            kept.copied = self.budget.copied
             self._set_states(read_states(self.top))
             self._fresh = tuple(one for one in sources if one.is_folder or one.state.size <= SMALL)
             if len(self._fresh) < len(sources):  # large files would take long to compare
