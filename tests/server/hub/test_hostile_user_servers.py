@@ -44,6 +44,15 @@ def serve():
     except OSError:
         time.sleep(60)
 """
+_COOKIES = """\
+def serve():
+    while True:
+        connection, _ = listener.accept()
+        got = connection.recv(65536).lower().count(b"\\r\\ncookie:")
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nSet-Cookie: a=b; Path=/\\r\\nConnection: close\\r\\n\\r\\n")
+        connection.sendall(b'{"cookies": %d}' % got)
+        connection.close()
+"""
 _DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 _LEAVES_A_PROCESS = (
     "left = subprocess.Popen(['sleep', '60'], start_new_session=True)\nprint(left.pid, file=sys.stderr)\n"
@@ -102,6 +111,14 @@ def test_an_answer_that_no_reader_of_json_takes_is_none(tmp_path: Path) -> None:
             return await server.ask("/schedules")
 
     assert asyncio.run(ask()) is None
+
+
+def test_a_server_gets_no_cookie_that_it_set(tmp_path: Path) -> None:
+    async def ask() -> object:
+        async with _started(tmp_path, *_script(_COOKIES)) as server:
+            return await server.ask("/")
+
+    assert asyncio.run(ask()) == {"cookies": 0}
 
 
 def test_a_server_that_cannot_be_executed_is_reported_with_the_reason(tmp_path: Path) -> None:

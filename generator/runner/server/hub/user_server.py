@@ -77,7 +77,12 @@ class UserServer:
             raise self._start_problem(str(error)) from None
         connector = aiohttp.UnixConnector(path=str(self._path), limit=0)
         self.session = aiohttp.ClientSession(
-            connector=connector, auto_decompress=False, timeout=_ENDLESS, max_field_size=_HEAD, max_line_size=_HEAD
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),  # a cookie of one caller's answer is not for the next caller
+            auto_decompress=False,
+            timeout=_ENDLESS,
+            max_field_size=_HEAD,
+            max_line_size=_HEAD,
         )
         try:
             await asyncio.wait_for(self._wait_for_answer(self.session), self._settings.start_timeout)
