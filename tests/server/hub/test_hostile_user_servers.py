@@ -48,9 +48,9 @@ _COOKIES = """\
 def serve():
     while True:
         connection, _ = listener.accept()
-        got = connection.recv(65536).lower().count(b"\\r\\ncookie:")
-        connection.sendall(b"HTTP/1.1 200 OK\\r\\nSet-Cookie: a=b; Path=/\\r\\nConnection: close\\r\\n\\r\\n")
-        connection.sendall(b'{"cookies": %d}' % got)
+        body = b'{"cookies": %d}' % connection.recv(65536).lower().count(b"\\r\\ncookie:")
+        sent = answer % (len(body), body)
+        connection.sendall(sent.replace(b"Connection", b"Set-Cookie: a=b; Path=/\\r\\nConnection"))
         connection.close()
 """
 _DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
