@@ -419,7 +419,7 @@ def test_folders_in_each_other_that_a_container_left_do_not_fail_the_next_try(ru
     dag["StageInOperator"](folder="run", templates={}).fetch("scene", ["https://a.org/b"], {})
 
     assert not (run / "output").exists()
-    assert not list((run / "stage_in" / "scene").iterdir())
+    assert [path.name for path in (run / "stage_in" / "scene").iterdir()] == ["stage_in.json"]
 
 
 def test_the_container_of_a_killed_try_does_not_go_on_next_to_that_of_the_next_one(
@@ -440,6 +440,35 @@ def test_the_container_of_a_killed_try_does_not_go_on_next_to_that_of_the_next_o
         task.remove_earlier(folder)
 
     assert ran == [([0], {label: str(folder)}) for folder in (run, run / "stage_in" / "scene")]
+
+
+def test_a_run_takes_the_files_of_its_own_addresses_alone(run: Path, dag: dict[str, Any]) -> None:
+    """After a failed run, its user may correct an address, and clear the task ``run`` without ``stage_in``."""
+    dag["run_folder"] = lambda _: run
+    dag["data_folder"] = lambda: run
+    dag["AirflowFailException"] = LookupError
+    (run / "own.tif").touch()
+    fetched, staged = "https://a.org/b?signature=123", {"class": "File", "path": "stage_in/scene/staged/b"}
+
+    with pytest.raises(LookupError, match="clear both tasks"):
+        dag["staged_files"]("scene", fetched, run)
+    dag["StageInOperator"](folder="run", templates={}).fetch("scene", [fetched], {})
+    report = json.dumps({"output_file": {"class": "File", "path": "staged/b"}})
+    (run / "stage_in" / "scene" / "cwl.output.json").write_text(report)
+
+    assert dag["staged_files"]("scene", fetched, run) == staged
+    assert dag["staged_files"]("scene", "own.tif", run) is None
+    with pytest.raises(LookupError, match="scene: its addresses are not those"):
+        dag["staged_files"]("scene", "https://a.org/c", run)
+    given: dict[str, Any] = {"scene": fetched}
+    dag["given_values"] = lambda *_: dict(given)
+    dag["run_results"] = lambda _: {}
+    values: list[dict[str, Any]] = []
+    dag["write_json"] = lambda _, value: values.append(value)
+    for given["scene"] in (fetched, "own.tif"):
+        dag["RunOperator"](folder="run", templates={}).execute({})
+    assert values == [{"scene": staged}, {"scene": {"class": "File", "path": str(run / "own.tif")}}]
+    assert "signature" not in (run / "stage_in" / "scene" / "stage_in.json").read_text()
 
 
 def test_a_link_below_very_many_folders_is_checked(run: Path, dag: dict[str, Any]) -> None:

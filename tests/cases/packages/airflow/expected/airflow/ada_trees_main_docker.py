@@ -30,6 +30,7 @@ import os
 import subprocess
 from contextlib import suppress
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from airflow.providers.docker.operators.docker import DockerOperator
@@ -321,7 +322,7 @@ class RunOperator(DockerOperator):
         self.mounts.append(Mount(data, data, type="bind", read_only=True))
         values = given_values(context, self.templates)
         for name in FILES.keys() & values.keys():
-            values[name] = staged_files(name, folder) or file_objects(
+            values[name] = staged_files(name, values[name], folder) or file_objects(
                 values[name], FILES[name]
             )
         write_json(folder / "inputs.json", values)
@@ -431,16 +432,30 @@ class StageInOperator(RunOperator):
             DockerOperator.execute(self, context)
         finally:
             (folder / "stage_in.json").unlink(missing_ok=True)
+        write_json(folder / "stage_in.json", {"fetched": digest(places)})
 
 
-def staged_files(name: str, folder: Path) -> dict | list[dict] | None:
+def digest(places: list[str]) -> str:
+    """Return a digest of addresses, which may have passwords or signatures."""
+    return sha256(json.dumps(places).encode()).hexdigest()
+
+
+def staged_files(
+    name: str, value: str | list[str], folder: Path
+) -> dict | list[dict] | None:
     """Return the files that stage-in fetched for a parameter, as the process sees them."""
-    place = f"stage_in/{name}"
-    report = folder / place / "cwl.output.json"
-    if name not in STAGE_INS or not report.exists():
+    places = [value] if isinstance(value, str) else value
+    if name not in STAGE_INS or not any(map(is_address, places)):
         return None
+    place = f"stage_in/{name}"
+    note = folder / place / "stage_in.json"
+    if not note.exists() or read_json(note, folder).get("fetched") != digest(places):
+        raise AirflowFailException(
+            f"{name}: its addresses are not those that the task stage_in fetched; clear both tasks"
+        )
     kinds = {"File": "output_file", "File[]": "output_files"}
     kinds |= {"Directory": "output_directory", "Directory[]": "output_directories"}
+    report = folder / place / "cwl.output.json"
     objects = read_json(report, folder)[kinds[STAGE_INS[name]]]
     if isinstance(objects, list):
         return [{**one, "path": f"{place}/{one['path']}"} for one in objects]
