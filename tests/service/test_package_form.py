@@ -28,6 +28,14 @@ def test_a_variable_of_a_project_s_own_is_shown_with_the_source() -> None:
     assert (source.title, resources.title) == ("", "Resources of a run")
 
 
+def test_a_variable_of_several_lines_keeps_them() -> None:
+    variables = [
+        Variable(name=name, value=name, description="x", options=()) for name in ("one", "two\nlines", "end\n")
+    ]
+
+    assert [one.kind for one in groups(variables, {})[0].controls] == ["text", "lines", "text"]
+
+
 def test_every_variable_of_packmill_s_own_pipeline_file_but_the_source_has_a_group() -> None:
     file = read((here.parent / ".gitlab-ci.yml").read_text(), timeout=60)
     source = groups([one for one in file.variables if one.description], {})[0]

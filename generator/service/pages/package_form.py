@@ -56,10 +56,12 @@ def groups(variables: Iterable[Variable], given: Mapping[str, Any]) -> list[Grou
 def _control(variable: Variable, given: Mapping[str, Any]) -> Control:
     is_switch = variable.description.startswith(_SWITCH) and variable.value != _YES and not variable.options
     kind = "checkbox" if is_switch else "select" if variable.options else "text"
+    text = str(given.get(variable.name, variable.value))
+    has_lines = variable.name == "process" or "\n" in text.strip()  # browsers remove line breaks from a text field
     return Control(
         name=variable.name,
-        kind="lines" if variable.name == "process" and kind == "text" else kind,
-        text=str(given.get(variable.name, variable.value)),
+        kind="lines" if has_lines and kind == "text" else kind,
+        text=text,
         description=variable.description.removeprefix(_SWITCH) if is_switch else variable.description,
         options=tuple(map(str, variable.options)),
     )
