@@ -29,6 +29,7 @@ from generator.image.names import reference
 from generator.metadata.licenses import license_of_text
 from generator.metadata.metadata import Person
 from generator.metadata.words import read_people
+from generator.notebook.languages import bash
 from generator.notebook.notebook import LONGEST_READ_CELL
 from generator.package.engines.log import PlainLog
 from generator.process.algorithm_config import _repeated
@@ -64,6 +65,10 @@ def _image_name(text: str) -> str:
     return reference(source).partition(":")[0]
 
 
+def _bash_inputs(text: str) -> int:
+    return len(bash.read(text).parameters)
+
+
 def _versions(text: str) -> dict[str, str]:
     return version_variables([text], "1")
 
@@ -72,6 +77,7 @@ def _versions(text: str) -> dict[str, str]:
     ("read", "text", "expected"),
     [
         pytest.param(holds_secret, "://" * 100_000, False, id="addresses"),
+        pytest.param(_bash_inputs, "x=1 " + "a " * 200_000, 0, id="a-line-of-bash"),
         pytest.param(holds_secret, "x" + "://" * 100_000 + "?my-token=1", True, id="an-address-with-a-token"),
         pytest.param(redacted, "://" * 100_000, "://" * 100_000, id="a-text-that-is-shown"),
         pytest.param(redacted, "https://a:b@c.org/" + "://" * 100_000, "https://c.org/" + "://" * 100_000, id="a-user"),

@@ -158,7 +158,7 @@ def _word(text: str) -> Literal | Missing:
 
 def _statements(source: str) -> Iterator[_Statement]:
     """Split a cell at newlines and semicolons outside of quotes, brackets and here-documents."""
-    text, is_blank, comments, depth, line, first, last = "", True, [], 0, 1, 1, ""
+    parts, is_blank, comments, depth, line, first, last = list[str](), True, [], 0, 1, 1, ""
     whole = source + "\n"
     documents = _HereDocuments(whole)
     pieces = _PIECE.finditer(whole)
@@ -166,7 +166,7 @@ def _statements(source: str) -> Iterator[_Statement]:
         piece, end = match[0], match.end()
         if is_blank:
             first = line
-        if piece == "#" and (not text or text[-1].isspace() or last == "("):
+        if piece == "#" and (not parts or parts[-1][-1].isspace() or last == "("):
             comment = source[match.start() : whole.index("\n", match.start())]
             comments.append((line, comment))
             pieces = _PIECE.finditer(whole, match.start() + len(comment))  # its quotes are text
@@ -178,21 +178,21 @@ def _statements(source: str) -> Iterator[_Statement]:
             pieces = _PIECE.finditer(whole, end) if end > match.end() else pieces
         if piece in ("\n", ";") and depth == 0:
             if not is_blank:
-                yield _Statement(first, text.strip(), tuple(comments))
+                yield _Statement(first, "".join(parts).strip(), tuple(comments))
             if piece == "\n" or not is_blank:
                 comments = []
-            text, is_blank = "", True
+            parts, is_blank = [], True
         elif piece != "\\\n":
             depth += (piece == "(") - (piece == ")" and depth > 0)
-            text += piece
+            parts.append(piece)
             is_blank = is_blank and piece.isspace()
         line += whole.count("\n", match.start(), end)
         last = piece
         if piece in "'\"" and piece:  # a quote that no piece closes
-            yield _Statement(first, text.strip(), (), open=True)
+            yield _Statement(first, "".join(parts).strip(), (), open=True)
             return
-    if text.strip():
-        yield _Statement(first, text.strip(), tuple(comments), open=True)
+    if text := "".join(parts).strip():
+        yield _Statement(first, text, tuple(comments), open=True)
 
 
 class _HereDocuments:
