@@ -30,8 +30,10 @@ def name_in_folder(name: str, *, is_at_top: bool) -> str:
     """Return the name that a file or folder below a staged folder gets: its own, if that is safe.
 
     Formats such as Zarr find their files by name. Names that only some programs can carry are reduced, those like
-    partial files at the top, which are removed, and ``.git``, whose configuration names programs that git runs.
+    partial files at the top, which are removed, and ``.git``, whose configuration names programs that git runs. Readers
+    of the folder's catalog would cut names at ``#``, ``?`` and ``;``, which are replaced.
     """
+    name = re.sub("[#?;]", "_", name)
     is_safe = is_portable(name) and "\\" not in name and len(name.encode()) <= _LONGEST
     is_ours = is_at_top and fnmatchcase(name, partial_files)
     return name if is_safe and not is_ours and name.lower() != ".git" else safe_name(name)

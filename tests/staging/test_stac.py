@@ -420,6 +420,20 @@ class TestStagedOut:
         found = pystac.Catalog.from_file(str(tmp_path / "stac" / "catalog.json"))
         assert {one.id for one in found.get_items()} == {"a-2", "a.stac-a", "b-2"}
 
+    def test_names_with_characters_that_end_the_path_of_an_address(self, step: Runner, tmp_path: Path) -> None:
+        names = {"a#b.csv", "a#c.csv", "d?e.csv", "f;g.csv", "50%#.csv", "50%.csv", "a b.csv"}
+        (tmp_path / "output").mkdir()
+        for name in names:
+            (tmp_path / "output" / name).write_text(name)
+        folder = {"class": "Directory", "path": str(tmp_path / "output")}
+
+        assert step("stage-out", {"output_path": {"directory": "stac"}, "output_dir": folder}).code == 0
+
+        documents = [json.loads(path.read_text()) for path in (tmp_path / "stac").glob("*.stac/*.json")]
+        found = {asset["href"].removeprefix("../") for document in documents for asset in document["assets"].values()}
+        encoded = {"a%23b.csv", "a%23c.csv", "d%3Fe.csv", "f%3Bg.csv", "50%25%23.csv"}
+        assert found == {*encoded, "50%.csv", "a b.csv"}
+
     def test_a_result_called_catalog_is_not_overwritten(self, step: Runner, tmp_path: Path) -> None:
         (tmp_path / "output").mkdir()
         (tmp_path / "output" / "catalog.json").write_text("mine")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pystac
 import pytest
 from deep_folders import make_deep
 from staging_servers import HttpServer, Runner, Staged, http_server, start
@@ -371,9 +372,10 @@ class TestTheStep:
 
     def test_the_files_of_a_folder_keep_their_names(self, step: Runner, tmp_path: Path) -> None:
         """Zarr finds its files by their names, and for it ``T`` and ``t`` are two arrays."""
-        names = [".zgroup", "T/.zarray", "t/.zarray", "t/0.0", "band 1.tif", "größe #2/50%.csv", "a/.b.part"]
+        names = [".zgroup", "T/.zarray", "t/.zarray", "t/0.0", "band 1.tif", "größe 2/50%.csv", "a/.b.part"]
         reduced = {".git/config": "git/config", "a/.Git/HEAD": "a/Git/HEAD", ".0.parts/x": "0.parts/x"}
         reduced |= {".0.part": "0.part", "a\nb/c": "a_b/c", "a\\b": "b", "x" * 201: "x" * 180}
+        reduced |= {"c #1;2/d?e.csv": "c _1_2/d_e.csv", "é#1.csv": "é_1.csv", "é?1.csv": "1_é_1.csv"}
         for name in (*names, *reduced):
             (tmp_path / "cube" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "cube" / name).write_text(name)
@@ -384,6 +386,10 @@ class TestTheStep:
         for name, expected in (*zip(names, names, strict=True), *reduced.items()):
             assert (tmp_path / "staged" / expected).read_text() == name
         assert not list((tmp_path / "staged").glob(".*.part*"))
+        items = pystac.Catalog.from_file(str(tmp_path / "staged" / "catalog.json")).get_items()
+        found = {str(asset.get_absolute_href()) for item in items for asset in item.assets.values()}
+        plain = {str(tmp_path / "staged" / one) for one in reduced.values()}
+        assert plain <= found, "readers of the catalog find each file"
 
     def test_names_that_are_one_to_the_file_system_are_refused(self, step: Runner, tmp_path: Path) -> None:
         """As ``T`` and ``t`` are in a file system that ignores case; a link has the same effect."""

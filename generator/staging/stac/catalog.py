@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from generator.shared import contract
 from generator.shared.failures import BadInputsError
@@ -65,11 +66,10 @@ def write_catalog(
         identifier = _make_identifier(folder, stem, taken)
         place = _item_folder(folder, identifier) / f"{identifier}.json"
         item = _build_item(pystac, identifier, group, folder, time)
-        item.set_self_href(str(place))
-        for member, asset in zip(group, item.assets.values(), strict=True):
-            asset.href = os.path.relpath(folder / member.file.path, place.parent)
         catalog.add_item(item, set_parent=True)
         item.set_self_href(str(place))
+        for member, asset in zip(group, item.assets.values(), strict=True):  # pystac would cut them at '#', '?', ';'
+            asset.href = _make_href(os.path.relpath(folder / member.file.path, place.parent))
     if (folder / contract.catalog_file).exists():
         raise BadInputsError(
             f"{contract.catalog_file}: the results have a file of this name, so no STAC catalog can be written"
@@ -135,6 +135,14 @@ def _make_identifier(folder: Path, stem: str, taken: dict[str, int]) -> str:
     taken[plain.casefold()] = number  # counting from 1 again would take time with the square of the names
     taken.setdefault(one.casefold(), 1)
     return one
+
+
+def _make_href(path: str) -> str:
+    """Return a relative path as a reference; one with characters that end the path of an address is %-encoded.
+
+    Others stay as they are, for programs that take references for names of files.
+    """
+    return quote(path, safe="/ ") if any(character in path for character in "#?;") else path
 
 
 def _item_folder(folder: Path, identifier: str) -> Path:
