@@ -13,6 +13,7 @@ from ci_service import Service, make_project
 from waiting import wait_until
 
 from generator.service.jobs.leftovers import LABEL
+from generator.service.store.job_folders import DataFolder
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -26,7 +27,7 @@ def service(base_image: str, tmp_path: Path) -> Iterator[Service]:
 
 
 def _containers(service: Service) -> list[str]:
-    label = f"label={LABEL}={(service.data / 'instance').read_text()}-1"
+    label = f"label={LABEL}={DataFolder(service.data).label(1)}"
     done = subprocess.run(["docker", "ps", "-aq", "--filter", label], capture_output=True, text=True, check=True)
     return done.stdout.split()
 
