@@ -211,6 +211,21 @@ def test_catalogs_of_the_process_become_children(tmp_path: Path) -> None:
     ]
 
 
+def test_a_folder_whose_path_has_characters_that_end_that_of_an_address_has_its_catalog(tmp_path: Path) -> None:
+    output = tmp_path / "tile #1; which?" / "output"
+    output.mkdir(parents=True)
+    (output / "b.txt").write_text("")
+
+    _write_catalog(output)
+
+    assert [link["href"] for link in json.loads((output / "catalog.json").read_text())["links"]] == [
+        "./catalog.json",
+        "./b.stac/b.json",
+    ]
+    assert json.loads((output / "b.stac" / "b.json").read_text())["assets"]["txt"]["href"] == "../b.txt"
+    assert [one.name for one in tmp_path.iterdir()] == ["tile #1; which?"]
+
+
 def test_the_process_s_own_catalog_of_all_results_is_kept(tmp_path: Path) -> None:
     (tmp_path / "catalog.json").write_text("{}")
 

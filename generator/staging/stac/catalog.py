@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +25,8 @@ from generator.staging.transfer.transfer import compute_checksum
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _PROJECTION_EXTENSION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 _CUBE_EXTENSION = "https://stac-extensions.github.io/datacube/v2.2.0/schema.json"
+_ROOT = PurePosixPath("/catalog")
+"""Where the catalog is for pystac, which takes a path for an address and would cut it at ``#``, ``?`` or ``;``."""
 _PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
 
 
@@ -60,24 +62,28 @@ def write_catalog(
         import pystac
     except ImportError:
         raise BadInputsError("a STAC catalog needs pystac: pip install 'packmill[staging]'") from None
-    catalog = pystac.Catalog(id=name, description=description)
+    catalog = pystac.Catalog(id=name, description=description, catalog_type=pystac.CatalogType.SELF_CONTAINED)
+    catalog.set_self_href(str(_ROOT / contract.catalog_file))
     taken: dict[str, int] = {}
     for stem, group in _group(folder, list(members), say).items():
         identifier = _make_identifier(folder, stem, taken)
-        place = _item_folder(folder, identifier) / f"{identifier}.json"
+        place = PurePosixPath(_item_folder(_ROOT, identifier), f"{identifier}.json")
         item = _build_item(pystac, identifier, group, folder, time)
         catalog.add_item(item, set_parent=True)
         item.set_self_href(str(place))
         for member, asset in zip(group, item.assets.values(), strict=True):  # pystac would cut them at '#', '?', ';'
-            asset.href = _make_href(os.path.relpath(folder / member.file.path, place.parent))
+            asset.href = _make_href(os.path.relpath(_ROOT / member.file.path, place.parent))
     if (folder / contract.catalog_file).exists():
         raise BadInputsError(
             f"{contract.catalog_file}: the results have a file of this name, so no STAC catalog can be written"
         )
-    catalog.set_self_href(str(folder / contract.catalog_file))
-    catalog.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
-    items = [os.path.relpath(item.get_self_href(), folder) for item in catalog.get_items()]
-    return [*items, contract.catalog_file]
+    written: list[str] = []
+    for one in (*catalog.get_items(), catalog):
+        written.append(os.path.relpath(one.get_self_href(), _ROOT))
+        document = folder / written[-1]
+        document.parent.mkdir(parents=True, exist_ok=True)
+        document.write_text(pystac.StacIO.default().json_dumps(one.to_dict(include_self_link=False)), encoding="utf-8")
+    return written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +151,7 @@ def _make_href(path: str) -> str:
     return quote(path, safe="/ ") if any(character in path for character in "#?;") else path
 
 
-def _item_folder(folder: Path, identifier: str) -> Path:
+def _item_folder(folder: PurePath, identifier: str) -> PurePath:
     return folder / f"{identifier}.stac"
 
 
