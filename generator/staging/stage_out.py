@@ -32,6 +32,9 @@ from generator.staging.transfer.transfer import Watch, compute_checksum
 _LARGEST_RECORD = 256 << 20
 """Bytes of ``result.json``, which lists up to a million files."""
 
+_ABORT_WAIT = 10.0
+"""Seconds for uploads to abort after a failure or an interrupt: S3 keeps, and bills, the parts of those that do not."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageOutRequest:
@@ -161,7 +164,7 @@ def _put_all(request: StageOutRequest, target: Target, files: Sequence[_File]) -
         meter.add_file()
         return url
 
-    urls = run_in_parallel(files, put, parallel=request.network.parallel, meter=meter)
+    urls = run_in_parallel(files, put, parallel=request.network.parallel, meter=meter, failure_wait=_ABORT_WAIT)
     meter.report_totals()
     return urls
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from certificates import Authority
 from faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from staging_servers import S3, Handler, HttpServer, Runner, http_server
+
+from generator.shared.failures import StagingError
+from generator.staging.transfer import batch
+from generator.staging.transfer.batch import Meter, run_in_parallel
+from generator.staging.transfer.transfer import Watch
 
 _CONTENT = bytes(range(256)) * 4096
 
@@ -111,3 +119,57 @@ def test_a_result_arrives_whole(s3: S3, s3_proxy: FaultyProxy, step: Runner, tmp
     assert result.code == 0, result.err
     assert s3_proxy.faults == []
     assert (s3.folder / "results" / "unreliable" / "faulty.bin").read_bytes() == _CONTENT
+
+
+def test_a_step_that_fails_leaves_no_parts_of_its_uploads(
+    s3: S3, s3_proxy: FaultyProxy, step: Runner, tmp_path: Path
+) -> None:
+    """S3 lists them nowhere, and bills them until somebody aborts the upload."""
+    (tmp_path / "results").mkdir()
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / "results" / name).write_bytes(_CONTENT * 10)
+    s3_proxy.faults = [Fault(status=403, path="partNumber=2", method="PUT")]
+    record = {**s3.record, "endpoint_url": s3_proxy.url, "s3_url": "s3://results/refused"}
+
+    folder = {"class": "Directory", "path": str(tmp_path / "results")}
+    result = step("stage-out", {"output_path": record, "output_dir": folder, "include": ["*.bin"]})
+
+    assert (result.code, s3_proxy.faults) == (12, [])
+    begun = [path for method, path in s3_proxy.asked if method == "POST" and "uploads" in path]
+    ended = {path for method, path in s3_proxy.asked if method in ("POST", "DELETE") and "uploadId" in path}
+    assert 1 <= len(begun) == len(ended)
+    assert "DELETE" in {method for method, _ in s3_proxy.asked}
+
+
+def test_other_uploads_abort_after_a_failure_before_the_step_ends() -> None:
+    _check_clean_up(StagingError, fail=True, seconds=1.2)  # longer than other steps wait
+
+
+def test_uploads_abort_after_an_interrupt_before_the_step_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt_first(futures: list[Future[None]], **options: Any) -> object:
+        if "return_when" in options:
+            raise KeyboardInterrupt
+        return wait(futures, **options)
+
+    monkeypatch.setattr(batch, "wait", interrupt_first)
+    _check_clean_up(KeyboardInterrupt, fail=False, seconds=0.2)
+
+
+def _check_clean_up(error: type[BaseException], *, fail: bool, seconds: float) -> None:
+    begun, cleaned = threading.Event(), threading.Event()
+
+    def work(item: int, watch: Watch) -> None:
+        if item == 0:
+            begun.wait()
+            if fail:
+                raise StagingError("refused")
+        begun.set()
+        assert watch.stopped
+        watch.stopped.wait()
+        time.sleep(seconds)
+        cleaned.set()
+
+    with pytest.raises(error):
+        run_in_parallel([0, 1], work, parallel=2, meter=Meter("stage-out", 2, print), failure_wait=30)
+
+    assert cleaned.is_set()

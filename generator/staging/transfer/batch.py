@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 _REPORT_INTERVAL = 5.0
 """Seconds between lines of progress."""
 _FAILURE_WAIT = 1.0
-"""Seconds to wait for failures of other files after the first one."""
+"""Seconds for other files to end after a failure or an interrupt: for their own failures, or what they clean up."""
 
 
 class Meter:
@@ -78,7 +78,12 @@ def format_count(number: int, noun: str) -> str:
 
 
 def run_in_parallel(
-    items: Sequence[Item], work: Callable[[Item, Watch], Result], *, parallel: int, meter: Meter
+    items: Sequence[Item],
+    work: Callable[[Item, Watch], Result],
+    *,
+    parallel: int,
+    meter: Meter,
+    failure_wait: float = _FAILURE_WAIT,
 ) -> list[Result]:
     """Run ``work`` for all items in threads; return the results in the order of the items.
 
@@ -96,10 +101,12 @@ def run_in_parallel(
     pool = ThreadPoolExecutor(max_workers=max(1, min(parallel, len(items))))
     try:
         futures = [pool.submit(one, item) for item in items]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        stopped.set()
-        wait(futures, timeout=_FAILURE_WAIT)
-    finally:  # after an interrupt, too: a thread that waits for a silent server ends with the process
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            stopped.set()
+            wait(futures, timeout=failure_wait)
+    finally:  # a thread that waits for a silent server ends with the process
         stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
     return _collect_results(futures)
