@@ -9,6 +9,7 @@ from pathlib import Path
 from generator.notebook.parameters import CwlType, Literal, Missing
 from generator.process.process import Process
 from generator.repository.checkout import inside
+from generator.repository.lfs import pointed_digest
 from generator.shared.file_names import is_portable
 
 _example_limit = 1024**2
@@ -29,11 +30,16 @@ def example_files(folder: Path, process: Process) -> dict[str, dict[str, bytes]]
 
 
 def _read_file(path: Path) -> dict[str, bytes]:
-    return {"": path.read_bytes()} if path.is_file() and path.stat().st_size <= _example_limit else {}
+    """Read a file; nothing if it is large, or a pointer of Git LFS whose file was not fetched."""
+    carried = path.is_file() and path.stat().st_size <= _example_limit and not pointed_digest(path)
+    return {"": path.read_bytes()} if carried else {}
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
-    """Read the files of a folder; nothing if it is empty, large, has links or odd names, or holds a git repository."""
+    """Read the files of a folder.
+
+    Nothing if it is empty, large, has links or odd names, holds a git repository, or lacks files of Git LFS.
+    """
     content: dict[str, bytes] = {}
     size = 0
     for root, folders, files in os.walk(folder):
@@ -42,10 +48,16 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
             return {}
         for path in (one for one in paths if one.is_file()):
             size += path.stat().st_size
-            if size > _example_limit or len(content) == _example_count:
+            if size > _example_limit or len(content) == _example_count or pointed_digest(path):
                 return {}
             content[path.relative_to(folder).as_posix()] = path.read_bytes()
     return content
+
+
+def has_pointers(place: Path) -> bool:
+    """Whether a file, or one in a folder, is a pointer of Git LFS whose file was not fetched."""
+    files = (Path(root, name) for root, _, names in os.walk(place) for name in names) if place.is_dir() else (place,)
+    return any(pointed_digest(file) for file in files if file.is_file() and not file.is_symlink())
 
 
 def default_paths(default: Literal | Missing) -> list[str]:

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from generator.documents.examples import default_paths, example_files, is_address
+from generator.documents.examples import default_paths, example_files, has_pointers, is_address
 from generator.notebook.interface import Input
 from generator.notebook.parameters import CwlType, Missing, Remark
 from generator.process.process import Process
@@ -51,6 +51,8 @@ def _problem(path: str, kind: CwlType, folder: Path, process: str) -> str:
         return f"{shown} is outside of the repository"
     if not found.exists():
         return f"{shown} is not in the repository ({printable(place)})"
+    if has_pointers(found):
+        return f"{shown} has Git LFS files that could not be fetched"
     if kind is CwlType.DIRECTORY:
         return f"{shown} is empty, too large for the package, or has links or names that are not portable"
     return f"{shown} is a folder, not a file" if found.is_dir() else f"{shown} is too large for the package"

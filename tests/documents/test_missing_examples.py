@@ -25,6 +25,10 @@ def inspect(repository: Path, packmill: Callable[..., Finished]) -> Callable[[st
         (repository / "work/big.csv").write_bytes(bytes(2 * 1024**2))
         (repository / "work/dir").mkdir(exist_ok=True)
         (repository / "work/dir/ok.csv").write_text("1")
+        (repository / "work/lfs").mkdir(exist_ok=True)
+        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
+        (repository / "work/lfs/pointer.csv").write_text(pointer)
+        (repository / "work/lfs/ok.csv").write_text("1")
         (repository / "work/linked").mkdir(exist_ok=True)
         (repository / "work/linked/a").unlink(missing_ok=True)
         (repository / "work/linked/a").symlink_to("../ok.csv")
@@ -47,6 +51,8 @@ def inspect(repository: Path, packmill: Callable[..., Finished]) -> Callable[[st
         ("'~/x.csv'", "its default '~/x.csv' is outside of the repository"),
         ("'out.csv'", "its default 'out.csv' is outside of the repository"),
         ("'big.csv'", "its default 'big.csv' is too large for the package"),
+        ("'lfs/pointer.csv'", "its default 'lfs/pointer.csv' has Git LFS files that could not be fetched"),
+        ("'lfs/'", "its default 'lfs/' has Git LFS files that could not be fetched"),
         ("'missing/'", "its default 'missing/' is not in the repository (work/missing)"),
         (
             "'linked/'",
