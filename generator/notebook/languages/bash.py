@@ -7,6 +7,7 @@ import shlex
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from generator.notebook.languages.scanner import hint_and_doc
 from generator.notebook.parameters import Literal, Missing, Parameter, Reading, Remark, Role
@@ -29,6 +30,8 @@ _NUMBER = re.compile(r"-?(?:\d{1,40}|(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 _WORDS = {"true": True, "false": False}
 _QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", re.DOTALL)
 _DECLARES = {"readonly", "declare", "typeset", "export", "integer", "float"}
+_FUNCTION = re.compile(r"\s*(?:function\s+[\w:.-]+\s*(?:\(\s*\))?|[\w:.-]+\s*\(\s*\))\s*(?=\{|$)")
+"""The beginning of a function, whose body may begin in the next statement."""
 _PRECEDES = {";", "then", "do", "else", "{", "!", "&&", "||", "builtin", "command"}
 """Words after which a command begins."""
 
@@ -51,13 +54,13 @@ def read(source: str, *, name: str = "bash") -> Reading:
     mistakes: list[Mistake] = []
     read_only: set[str] = set()
     lines = source.split("\n")
-    depth = 0
+    depth, function = 0, _FunctionBodies()
     for statement in _statements(source):
         if statement.open:
             message = f"the cell is not valid {name}: a quote or bracket that begins here is never closed"
             mistakes.append(Mistake(line=statement.line, text=lines[statement.line - 1], message=message))
             continue
-        read_only.update(_names_made_read_only(statement.text))
+        read_only.update(_names_made_read_only(statement.text, local=function.has(statement.text)))
         words = re.findall(r"(?:^|(?<=\s))(?:\w+|[{}])(?=\s|$)", statement.text)
         match = _ASSIGNMENT.fullmatch(statement.text)
         if match is None or depth or _is_for_a_command(match["value"]):
@@ -92,8 +95,31 @@ def _is_output(parameter: Parameter) -> bool:
     return parameter.hint is not None and parameter.hint.role is Role.STAGE_OUT
 
 
-def _names_made_read_only(text: str) -> list[str]:
-    """Return the names that a statement makes read-only: ``readonly a=1 b``, ``declare -r c=2``."""
+class _FunctionBodies:
+    """Which statements, read in order, are in the body of a function."""
+
+    def __init__(self) -> None:
+        self._depth: int | None = None
+        """Braces that are open in the body, 0 before its first one; None outside of a function."""
+
+    def has(self, text: str) -> bool:
+        """Whether the next statement is in a body, also one that begins or ends there."""
+        if self._depth is None and _FUNCTION.match(text):
+            self._depth = 0
+        if self._depth is None:
+            return False
+        braces = re.findall(r"(?:^|(?<=[\s)]))[{}](?=\s|$)", _QUOTED.sub("", text))
+        self._depth += sum(1 if brace == "{" else -1 for brace in braces)
+        if self._depth <= 0 and (braces or not _FUNCTION.match(text)):
+            self._depth = None
+        return True
+
+
+def _names_made_read_only(text: str, *, local: bool) -> list[str]:
+    """Return the names that a statement makes read-only: ``readonly a=1 b``, ``declare -r c=2``.
+
+    In a function, ``declare`` and ``typeset`` are ``local`` to it, unless they have ``-g``.
+    """
     words = re.sub(r"\([^()]*\)", "", _QUOTED.sub("", text)).split()
     names: list[str] = []
     command, flags, previous = "", "", ";"
@@ -102,7 +128,12 @@ def _names_made_read_only(text: str) -> list[str]:
             command, flags = word, ""
         elif word.startswith("-"):
             flags += word
-        elif command in _DECLARES and (command == "readonly" or "r" in flags) and "f" not in flags:  # -f: functions
+        elif (
+            command in _DECLARES
+            and (command == "readonly" or "r" in flags)
+            and "f" not in flags  # functions
+            and (not local or command == "readonly" or "g" in flags)
+        ):
             names += re.findall(r"^[A-Za-z_]\w*(?=\+?=|$)", word)
         previous = word
     return names
@@ -149,7 +180,8 @@ def _word(text: str) -> Literal | Missing:
         return Missing.COMPUTED  # a glob, a home or a brace expansion
     if _NUMBER.fullmatch(text):
         number = float(text) if re.search(r"[.eE]", text) else int(text)
-        return number if repr(number) == text else text  # 06 and 1.10 are other texts than 6 and 1.1
+        is_shortest = text in (repr(number), format(Decimal(repr(number)), "f"))
+        return number if is_shortest else text  # 06 and 1.10 are other texts than 6 and 1.1
     if text in _WORDS:
         return _WORDS[text]
     parts = shlex.split(text, posix=True)

@@ -5,6 +5,7 @@ days=(08 09 10)
 mixed=(a 7)
 numbers=(0.5 -3 2.0)
 threshold=.50  # type: float
+step=0.00001
 n=007  # type: int
 shares=(.50 1)  # type: float[]
 area=(-10.50 36 -6 42.2)  # type: bbox

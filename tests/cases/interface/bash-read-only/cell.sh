@@ -11,3 +11,11 @@ echo readonly year
 if true; then readonly late; fi
 late=2
 readonly picture=map.png  # type: stage-out
+scale=2
+mean() { declare -r scale=4; echo "$scale"; }
+function sum
+{
+    typeset -r year=1
+    declare -gr total=3
+}
+total=0
