@@ -16,6 +16,8 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -41,7 +43,7 @@ from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
 from generator.staging.sources import SourceFinder
-from generator.staging.stores import TransientError
+from generator.staging.stores import ChangedError, TransientError
 from generator.staging.stores.filesystems import FileSystemStore, translate_filesystem_errors
 from generator.staging.targets import part_name
 from generator.staging.targets.filesystems import open_target
@@ -411,6 +413,103 @@ def test_a_file_that_changes_while_it_is_fetched_is_never_mixed_from_two_version
     transfer.fetch()
 
     assert (tmp_path / "a.part").read_bytes() == b"new" * 700_000
+
+
+@contextmanager
+def counting_ftp(folder: Path, *, lacks: str, answer: str = "") -> Iterator[tuple[str, Counter[str]]]:
+    """A server without some commands, perhaps with a fixed answer to MLST: its URL, and how often it did each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports asyncore
+        from pyftpdlib.authorizers import DummyAuthorizer
+        from pyftpdlib.handlers import FTPHandler
+        from pyftpdlib.servers import FTPServer
+    counts: Counter[str] = Counter()
+    users = DummyAuthorizer()
+    users.add_user("ada", "pa55word", str(folder))
+
+    class Handler(FTPHandler):  # type: ignore[misc]
+        authorizer = users
+        proto_cmds = FTPHandler.proto_cmds.copy()
+
+        def process_command(self, name: str, *words: object, **options: object) -> None:
+            counts[name] += 1
+            super().process_command(name, *words, **options)
+
+        def ftp_MLST(self, path: str) -> None:  # noqa: N802 (pyftpdlib's name)
+            if answer:
+                self.push(f"250-Listing\r\n {answer} a\r\n250 End\r\n")
+            else:
+                super().ftp_MLST(path)
+
+        def ftp_SIZE(self, path: str) -> None:  # noqa: N802
+            if Path(path).is_dir():  # some servers report that of a folder
+                self.respond("213 4096")
+            else:
+                super().ftp_SIZE(path)
+
+        def ftp_MDTM(self, path: str) -> None:  # noqa: N802
+            if Path(path).is_dir():
+                self.respond("213 20261130120000")
+            else:
+                super().ftp_MDTM(path)
+
+    for name in lacks.split():
+        del Handler.proto_cmds[name]
+    server = FTPServer(("127.0.0.1", 0), Handler)
+    ended = threading.Event()
+
+    def serve() -> None:
+        while not ended.is_set():
+            server.serve_forever(timeout=0.02, blocking=False, handle_exit=False)
+        server.close_all()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"ftp://ada:pa55word@127.0.0.1:{server.address[1]}", counts
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("lacks", "answer", "listings"),
+    [
+        ("", "", 1),
+        ("MLST MLSD", "", 1),  # such as vsftpd
+        ("", "type=OS.unix=slink:/b;size=1;modify=20261130120000;", 1),  # a link has a size of its own
+        ("", "type=file;size=4;", 1),
+        ("MLST MDTM", "", 1 + 2 * 3),  # fsspec's own way: before and after each file
+    ],
+    ids=["mlst", "size and mdtm", "link", "no time", "neither"],
+)
+def test_a_folder_of_ftp_is_not_listed_again_for_each_file(
+    tmp_path: Path, lacks: str, answer: str, listings: int
+) -> None:
+    """Of 10,000 files in a folder, 20,000 listings would be 24 GB."""
+    (tmp_path / "a").mkdir()
+    for name in ("1", "2", "3"):
+        (tmp_path / name).write_text(name * 4)
+        os.utime(tmp_path / name, (1_700_000_000,) * 2)
+    with counting_ftp(tmp_path, lacks=lacks, answer=answer) as (url, counts):
+        store = FileSystemStore(NetworkSettings(), Credentials())
+        sources = store.list_folder(f"{url}/")
+        counts["MLSD"] -= 1  # that of the folder "a"
+        for source in sources:
+            stream = source.open().stream
+            assert stream.read(9) + stream.read(9) == source.name.encode() * 4
+            stream.close()
+
+        assert counts["MLSD"] + counts["LIST"] == listings
+        with pytest.raises(StagingError, match="file not found"):
+            store.source(f"{url}/4").open()
+        with pytest.raises(StagingError, match="is a folder"):
+            store.source(f"{url}/a").open()
+        stream = store.source(f"{url}/1").open().stream
+        os.utime(tmp_path / "1", (1_700_000_061,) * 2)
+        with pytest.raises(ChangedError):
+            assert stream.read(9) + stream.read(9) is None
+        stream.close()
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ class FileSystemStore:
                 return self._open_object_store(_BY_OBSTORE[scheme], url)
             if scheme in ("sftp", "ssh"):
                 return self._open_sftp(url)
-            return self._open_installed(url)
+            return self._open_ftp(url) if scheme == "ftp" else self._open_installed(url)
 
     def _open_object_store(self, protocol: str, url: str) -> tuple[Any, str]:
         """Return obstore's gs or abfs, with keys from the configuration folder, else from the cloud's own environment.
@@ -152,21 +152,25 @@ class FileSystemStore:
         )
         return system, urls.split(url).path
 
+    def _open_ftp(self, url: str) -> tuple[Any, str]:
+        try:
+            from generator.staging.stores.ftp import SingleFileFtp
+        except ImportError:
+            raise _missing_package_error("ftp", "fsspec") from None
+        parts = urlsplit(url)
+        login = self._credentials.login(parts.hostname or "")
+        user = (parts.username, parts.password) if parts.username or not login else login
+        system = SingleFileFtp(
+            parts.hostname, parts.port or 21, username=user[0], password=user[1], timeout=int(self._network.timeout)
+        )
+        return system, urls.split(url).path  # fsspec would end it at a question mark
+
     def _open_installed(self, url: str) -> tuple[Any, str]:
         try:
             import fsspec
         except ImportError:
             raise _missing_package_error(urls.scheme(url), "fsspec") from None
-        options: dict[str, Any] = {}
-        if urls.scheme(url) == "ftp":
-            parts = urlsplit(url)
-            login = self._credentials.login(parts.hostname or "")
-            options = {"timeout": int(self._network.timeout)}
-            if login and not parts.username:
-                options |= {"username": login[0], "password": login[1]}
-            system, _ = fsspec.core.url_to_fs(f"ftp://{parts.netloc}/", **options)
-            return system, urls.split(url).path  # fsspec would end it at a question mark
-        system, path = fsspec.core.url_to_fs(url, **options)
+        system, path = fsspec.core.url_to_fs(url)
         return system, path
 
 
