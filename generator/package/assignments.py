@@ -11,7 +11,7 @@ from typing import Any
 from generator.notebook.literals import MisfitError, describe
 from generator.notebook.parameters import CwlType, Format, Hint, Role
 from generator.package.file_objects import local_path, refuse_local_files, resolve
-from generator.package.inputs import fit_for_cwl
+from generator.package.inputs import fit_for_cwl, refuse_record_in_text
 from generator.package.job_file import YamlMistakeError, check_value, read_json, read_yaml
 from generator.shared import contract
 from generator.shared.errors import UsageError
@@ -48,7 +48,7 @@ def typed_values(
                     _make_folder(text, folder)
                 value = typed_value(text, hint, folder, only)
                 if name == "stage_out":
-                    _refuse_broken_record(value)
+                    refuse_record_in_text(value)
                 is_list = hint.array and hint.format is not Format.BBOX and value is not None
                 values[name] = [*(values.get(name) or ()), *value] if is_list else value
             except MisfitError as error:
@@ -57,12 +57,6 @@ def typed_values(
         known = ", ".join(hints) or "none"
         raise UsageError("\n".join([*map(printable, wrong), f"inputs: {known}"]))
     return values
-
-
-def _refuse_broken_record(value: Any) -> None:
-    """Refuse a destination whose record is not JSON or YAML; the message does not repeat it, as it may have secrets."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        raise MisfitError("is neither an address nor a record in JSON or YAML")
 
 
 def _make_folder(text: str, folder: Path) -> None:

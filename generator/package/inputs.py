@@ -22,6 +22,7 @@ from generator.package.job_file import check_value, read_job, read_yaml
 from generator.shared import contract
 from generator.shared.errors import UsageError
 from generator.shared.safe_text import printable
+from generator.shared.staging_records import is_record_in_text
 from generator.shared.suggestions import did_you_mean
 
 _INT_32 = 2**31
@@ -111,12 +112,25 @@ def _fit_value(name: str, value: Any, hint: Hint) -> Any:
         _require_texts(value)
         return json.dumps(value)  # CWL's secrets are text
     if name == "stage_out":
+        refuse_record_in_text(value)
         _require_texts(value)
         if isinstance(value, dict) and set(value) == {"path"}:  # cwltool replaces "path" by an address
             return {"folder": value["path"]}
     if hint.role is Role.STAGE_IN:
+        refuse_record_in_text(value)
         return _fit_staged(value, hint)
     return _check_file_value(fit_for_cwl(value, hint), hint)
+
+
+def refuse_record_in_text(value: Any) -> None:
+    """Refuse text in place of a record, which would be the name of a local folder; the message has no secrets of it.
+
+    Raises:
+        MisfitError: the value is such a text, or a list with one.
+    """
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and is_record_in_text(text):
+            raise MisfitError("is neither an address nor a record; write a record as {s3_url: ...}, not in quotes")
 
 
 def _fit_staged(value: Any, hint: Hint) -> Any:

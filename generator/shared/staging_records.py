@@ -6,6 +6,7 @@ those are packmill's. Standard library only: the generator and the runner both r
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -129,3 +130,14 @@ stage_out_kinds = (
 secret_fields = frozenset(
     field.name for kind in (*stage_in_kinds, *stage_out_kinds) for field in kind.fields if field.secret
 )
+
+_names = "|".join(sorted({field.name for kind in (*stage_in_kinds, *stage_out_kinds) for field in kind.fields}))
+_in_text = re.compile(rf"""(?m)\A[\s\ufeff\["']*\{{|^[ \t"'-]*(?:{_names})["']?[ \t]*:(?:\s|\Z)""")
+
+
+def is_record_in_text(text: str) -> bool:
+    """Whether a text begins as a record in JSON or YAML does, or has a line with a field of one, also if it is invalid.
+
+    Such a text may have secrets: it is neither shown nor used as an address.
+    """
+    return _in_text.search(text) is not None

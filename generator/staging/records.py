@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generator.shared.failures import BadInputsError
-from generator.shared.staging_records import Kind, stage_in_kinds, stage_out_kinds
+from generator.shared.staging_records import Kind, is_record_in_text, stage_in_kinds, stage_out_kinds
 from generator.shared.suggestions import did_you_mean
 from generator.staging import urls
 
@@ -39,10 +39,12 @@ def read_destination(value: Any) -> Location | None:
     """Read the destination in an ``output_path``, None without one.
 
     Raises:
-        BadInputsError: the value is neither one URL nor one record of a known kind.
+        BadInputsError: the value is neither one URL nor one record of a known kind, or is a record in text.
     """
     if value is None or value == "":
         return None
+    if any(isinstance(item, str) and is_record_in_text(item) for item in _flatten(value)):
+        raise BadInputsError("stage_out: a record is needed, not its text; write it without quotes around it")
     found = [one for item in _flatten(value) for one in _read_value(item, stage_out_kinds)]
     if len(found) != 1 or len(found[0].addresses) != 1:
         raise BadInputsError("stage_out: give exactly one destination")

@@ -389,6 +389,27 @@ class TestValuesThatYamlOrCwlWouldChange:
 
         assert "s3cret" not in str(refusal.value)
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"s3_url": "s3://b/x", "aws_secret_access_key": "s3cret"}',
+            ' {s3_url: s3://b/x, aws_secret_access_key: "s3cret',
+            '[{"s3_url": "s3://b/x", "aws_secret_access_key": "s3cret"}]',
+            's3_url: s3://b/x\naws_secret_access_key: "s3cret',
+        ],
+    )
+    @pytest.mark.parametrize("name", ["stage_out", "source"])
+    def test_a_record_in_text_is_no_address_in_a_job_file(self, name: str, text: str, tmp_path: Path) -> None:
+        for value in (text, [text]):
+            with pytest.raises(UsageError, match=f"{name} is neither an address nor a record") as refusal:
+                check_job({name: value}, _HINTS, tmp_path / "job.yml")
+
+            assert "s3cret" not in str(refusal.value)
+
+    @pytest.mark.parametrize("text", ["results", "out/{n}", "s3://bucket/url: x", "file:///a?url=b", "2024"])
+    def test_a_destination_may_be_an_address_or_a_folder(self, text: str, tmp_path: Path) -> None:
+        assert check_job({"stage_out": text}, _HINTS, tmp_path / "job.yml") == {"stage_out": text}
+
     def test_a_mistake_in_yaml_has_its_line(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"job\.yml line 2: 'n' is given twice"):
             job_values("n: 1\nn: 2\n", tmp_path, name="job.yml")

@@ -15,6 +15,7 @@ from generator.package.assignments import refuse_outside, typed_value
 from generator.package.inputs import check_job
 from generator.package.map.tables import Row, TypedRow, geometry
 from generator.shared.errors import UsageError
+from generator.shared.staging_records import is_record_in_text
 from generator.shared.suggestions import did_you_mean
 
 _MOST_SHOWN = 20
@@ -101,7 +102,8 @@ def _values(
     misfits: dict[str, str] = {}
     for name, cell in cells.items():
         try:
-            values[name] = _value(cell, hints[name], folder, only, typed=typed)
+            is_record = name == "stage_out" and isinstance(cell, str) and is_record_in_text(cell)
+            values[name] = _value(cell, hints[name], folder, only, typed=typed and not is_record)
             if only is not None:
                 refuse_outside(values[name], only)
         except MisfitError as error:

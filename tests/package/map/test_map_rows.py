@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from generator.package.map.checking import values_of_all
 from generator.package.map.folders import digits_of, row_folders
 from generator.package.map.journal import Ended, open_journal
 from generator.package.map.rows import PlannedRow, plan_rows
-from generator.package.map.tables import read_table
+from generator.package.map.tables import Row, read_table
 from generator.shared import contract
 from generator.shared.errors import UsageError
 
@@ -60,6 +62,37 @@ def test_a_text_without_a_type_is_json_in_a_table_of_texts_only(tmp_path: Path) 
     assert areas("t.csv") == ["012", "#ff0000", {"a": 1}, 7]
     assert areas("t.jsonl") == ["012", "{}", "null", "7", 7]
     assert areas("t.geojson") == ["7"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "jsonl", "parquet"])
+def test_a_destination_in_a_table_is_a_record_and_never_the_text_of_one(ending: str, tmp_path: Path) -> None:
+    record = {"s3_url": "s3://b/x", "aws_access_key_id": "id", "aws_secret_access_key": "s3cret"}
+    hints = {"stage_out": Hint(optional=True)}
+
+    def destinations(*texts: str) -> list[Any]:
+        rows = plan_rows(_table(tmp_path / f"t.{ending}", texts), {}, hints, folder=tmp_path)
+        return [row.values["stage_out"] for row in rows]
+
+    assert destinations(json.dumps(record), "results") == [record, "results"]
+    with pytest.raises(UsageError, match="row 2: stage_out is neither an address nor a record") as refusal:
+        destinations("results", json.dumps(record)[:-2])
+    assert "s3cret" not in str(refusal.value)
+
+
+def _table(path: Path, destinations: tuple[str, ...]) -> list[Row]:
+    rows = [{"stage_out": text} for text in destinations]
+    if path.suffix == ".parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([["stage_out"], *([text] for text in destinations)])
+    else:
+        lines = [json.dumps(row) for row in rows]
+        path.write_text("\n".join(lines) if path.suffix == ".jsonl" else f"[{','.join(lines)}]")
+    return list(read_table(path))
 
 
 def test_all_mistakes_of_a_row_are_reported(tmp_path: Path) -> None:
