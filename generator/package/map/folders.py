@@ -1,12 +1,14 @@
-"""The folders of rows: from their numbers, or from a template with their values."""
+"""The folders of rows, here and below a destination: from their numbers, or from a template with their values."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from generator.package.map.destinations import below, destination_input, names_below
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import UsageError
 from generator.shared.path_templates import check_template, render_path
@@ -54,6 +56,16 @@ def row_folders(rows: Sequence[PlannedRow], template: str | None, *, digits: int
             if above in taken:
                 raise UsageError(f"--folder-template: row {number} is in the folder {above!r} of row {taken[above]}")
     return {number: path for path, number in taken.items()}
+
+
+def delivered_apart(rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> list[PlannedRow]:
+    """Give each row a place of its own below a destination of all rows; ``folders`` are those of `row_folders`."""
+    names, apart = names_below(folders), list[PlannedRow]()
+    for row in rows:
+        shared = None if destination_input in row.given else row.values.get(destination_input)
+        values = row.values if shared is None else {**row.values, destination_input: below(shared, names[row.number])}
+        apart.append(replace(row, values=values))
+    return apart
 
 
 def remove_folder(folder: Path) -> None:

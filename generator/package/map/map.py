@@ -18,7 +18,7 @@ from generator.package.hints import find_process
 from generator.package.map.containers import ContainerPlan, map_label, remove_containers
 from generator.package.map.counting import Counter
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
-from generator.package.map.folders import digits_of, remove_folder, row_folders, rows_folder
+from generator.package.map.folders import delivered_apart, digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
 from generator.package.map.outdated import remove_outdated_tables
 from generator.package.map.planning import LEAST_MEMORY, LOCAL, TOIL, MapRequest, plan_map
@@ -94,8 +94,9 @@ def map_package(
         digits = journal.digits(digits_of(planned.rows))
         folders = row_folders(planned.rows, request.folder_template, digits=digits)
         refuse_links(outdir, *{posixpath.dirname(f"{rows_folder}/{place}") for place in folders.values()})
-        table = _Table(outdir, planned.rows, folders, journal)
-        if outdated := journal.count_outdated(planned.rows, folders):
+        rows = delivered_apart(planned.rows, folders)
+        table = _Table(outdir, rows, folders, journal)
+        if outdated := journal.count_outdated(rows, folders):
             what = f"rows that ended with other values, or are not in the table any more: {outdated}"
             place = outdir / rows_folder
             progress.warn(f"{what}; their results stay in {place} until rows with the same folders have ended")

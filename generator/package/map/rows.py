@@ -13,6 +13,7 @@ from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType, Hint
 from generator.package.assignments import refuse_outside, typed_value
 from generator.package.inputs import check_job
+from generator.package.map.destinations import destination_input, shared_destinations
 from generator.package.map.tables import Row, TypedRow, geometry
 from generator.shared.errors import UsageError
 from generator.shared.staging_records import is_record_in_text
@@ -77,6 +78,8 @@ def plan_rows(
             wrong += [f"row {number}: {line.strip()}" for line in str(error).splitlines()[1:]]
         else:
             rows.append(PlannedRow(number=number, values=fitted, given=cells, package=package))
+    own = {row.number: row.values.get(destination_input) for row in rows if destination_input in row.given}
+    wrong += shared_destinations(own)
     if wrong:
         raise TableMisfitError(wrong)
     return rows
@@ -102,7 +105,7 @@ def _values(
     misfits: dict[str, str] = {}
     for name, cell in cells.items():
         try:
-            is_record = name == "stage_out" and isinstance(cell, str) and is_record_in_text(cell)
+            is_record = name == destination_input and isinstance(cell, str) and is_record_in_text(cell)
             values[name] = _value(cell, hints[name], folder, only, typed=typed and not is_record)
             if only is not None:
                 refuse_outside(values[name], only)

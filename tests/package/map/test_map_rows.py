@@ -11,7 +11,7 @@ import pytest
 
 from generator.notebook.parameters import CwlType, Hint
 from generator.package.map.checking import values_of_all
-from generator.package.map.folders import digits_of, row_folders
+from generator.package.map.folders import delivered_apart, digits_of, row_folders
 from generator.package.map.journal import Ended, open_journal
 from generator.package.map.rows import PlannedRow, plan_rows
 from generator.package.map.tables import Row, read_table
@@ -77,6 +77,63 @@ def test_a_destination_in_a_table_is_a_record_and_never_the_text_of_one(ending: 
     with pytest.raises(UsageError, match="row 2: stage_out is neither an address nor a record") as refusal:
         destinations("results", json.dumps(record)[:-2])
     assert "s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "destination",
+    ["s3://bucket/run", "s3://bucket/run/", {"s3_url": "s3://bucket/run"}, {"url": "gs://bucket/run"}],
+    ids=["address", "folder", "record", "other-store"],
+)
+def test_two_rows_of_a_table_do_not_deliver_to_one_place(destination: Any, tmp_path: Path) -> None:
+    table = [{"stage_out": destination}, {"stage_out": "results"}, {"stage_out": "results"}, {"stage_out": destination}]
+
+    with pytest.raises(UsageError, match="row 4: stage_out is that of row 1, whose results would be replaced"):
+        plan_rows(table, {}, {"stage_out": Hint(optional=True)}, folder=tmp_path)
+
+
+def test_places_with_one_name_on_two_servers_differ(tmp_path: Path) -> None:
+    servers = ("https://a.example.org", "https://b.example.org", None)
+    table = [{"stage_out": {"s3_url": "s3://bucket/run", "endpoint_url": server}} for server in servers]
+
+    assert len(plan_rows(table, {}, {"stage_out": Hint(optional=True)}, folder=tmp_path)) == 3
+
+
+@pytest.mark.parametrize(
+    ("shared", "delivered"),
+    [
+        ("s3://bucket/run/", ["s3://bucket/run/lisbon", "s3://bucket/run/porto/1", "s3://own"]),
+        (
+            {"s3_url": "s3://bucket", "aws_access_key_id": "id"},
+            [
+                {"s3_url": "s3://bucket/lisbon", "aws_access_key_id": "id"},
+                {"s3_url": "s3://bucket/porto/1", "aws_access_key_id": "id"},
+                "s3://own",
+            ],
+        ),
+        ("results", ["results", "results", "s3://own"]),
+        ({"directory": "results"}, [{"directory": "results"}, {"directory": "results"}, "s3://own"]),
+        ("s3://", ["s3://", "s3://", "s3://own"]),
+    ],
+    ids=["address", "record", "name", "folder", "no-bucket"],
+)
+def test_each_row_has_a_place_below_a_destination_of_all_rows(
+    shared: Any, delivered: list[Any], tmp_path: Path
+) -> None:
+    table: list[Row] = [{}, {}, {"stage_out": "s3://own"}]
+    rows = plan_rows(table, {"stage_out": shared}, {"stage_out": Hint(optional=True)}, folder=tmp_path)
+
+    found = delivered_apart(rows, {1: "lisbon", 2: "porto/1", 3: "c"})
+
+    assert [row.values["stage_out"] for row in found] == delivered
+    assert [row.given for row in found] == table, "tables of results have the columns of the table"
+
+
+def test_rows_deliver_below_their_numbers_if_an_address_cannot_have_the_names_of_their_folders(tmp_path: Path) -> None:
+    rows = plan_rows([{}, {}], {"stage_out": "s3://b"}, {"stage_out": Hint(optional=True)}, folder=tmp_path)
+
+    found = delivered_apart(rows, {1: "lisbon", 2: "são paulo"})
+
+    assert [row.values["stage_out"] for row in found] == ["s3://b/1", "s3://b/2"]
 
 
 def _table(path: Path, destinations: tuple[str, ...]) -> list[Row]:

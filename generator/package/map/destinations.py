@@ -1,0 +1,57 @@
+"""Where rows deliver their results (``stage_out``): each to a place of its own, since deliveries replace files.
+
+Only addresses count: a plain name is a folder among the results of each row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+destination_input = "stage_out"
+_ADDRESSES = ("s3_url", "url")
+"""The fields of records that have an address (`generator.shared.staging_records`)."""
+_HAS_PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]")
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
+
+
+def shared_destinations(destinations: Mapping[int, Any]) -> list[str]:
+    """Describe the rows that deliver to the place of an earlier one; ``destinations`` are values by the row's number.
+
+    The addresses are not repeated, since they may have passwords.
+    """
+    first: dict[tuple[str, str], int] = {}
+    wrong: list[str] = []
+    for number, value in destinations.items():
+        address = value if isinstance(value, str) else next((str(one) for one in _addresses(value)), "")
+        server = value.get("endpoint_url") if isinstance(value, Mapping) else None
+        if _HAS_PLACE.match(address):
+            other = first.setdefault((str(server or ""), address.rstrip("/")), number)
+            if other != number:
+                wrong.append(f"row {number}: stage_out is that of row {other}, whose results would be replaced")
+    return wrong
+
+
+def names_below(folders: Mapping[int, str]) -> dict[int, str]:
+    """Return a name for each row below a common destination: that of its folder, or for all rows their numbers.
+
+    Numbers are used if a name has characters that mean something in an address.
+    """
+    if all(_PLAIN.fullmatch(folder) for folder in folders.values()):
+        return dict(folders)
+    width = len(str(max(folders)))
+    return {number: f"{number:0{width}d}" for number in folders}
+
+
+def below(value: Any, name: str) -> Any:
+    """Return a destination with a name added to its address; one without an address is returned as it is."""
+    if isinstance(value, str):
+        return f"{value.rstrip('/')}/{name}" if _HAS_PLACE.match(value) else value
+    if isinstance(value, Mapping):
+        return {key: below(item, name) if key in _ADDRESSES else item for key, item in value.items()}
+    return value
+
+
+def _addresses(value: Any) -> Iterable[Any]:
+    return (value[name] for name in _ADDRESSES if value.get(name)) if isinstance(value, Mapping) else ()
