@@ -18,18 +18,28 @@ from generator.process.process import Process
 from generator.progress import Progress
 from generator.request.credentials import deploy_token
 from generator.request.settings import Settings
+from generator.shared.errors import PublishError
+from generator.shared.safe_text import printable
 
 
 def check_platform(job: BuildJob) -> None:
     """Check, before anything is built, that the platform of a request takes its processes.
 
     Raises:
-        PublishError: the platform cannot be reached, or processes cannot be deployed to it.
+        PublishError: the platform cannot be reached, processes cannot be deployed to it, or two have one identifier.
         PlaceTakenError: it has the process of another repository by the same identifier.
     """
     platform = job.request.platform
     if not platform:
         return
+    first: dict[str, str] = {}
+    for process in job.processes:
+        identifier = workflow_id(_context(job, process))
+        if (other := first.setdefault(identifier, process.path)) != process.path:
+            raise PublishError(
+                f"{printable(process.path)} and {printable(other)} both have the identifier {printable(identifier)}, "
+                "by which a platform knows one process: give one of them another id in its metadata"
+            )
     with _connection(platform, job.settings) as connection:
         read_classes(connection)
         if job.request.replace:

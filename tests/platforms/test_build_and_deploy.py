@@ -63,6 +63,21 @@ def test_each_process_of_a_build_is_deployed(platform: Platform, build: Callable
     assert _TOKEN not in finished.out + finished.err
 
 
+def test_two_processes_with_one_identifier_do_not_replace_each_other(
+    platform: Platform, build: Callable[..., Finished], repository: Path, tmp_path: Path
+) -> None:
+    for name in ("process", "second"):
+        write_notebook(repository / f"{name}.ipynb", 'id = "trees"', tags=("metadata",))
+    commit_all(repository)
+
+    finished = build("--process", "process.ipynb", "--process", "second.ipynb", "--deploy", platform.address)
+
+    assert finished.code == 18
+    assert "second.ipynb and process.ipynb both have the identifier trees" in finished.err
+    assert not platform.processes
+    assert not (tmp_path / "packages").exists()
+
+
 def test_a_token_for_another_host_is_not_sent(
     platform: Platform, build: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
 ) -> None:
