@@ -30,8 +30,9 @@ def read_locations(value: Any) -> list[Location]:
     """Read the locations in an ``input_path``, in order.
 
     Raises:
-        BadInputsError: a value is neither a URL, a File, nor a record of a known kind.
+        BadInputsError: a value is neither a URL, a File, nor a record of a known kind, or is a record in text.
     """
+    _refuse_record_in_text(value, "the input")
     return [one for item in _flatten(value) for one in _read_value(item, stage_in_kinds)]
 
 
@@ -43,12 +44,17 @@ def read_destination(value: Any) -> Location | None:
     """
     if value is None or value == "":
         return None
-    if any(isinstance(item, str) and is_record_in_text(item) for item in _flatten(value)):
-        raise BadInputsError("stage_out: a record is needed, not its text; write it without quotes around it")
+    _refuse_record_in_text(value, "stage_out")
     found = [one for item in _flatten(value) for one in _read_value(item, stage_out_kinds)]
     if len(found) != 1 or len(found[0].addresses) != 1:
         raise BadInputsError("stage_out: give exactly one destination")
     return found[0]
+
+
+def _refuse_record_in_text(value: Any, name: str) -> None:
+    """Refuse a record in quotes without repeating it: it may have secrets."""
+    if any(isinstance(item, str) and is_record_in_text(item) for item in _flatten(value)):
+        raise BadInputsError(f"{name}: a record is needed, not its text; write it without quotes around it")
 
 
 def _flatten(value: Any) -> Iterator[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from generator.shared.failures import BadInputsError
 from generator.staging import targets
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
-from generator.staging.records import Location, read_destination
+from generator.staging.records import Location, read_destination, read_locations
 from generator.staging.stores import registry
 from generator.staging.stores.filesystems import FileSystemStore
 from generator.staging.stores.http import HttpStore
@@ -54,10 +56,11 @@ def test_a_kind_of_destination_has_its_target(tmp_path: Path, kind: str, address
 
 
 @pytest.mark.parametrize("text", ['{"s3_url": "s3://b/x", "aws_secret_access_key": "s3cret"}', '{url: "s3cret'])
-def test_the_text_of_a_record_is_no_destination(text: str) -> None:
+@pytest.mark.parametrize("read", [read_destination, read_locations])
+def test_the_text_of_a_record_is_no_address(read: Callable[[Any], object], text: str) -> None:
     for value in (text, [text]):
         with pytest.raises(BadInputsError, match="a record is needed, not its text") as refusal:
-            read_destination(value)
+            read(value)
 
         assert "s3cret" not in str(refusal.value)
 
