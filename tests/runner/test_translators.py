@@ -253,6 +253,14 @@ def test_a_text_keeps_its_characters_where_papermill_changes_them(language: str,
     assert translator.literal('it"s $x \\n é中😀\x07\n') == expected
 
 
+def test_numbers_of_bash_have_no_exponent_which_bc_does_not_read() -> None:
+    translator = find_translator("bash", "bash")
+    values = {1e-05: "0.00001", -2.5e-07: "-0.00000025", 0.5: "0.5", 1e22: "10000000000000000000000", inf: "inf"}
+
+    assert translator is not None
+    assert [translator.literal(value) for value in (*values, [1e-05])] == [*values.values(), "(0.00001)"]
+
+
 def test_bash_has_no_nested_arrays() -> None:
     translator = find_translator("bash", "bash")
 

@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -125,6 +126,7 @@ def correct(translator: Any) -> Any:
     if correction.text or correction.date:
         methods["translate_escaped_str"] = _text_method(translator, correction.date, correction.text)
     if translator.__name__ == "BashTranslator":
+        methods["translate_float"] = classmethod(lambda _cls, value: _plain_number(value))
         methods["translate_list"] = classmethod(_bash_array)
     return type(translator.__name__, (translator,), methods)
 
@@ -156,6 +158,11 @@ def _number(translator: Any, words: tuple[str, str, str], value: float) -> str:
     if math.isfinite(value):
         return str(translator.translate_float(value))
     return words[2] if math.isnan(value) else words[value < 0]
+
+
+def _plain_number(value: float) -> str:
+    """Write a number without an exponent, which programs that shells start, such as bc, take for a mistake."""
+    return format(Decimal(repr(value)), "f") if math.isfinite(value) else str(value)
 
 
 def _bash_array(cls: Any, values: list[Any]) -> str:
