@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -224,6 +225,22 @@ def test_a_folder_whose_path_has_characters_that_end_that_of_an_address_has_its_
     ]
     assert json.loads((output / "b.stac" / "b.json").read_text())["assets"]["txt"]["href"] == "../b.txt"
     assert [one.name for one in tmp_path.iterdir()] == ["tile #1; which?"]
+
+
+def test_catalogs_and_files_of_any_name_are_found_by_readers(tmp_path: Path) -> None:
+    inner = '{"type": "Catalog", "id": "inner", "stac_version": "1.1.0", "description": "", "links": []}'
+    for name in ("tile#1", "tile#2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "catalog.json").write_text(inner)
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/a#\xff.csv")).touch()
+
+    _write_catalog(tmp_path)
+
+    links = json.loads((tmp_path / "catalog.json").read_text())["links"]
+    children = [link["href"] for link in links if link["rel"] == "child"]
+    assert children == ["./tile%231/catalog.json", "./tile%232/catalog.json"]
+    (item,) = tmp_path.glob("*.stac/*.json")
+    assert [asset["href"] for asset in json.loads(item.read_text())["assets"].values()] == ["../a%23%FF.csv"]
 
 
 def test_the_process_s_own_catalog_of_all_results_is_kept(tmp_path: Path) -> None:

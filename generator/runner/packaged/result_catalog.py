@@ -57,6 +57,8 @@ def _own_catalogs(output: Path) -> list[str]:
 
 
 def _add_children(catalog: Path, own: list[str]) -> None:
+    from generator.staging.stac.catalog import make_href
+
     document = json.loads(catalog.read_text(encoding="utf-8"))
-    document["links"] += [{"rel": "child", "href": f"./{path}", "type": "application/json"} for path in own]
+    document["links"] += [{"rel": "child", "href": make_href(f"./{path}"), "type": "application/json"} for path in own]
     catalog.write_bytes(json_text(document))

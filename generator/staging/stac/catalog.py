@@ -72,7 +72,7 @@ def write_catalog(
         catalog.add_item(item, set_parent=True)
         item.set_self_href(str(place))
         for member, asset in zip(group, item.assets.values(), strict=True):  # pystac would cut them at '#', '?', ';'
-            asset.href = _make_href(os.path.relpath(_ROOT / member.file.path, place.parent))
+            asset.href = make_href(os.path.relpath(_ROOT / member.file.path, place.parent))
     if (folder / contract.catalog_file).exists():
         raise BadInputsError(
             f"{contract.catalog_file}: the results have a file of this name, so no STAC catalog can be written"
@@ -143,12 +143,12 @@ def _make_identifier(folder: Path, stem: str, taken: dict[str, int]) -> str:
     return one
 
 
-def _make_href(path: str) -> str:
+def make_href(path: str) -> str:
     """Return a relative path as a reference; one with characters that end the path of an address is %-encoded.
 
     Others stay as they are, for programs that take references for names of files.
     """
-    return quote(path, safe="/ ") if any(character in path for character in "#?;") else path
+    return quote(path, safe="/ ", errors="surrogateescape") if any(character in path for character in "#?;") else path
 
 
 def _item_folder(folder: PurePath, identifier: str) -> PurePath:
