@@ -415,9 +415,24 @@ def test_a_file_that_changes_while_it_is_fetched_is_never_mixed_from_two_version
     assert (tmp_path / "a.part").read_bytes() == b"new" * 700_000
 
 
+def answer_with(handler: Any, answer: str) -> None:
+    """Answer a command of FTP, with 226 after a listing without lines."""
+    if answer.startswith("226"):
+        respond = handler.respond
+        handler.respond = lambda text, **kind: respond(answer if text.startswith("226") else text, **kind)
+        handler.push_dtp_data(b"", cmd="LIST")
+    else:
+        handler.respond(answer)
+
+
 @contextmanager
-def counting_ftp(folder: Path, *, lacks: str, answer: str = "") -> Iterator[tuple[str, Counter[str]]]:
-    """A server without some commands, perhaps with a fixed answer to MLST: its URL, and how often it did each."""
+def counting_ftp(
+    folder: Path, *, lacks: str, answer: str = "", closed: dict[str, str] | None = None
+) -> Iterator[tuple[str, Counter[str]]]:
+    """A server without some commands, perhaps with a fixed answer to MLST: its URL, and how often it did each.
+
+    ``closed`` has its answers to commands with a path that ends with this word.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it imports asyncore
         from pyftpdlib.authorizers import DummyAuthorizer
@@ -433,7 +448,11 @@ def counting_ftp(folder: Path, *, lacks: str, answer: str = "") -> Iterator[tupl
 
         def process_command(self, name: str, *words: object, **options: object) -> None:
             counts[name] += 1
-            super().process_command(name, *words, **options)
+            answer_of_closed = closed.get(name, "") if closed and str(words[:1]).endswith("closed',)") else ""
+            if answer_of_closed:
+                answer_with(self, answer_of_closed)
+            else:
+                super().process_command(name, *words, **options)
 
         def ftp_MLST(self, path: str) -> None:  # noqa: N802 (pyftpdlib's name)
             if answer:
@@ -473,6 +492,42 @@ def counting_ftp(folder: Path, *, lacks: str, answer: str = "") -> Iterator[tupl
 
 
 @pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ({"MLSD": "550 Permission denied.", "LIST": "550 Permission denied."}, StagingError),
+        ({"LIST": "226 Transfer done (but failed to open directory)."}, StagingError),  # vsftpd
+        ({"MLSD": "425 No data connection.", "LIST": "425 No data connection."}, TransientError),
+        ({"MLSD": "425 No data connection."}, TransientError),
+        ({"MLSD": "421 Timeout.", "MLST": "421 Timeout."}, TransientError),
+    ],
+    ids=["refused", "226", "temporary", "temporary, once", "of all commands"],
+)
+def test_a_folder_that_ftp_does_not_list_is_no_empty_folder(
+    tmp_path: Path, answers: dict[str, str], error: type[Exception]
+) -> None:
+    """A stage-in would be a part of the files; a temporary failure is followed by another attempt."""
+    (tmp_path / "a" / "closed").mkdir(parents=True)
+    (tmp_path / "a" / "1").touch()
+    (tmp_path / "empty").mkdir()
+    with counting_ftp(tmp_path, lacks="" if "MLSD" in answers else "MLST MLSD", closed=answers) as (url, _):
+        store = FileSystemStore(NetworkSettings(), Credentials())
+        for folder in ("a", "a/closed"):
+            with pytest.raises(error, match=r"/a/closed: "):
+                store.list_folder(f"{url}/{folder}/")
+
+        assert store.list_folder(f"{url}/empty/") == store.list_folder(f"{url}/missing/") == []
+
+
+def test_an_empty_folder_of_an_ftp_server_without_list_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "1").touch()
+    with counting_ftp(tmp_path, lacks="LIST") as (url, _):
+        found = FileSystemStore(NetworkSettings(), Credentials()).list_folder(f"{url}/")
+
+    assert [source.name for source in found] == ["1"]
+
+
+@pytest.mark.parametrize(
     ("lacks", "answer", "listings"),
     [
         ("", "", 1),
@@ -494,7 +549,7 @@ def test_a_folder_of_ftp_is_not_listed_again_for_each_file(
     with counting_ftp(tmp_path, lacks=lacks, answer=answer) as (url, counts):
         store = FileSystemStore(NetworkSettings(), Credentials())
         sources = store.list_folder(f"{url}/")
-        counts["MLSD"] -= 1  # that of the folder "a"
+        counts["MLSD"] -= 2  # those of the folder "a", which is empty
         for source in sources:
             stream = source.open().stream
             assert stream.read(9) + stream.read(9) == source.name.encode() * 4

@@ -1,15 +1,51 @@
-"""FTP that asks for one file, where fsspec's own file system lists the whole folder of it."""
+"""FTP that asks for one file instead of listing its folder, and takes no refused listing for an empty folder."""
 
 from __future__ import annotations
 
-from ftplib import error_perm
+from ftplib import error_perm, error_temp
 from typing import Any
 
 from fsspec.implementations.ftp import FTPFileSystem
 
+from generator.staging.stores import TransientError
+
 
 class SingleFileFtp(FTPFileSystem):  # type: ignore[misc]
-    """Reads a file's size and time with RFC 3659's ``MLST``, else with ``SIZE`` and ``MDTM``."""
+    """fsspec's FTP, which reads a file's size and time with RFC 3659's ``MLST``, else with ``SIZE`` and ``MDTM``."""
+
+    def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:  # noqa: FBT001, FBT002 (as in fsspec)
+        """List a folder, or one file.
+
+        Raises:
+            FileNotFoundError: the path does not exist.
+            PermissionError: the server refuses to list it.
+            TransientError: the server could not list it now.
+        """
+        path = self._strip_protocol(path)
+        try:
+            entries: list[Any] = super().ls(path, detail, **options)
+        except FileNotFoundError as error:
+            if isinstance(error.__cause__, error_temp):
+                raise TransientError(f"{path}: {error.__cause__}") from None
+            raise
+        if not entries:
+            self._check_that_it_is_empty(path)
+        return entries
+
+    def _check_that_it_is_empty(self, folder: str) -> None:
+        """List a folder again, for the answer that fsspec takes for that of an empty one."""
+        try:
+            answer = self.ftp.retrlines(f"LIST {folder}", lambda _: None)
+        except error_perm as error:
+            if folder in self.dircache:  # MLSD succeeded; some servers have no LIST
+                return
+            raise PermissionError(f"{folder}: {error}") from None
+        except error_temp as error:
+            raise TransientError(f"{folder}: {error}") from None
+        if "failed to open" in answer:  # vsftpd ends such a listing with 226, as if it had succeeded
+            raise PermissionError(f"{folder}: {answer}")
+        if folder not in self.dircache:
+            raise TransientError(f"{folder}: the server did not list it at first")
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
         """Return type, size and, as ``modify``, the time of a file; from a listing only if the server has no command.
