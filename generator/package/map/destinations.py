@@ -5,6 +5,8 @@ Only addresses count: a plain name is a folder among the results of each row.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,7 +15,7 @@ destination_input = "stage_out"
 _ADDRESSES = ("s3_url", "url")
 """The fields of records that have an address (`generator.shared.staging_records`)."""
 _HAS_PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]")
-_PLAIN = re.compile(r"[A-Za-z0-9._/-]+")
+_PLAIN, _OTHER = re.compile(r"[A-Za-z0-9._/-]+"), re.compile(r"[^A-Za-z0-9._/-]+")
 
 
 def shared_destinations(destinations: Mapping[int, Any]) -> list[str]:
@@ -33,15 +35,14 @@ def shared_destinations(destinations: Mapping[int, Any]) -> list[str]:
     return wrong
 
 
-def names_below(folders: Mapping[int, str]) -> dict[int, str]:
-    """Return a name for each row below a common destination: that of its folder, or for all rows their numbers.
+def name_below(folder: str) -> str:
+    """Return the name of a row below a common destination: that of its folder, or one like it that an address can have.
 
-    Numbers are used if a name has characters that mean something in an address.
+    It depends on no other row, which may be added later.
     """
-    if all(_PLAIN.fullmatch(folder) for folder in folders.values()):
-        return dict(folders)
-    width = len(str(max(folders)))
-    return {number: f"{number:0{width}d}" for number in folders}
+    if _PLAIN.fullmatch(folder):
+        return folder
+    return f"{_OTHER.sub('_', folder)}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
 
 
 def below(value: Any, name: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from generator.package.map.destinations import below, destination_input, names_below
+from generator.package.map.destinations import below, destination_input, name_below
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import UsageError
 from generator.shared.path_templates import check_template, render_path
@@ -60,10 +60,11 @@ def row_folders(rows: Sequence[PlannedRow], template: str | None, *, digits: int
 
 def delivered_apart(rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> list[PlannedRow]:
     """Give each row a place of its own below a destination of all rows; ``folders`` are those of `row_folders`."""
-    names, apart = names_below(folders), list[PlannedRow]()
+    apart: list[PlannedRow] = []
     for row in rows:
-        shared = None if destination_input in row.given else row.values.get(destination_input)
-        values = row.values if shared is None else {**row.values, destination_input: below(shared, names[row.number])}
+        values = dict(row.values)
+        if destination_input in values and destination_input not in row.given:
+            values[destination_input] = below(values[destination_input], name_below(folders[row.number]))
         apart.append(replace(row, values=values))
     return apart
 
