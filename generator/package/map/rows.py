@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from generator.notebook.literals import MisfitError
-from generator.notebook.parameters import CwlType, Hint
+from generator.notebook.parameters import CwlType, Hint, Role
 from generator.package.assignments import refuse_outside, typed_value
 from generator.package.inputs import check_job
 from generator.package.map.destinations import destination_input, shared_destinations
 from generator.package.map.tables import Row, TypedRow, geometry
+from generator.shared import contract
 from generator.shared.errors import UsageError
-from generator.shared.staging_records import is_record_in_text
+from generator.shared.staging_records import is_record_in_text, secret_fields
 from generator.shared.suggestions import did_you_mean
 
 _MOST_SHOWN = 20
 """Mistakes that one message lists."""
+_KEY_FIELDS = secret_fields | {"aws_access_key_id"}
 
 
 class TableMisfitError(UsageError):
@@ -29,6 +31,22 @@ class TableMisfitError(UsageError):
     def __init__(self, mistakes: Sequence[str]) -> None:
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(["the table does not fit the package:", *_shortened(mistakes)]))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keys:
+    """The inputs of a package that are secret, and those whose records can have keys, such as ``stage_out``."""
+
+    secret: frozenset[str] = frozenset()
+    records: frozenset[str] = frozenset()
+
+    def left_out(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values without secret ones and without the keys of records."""
+        return {
+            name: _without_keys(value) if name in self.records else value
+            for name, value in values.items()
+            if name not in self.secret
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,10 +60,13 @@ class PlannedRow:
     package: Path | None = None
     """The folder of the package if that is another one in each job of a CI system."""
 
+    keys: Keys = Keys()
+    """Which of the values only open something, and may be renewed between two runs of a row."""
+
     @property
     def digest(self) -> str:
         """What identifies the values: a row with others is another run. Files of the package are at any place."""
-        text = json.dumps(self.values, sort_keys=True)
+        text = json.dumps(self.keys.left_out(self.values), sort_keys=True)
         if self.package is not None:
             text = text.replace(f'"{self.package.as_uri()}/', '"package:')
         return hashlib.sha256(text.encode()).hexdigest()
@@ -65,6 +86,7 @@ def plan_rows(
     _check_columns(table, hints)
     rows: list[PlannedRow] = []
     wrong: list[str] = []
+    keys = _keys(hints)
     for number, given in enumerate(table, 1):
         cells = {name: cell for name, cell in given.items() if name in hints}
         typed = isinstance(given, TypedRow)
@@ -77,12 +99,26 @@ def plan_rows(
         except UsageError as error:
             wrong += [f"row {number}: {line.strip()}" for line in str(error).splitlines()[1:]]
         else:
-            rows.append(PlannedRow(number=number, values=fitted, given=cells, package=package))
+            rows.append(PlannedRow(number=number, values=fitted, given=cells, package=package, keys=keys))
     own = {row.number: row.values.get(destination_input) for row in rows if destination_input in row.given}
     wrong += shared_destinations(own)
     if wrong:
         raise TableMisfitError(wrong)
     return rows
+
+
+def _keys(hints: Mapping[str, Hint]) -> Keys:
+    secret = {name for name, hint in hints.items() if hint.secret}
+    records = {name for name, hint in hints.items() if hint.role is Role.STAGE_IN}
+    return Keys(
+        secret=frozenset(secret | {contract.credentials_input}), records=frozenset(records | {destination_input})
+    )
+
+
+def _without_keys(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_keys(item) for name, item in value.items() if name not in _KEY_FIELDS}
+    return [_without_keys(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _check_columns(table: Sequence[Row], hints: Mapping[str, Hint]) -> None:

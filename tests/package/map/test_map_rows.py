@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from generator.notebook.parameters import CwlType, Hint
+from generator.notebook.parameters import CwlType, Hint, Role
 from generator.package.map.checking import values_of_all
 from generator.package.map.folders import delivered_apart, digits_of, row_folders
 from generator.package.map.journal import Ended, open_journal
@@ -128,12 +129,43 @@ def test_each_row_has_a_place_below_a_destination_of_all_rows(
     assert [row.given for row in found] == table, "tables of results have the columns of the table"
 
 
-def test_rows_deliver_below_their_numbers_if_an_address_cannot_have_the_names_of_their_folders(tmp_path: Path) -> None:
-    rows = plan_rows([{}, {}], {"stage_out": "s3://b"}, {"stage_out": Hint(optional=True)}, folder=tmp_path)
+def test_the_place_of_a_row_depends_on_no_other_row(tmp_path: Path) -> None:
+    def places(*folders: str) -> list[Any]:
+        table: list[Row] = [{} for _ in folders]
+        rows = plan_rows(table, {"stage_out": "s3://b"}, {"stage_out": Hint(optional=True)}, folder=tmp_path)
+        return [row.values["stage_out"] for row in delivered_apart(rows, dict(enumerate(folders, 1)))]
 
-    found = delivered_apart(rows, {1: "lisbon", 2: "são paulo"})
+    cities = ("lisbon", "são paulo", "s o paulo")
 
-    assert [row.values["stage_out"] for row in found] == ["s3://b/1", "s3://b/2"]
+    found = places(*cities)
+
+    assert found[:2] == places(*cities[:2])
+    assert found[0] == "s3://b/lisbon"
+    assert [re.sub("[0-9a-f]{8}$", "…", one) for one in found[1:]] == ["s3://b/s_o_paulo-…", "s3://b/s_o_paulo-…"]
+    assert len(set(found)) == 3
+
+
+def test_renewed_keys_make_no_other_row(tmp_path: Path) -> None:
+    """Keys that expire during a map are the reason to continue it."""
+    record = {"s3_url": "s3://b", "aws_access_key_id": "a", "aws_secret_access_key": "s", "aws_session_token": "t"}
+    renewed = {"s3_url": "s3://b", "aws_access_key_id": "A", "aws_secret_access_key": "S", "aws_session_token": "T"}
+    stage_in = Hint(optional=True, role=Role.STAGE_IN)
+    hints = {
+        "stage_out": Hint(optional=True),
+        "credentials": Hint(optional=True),
+        "scene": stage_in,
+        "token": Hint(type=CwlType.STRING, secret=True),
+        "mapping": Hint(type=CwlType.ANY),
+    }
+
+    def digest(**values: Any) -> str:
+        return plan_rows([{}], values, hints, folder=tmp_path)[0].digest
+
+    first = digest(stage_out=record, token="a", credentials={"token": "a"}, mapping={"token": 1})
+
+    assert first == digest(stage_out=renewed, token="b", credentials={"token": "b"}, mapping={"token": 1})
+    assert first != digest(stage_out={**record, "s3_url": "s3://c"}, token="a", mapping={"token": 1})
+    assert first != digest(stage_out=record, token="a", mapping={"token": 2}), "which is a value like others"
 
 
 def _table(path: Path, destinations: tuple[str, ...]) -> list[Row]:
