@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -145,6 +147,8 @@ def _is_writable(language: str, value: Any) -> bool:
 
 def _in_language(language: str, value: Any) -> Any:
     """A value as far as the language can tell it from others."""
+    if language == "bash" and isinstance(value, float) and isfinite(value):
+        return ("text", format(Decimal(repr(value)), "f"))  # without an exponent
     if language in ("bash", "zsh") and not isinstance(value, list | tuple | dict | str):
         return ("text", "" if value is None else str(value).lower())
     if language in ("r", "lua", "scheme") and value in ({}, (), []):
