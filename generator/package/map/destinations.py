@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-destination_input = "stage_out"
+stage_out_input = "stage_out"
+"""The input of a package with the destination; `generator.shared.contract` has that of the step."""
 _ADDRESSES = ("s3_url", "url")
 """The fields of records that have an address (`generator.shared.staging_records`)."""
 _HAS_PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/]")
@@ -26,10 +27,10 @@ def shared_destinations(destinations: Mapping[int, Any]) -> list[str]:
     first: dict[tuple[str, str], int] = {}
     wrong: list[str] = []
     for number, value in destinations.items():
-        address = value if isinstance(value, str) else next((str(one) for one in _addresses(value)), "")
-        server = value.get("endpoint_url") if isinstance(value, Mapping) else None
+        record = value if isinstance(value, Mapping) else {"url": value}
+        address = str(next(filter(None, map(record.get, _ADDRESSES)), ""))
         if _HAS_PLACE.match(address):
-            other = first.setdefault((str(server or ""), address.rstrip("/")), number)
+            other = first.setdefault((str(record.get("endpoint_url") or ""), address.rstrip("/")), number)
             if other != number:
                 wrong.append(f"row {number}: stage_out is that of row {other}, whose results would be replaced")
     return wrong
@@ -52,7 +53,3 @@ def below(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return {key: below(item, name) if key in _ADDRESSES else item for key, item in value.items()}
     return value
-
-
-def _addresses(value: Any) -> Iterable[Any]:
-    return (value[name] for name in _ADDRESSES if value.get(name)) if isinstance(value, Mapping) else ()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from generator.package.map.destinations import below, destination_input, name_below
+from generator.package.map.destinations import below, name_below, stage_out_input
 from generator.package.map.rows import PlannedRow
 from generator.shared.errors import UsageError
 from generator.shared.path_templates import check_template, render_path
@@ -63,8 +63,8 @@ def delivered_apart(rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> l
     apart: list[PlannedRow] = []
     for row in rows:
         values = dict(row.values)
-        if destination_input in values and destination_input not in row.given:
-            values[destination_input] = below(values[destination_input], name_below(folders[row.number]))
+        if stage_out_input in values and stage_out_input not in row.given:
+            values[stage_out_input] = below(values[stage_out_input], name_below(folders[row.number]))
         apart.append(replace(row, values=values))
     return apart
 

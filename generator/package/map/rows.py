@@ -13,7 +13,7 @@ from generator.notebook.literals import MisfitError
 from generator.notebook.parameters import CwlType, Hint, Role
 from generator.package.assignments import refuse_outside, typed_value
 from generator.package.inputs import check_job
-from generator.package.map.destinations import destination_input, shared_destinations
+from generator.package.map.destinations import shared_destinations, stage_out_input
 from generator.package.map.tables import Row, TypedRow, geometry
 from generator.shared import contract
 from generator.shared.errors import UsageError
@@ -40,7 +40,7 @@ class Keys:
     secret: frozenset[str] = frozenset()
     records: frozenset[str] = frozenset()
 
-    def left_out(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def removed_from(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return values without secret ones and without the keys of records."""
         return {
             name: _without_keys(value) if name in self.records else value
@@ -59,14 +59,13 @@ class PlannedRow:
     """The columns of the table."""
     package: Path | None = None
     """The folder of the package if that is another one in each job of a CI system."""
-
     keys: Keys = Keys()
     """Which of the values only open something, and may be renewed between two runs of a row."""
 
     @property
     def digest(self) -> str:
         """What identifies the values: a row with others is another run. Files of the package are at any place."""
-        text = json.dumps(self.keys.left_out(self.values), sort_keys=True)
+        text = json.dumps(self.keys.removed_from(self.values), sort_keys=True)
         if self.package is not None:
             text = text.replace(f'"{self.package.as_uri()}/', '"package:')
         return hashlib.sha256(text.encode()).hexdigest()
@@ -100,7 +99,7 @@ def plan_rows(
             wrong += [f"row {number}: {line.strip()}" for line in str(error).splitlines()[1:]]
         else:
             rows.append(PlannedRow(number=number, values=fitted, given=cells, package=package, keys=keys))
-    own = {row.number: row.values.get(destination_input) for row in rows if destination_input in row.given}
+    own = {row.number: row.values.get(stage_out_input) for row in rows if stage_out_input in row.given}
     wrong += shared_destinations(own)
     if wrong:
         raise TableMisfitError(wrong)
@@ -110,9 +109,7 @@ def plan_rows(
 def _keys(hints: Mapping[str, Hint]) -> Keys:
     secret = {name for name, hint in hints.items() if hint.secret}
     records = {name for name, hint in hints.items() if hint.role is Role.STAGE_IN}
-    return Keys(
-        secret=frozenset(secret | {contract.credentials_input}), records=frozenset(records | {destination_input})
-    )
+    return Keys(secret=frozenset(secret | {contract.credentials_input}), records=frozenset(records | {stage_out_input}))
 
 
 def _without_keys(value: Any) -> Any:
@@ -141,7 +138,7 @@ def _values(
     misfits: dict[str, str] = {}
     for name, cell in cells.items():
         try:
-            is_record = name == destination_input and isinstance(cell, str) and is_record_in_text(cell)
+            is_record = name == stage_out_input and isinstance(cell, str) and is_record_in_text(cell)
             values[name] = _value(cell, hints[name], folder, only, typed=typed and not is_record)
             if only is not None:
                 refuse_outside(values[name], only)
