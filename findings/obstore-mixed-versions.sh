@@ -15,6 +15,7 @@ venv/bin/pip install --quiet --disable-pip-version-check obstore==0.12.1 2> /dev
 
 cat > look.py << 'PYTHON'
 import obstore
+import obstore.exceptions
 from obstore.store import MemoryStore
 
 MIB = 1 << 20
@@ -28,7 +29,7 @@ content += bytes(reader.read())
 print("MiB of the first and second version:", content.count(b"1") / MIB, content.count(b"2") / MIB)
 try:
     obstore.get(store, "product.bin", options={"if_match": etag})
-except Exception as error:
+except obstore.exceptions.PreconditionError as error:
     print("get() with the first version's ETag:", type(error).__name__)
 PYTHON
 venv/bin/python look.py | tee seen
