@@ -37,8 +37,8 @@ class WriteLimits:
         """Return which limit the content of folders exceeds, empty if none.
 
         Files count with their length, since copies and archives of a file with holes have no holes. ``given`` bytes of
-        them are not what the run wrote. ``has_ended`` is
-        whether nothing writes any more: then folders that their owner may not read become readable, and count as well.
+        them are not what the run wrote. ``has_ended`` is whether nothing writes any more: then folders that their owner
+        may not read become readable, and count as well.
         """
         size = -given
         try:
