@@ -290,7 +290,7 @@ def _compose(spec: ImageSpec, environment: str, layers: tuple[str, str], key: st
 
 
 def _describe_repository(spec: ImageSpec, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe the repository for the runner; see `generator.runner.packaged.workspace.locate_repository`."""
+    """Describe the repository for the runner; see `generator.runner.packaged.repository_location.locate_repository`."""
     start = start_script(config)
     hidden = (entry.name for entry in spec.folder.iterdir() if entry.name.startswith(".") and entry.name != ".git")
     place = {

@@ -17,8 +17,9 @@ from waiting import wait_until
 from generator.runner.packaged import kept_copy
 from generator.runner.packaged.file_copies import CopyBudget
 from generator.runner.packaged.kept_copy import KeptCopy, KeptHome
+from generator.runner.packaged.repository_location import locate_repository
 from generator.runner.packaged.run_folders import home_folder
-from generator.runner.packaged.workspace import Workspace, locate_repository
+from generator.runner.packaged.workspace import Workspace
 
 Action = Callable[[Path], object]
 Run = Callable[..., Path]

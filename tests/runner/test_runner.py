@@ -17,10 +17,11 @@ from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import read_notebook
 from generator.runner.packaged.file_copies import CopyBudget
 from generator.runner.packaged.process_run import ProcessRun
+from generator.runner.packaged.repository_location import RepositoryLocation, locate_repository
 from generator.runner.packaged.request import PackagedRun
 from generator.runner.packaged.run import require_unchanged, run
 from generator.runner.packaged.values import notebook_values
-from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
+from generator.runner.packaged.workspace import Workspace
 from generator.shared.failures import BadInputsError, RunFailedError
 from generator.shared.write_limits import WriteLimits
 

@@ -16,8 +16,9 @@ from support import notebook
 
 from generator.runner.document.document import join_text, read_document
 from generator.runner.packaged.in_place import NotebookFolder
+from generator.runner.packaged.repository_location import RepositoryLocation
 from generator.runner.packaged.tidying import tidy
-from generator.runner.packaged.workspace import RepositoryLocation, Workspace
+from generator.runner.packaged.workspace import Workspace
 
 _LARGEST = 1 << 16
 

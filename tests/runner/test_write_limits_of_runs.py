@@ -22,10 +22,10 @@ from generator.runner.packaged.in_place import NotebookFolder
 from generator.runner.packaged.kept_copy import KeptCopy
 from generator.runner.packaged.process_limit import advise_on_processes
 from generator.runner.packaged.process_run import ProcessRun
+from generator.runner.packaged.repository_location import RepositoryLocation
 from generator.runner.packaged.request import PackagedRun
 from generator.runner.packaged.run import discard_results, run
 from generator.runner.packaged.tidying import tidy
-from generator.runner.packaged.workspace import RepositoryLocation
 from generator.runner.results.result import RunRecord
 from generator.shared.failures import OutputLimitError
 from generator.shared.write_limits import WriteLimits, no_limits

@@ -12,7 +12,7 @@ from notebook_server import NotebookServer
 from support import write_notebook
 
 from generator.runner.packaged.in_place import NotebookFolder
-from generator.runner.packaged.workspace import RepositoryLocation
+from generator.runner.packaged.repository_location import RepositoryLocation
 from generator.runner.server.options import add_serve
 
 _WRITES = """\

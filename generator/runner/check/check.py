@@ -21,8 +21,8 @@ from generator.runner.kernels.process import KernelProcess, new_connection
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
 from generator.runner.packaged.home import prepare_home
 from generator.runner.packaged.notebook_run import load_notebook
+from generator.runner.packaged.repository_location import RepositoryLocation, locate_repository
 from generator.runner.packaged.run import find_process
-from generator.runner.packaged.workspace import RepositoryLocation, locate_repository
 from generator.shared.failures import BadInputsError, KernelMissingError
 
 _START_LIMIT = 60.0

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from generator.runner.packaged.copy_limits import CopyLimits, copy_whole
 from generator.runner.packaged.kept_copy import KeptCopy
-from generator.runner.packaged.workspace import RepositoryLocation
+from generator.runner.packaged.repository_location import RepositoryLocation
 from generator.shared.file_names import shown_name
 from generator.shared.folder_levels import walk
 from generator.shared.output_patterns import alternatives

@@ -26,9 +26,9 @@ from generator.runner.packaged.network import advise_on_network
 from generator.runner.packaged.placeholders import placeholder_paths
 from generator.runner.packaged.process_limit import advise_on_processes
 from generator.runner.packaged.process_run import ProcessRun
+from generator.runner.packaged.repository_location import RepositoryLocation
 from generator.runner.packaged.request import PackagedRun
 from generator.runner.packaged.values import notebook_values
-from generator.runner.packaged.workspace import RepositoryLocation
 from generator.shared import contract
 from generator.shared.errors import PackmillError
 from generator.shared.failures import BadInputsError, ProcessFailedError, ProcessMissingError

@@ -8,8 +8,9 @@ from typing import Any
 
 from generator.notebook.interface import Output
 from generator.runner.packaged.in_place import NotebookFolder
+from generator.runner.packaged.repository_location import RepositoryLocation
 from generator.runner.packaged.request import PackagedRun
-from generator.runner.packaged.workspace import RepositoryLocation, Workspace
+from generator.runner.packaged.workspace import Workspace
 from generator.runner.results.result import RunRecord
 
 

@@ -18,6 +18,7 @@ from generator.runner.packaged.output_object import write_output_object
 from generator.runner.packaged.outputs import Found, check_outputs, find_outputs
 from generator.runner.packaged.platform_inputs import process_inputs
 from generator.runner.packaged.process_run import ProcessRun
+from generator.runner.packaged.repository_location import RepositoryLocation, locate_repository
 from generator.runner.packaged.request import PackagedRun
 from generator.runner.packaged.result_catalog import require_catalogs, write_result_catalog
 from generator.runner.packaged.run_folders import home_folder, scratch_folder
@@ -25,7 +26,7 @@ from generator.runner.packaged.script_outputs import move_to_declared_places
 from generator.runner.packaged.script_run import run_shell
 from generator.runner.packaged.tidying import make_usable, tidy
 from generator.runner.packaged.values import read_inputs
-from generator.runner.packaged.workspace import RepositoryLocation, Workspace, locate_repository
+from generator.runner.packaged.workspace import Workspace
 from generator.runner.results.result import RunRecord
 from generator.runner.results.scraps import Scraps
 from generator.shared import contract

@@ -23,10 +23,8 @@ from pathlib import Path
 
 from generator.notebook.literals import MisfitError, shorten
 from generator.notebook.stage_outs import output_path
-from generator.runner.image_note import ImageVariables, noted_variables, read_image_note
 from generator.runner.packaged.copy_limits import CopyLimits, copy_whole
 from generator.runner.packaged.file_copies import SMALL, CopyBudget, copy, is_writable
-from generator.runner.packaged.home import find_image_home
 from generator.runner.packaged.kept_copy import (
     KeptCopy,
     Source,
@@ -38,6 +36,7 @@ from generator.runner.packaged.kept_copy import (
     state_of,
 )
 from generator.runner.packaged.links import copy_link_target
+from generator.runner.packaged.repository_location import RepositoryLocation
 from generator.runner.packaged.tidying import make_usable
 from generator.shared.file_names import shown_name
 from generator.shared.folder_levels import too_deep, walk
@@ -46,35 +45,6 @@ from generator.shared.output_patterns import alternatives
 _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP)
 """Errors with a file that was removed, or replaced by one of another kind, since it was listed."""
 _NEVER = {".git", ".ipynb_checkpoints", "__pycache__"}
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryLocation:
-    """The repository's folder, and the image's home folder.
-
-    ``hidden`` are the repository's own names at the top that begin with a dot. ``is_in_image`` is whether an image's
-    build put it there: nobody else has these files.
-    """
-
-    folder: Path
-    hidden: frozenset[str]
-    variables: ImageVariables = field(default_factory=ImageVariables)
-    home: Path | None = None
-    is_in_image: bool = False
-
-
-def locate_repository(folder: str | None) -> RepositoryLocation:
-    """Return the repository's location noted by the image's build; ``folder`` overrides it."""
-    noted = read_image_note()
-    where = Path(folder or noted.get("folder") or ".")
-    hidden = noted.get("hidden", [entry.name for entry in where.glob(".*")])
-    return RepositoryLocation(
-        folder=where.resolve(),
-        hidden=frozenset(hidden),
-        variables=noted_variables(noted),
-        home=find_image_home(noted),
-        is_in_image="folder" in noted and where.resolve() == Path(noted["folder"]).resolve(),
-    )
 
 
 @dataclass(slots=True)

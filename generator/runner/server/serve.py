@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
-from generator.runner.packaged.workspace import locate_repository
+from generator.runner.packaged.repository_location import locate_repository
 from generator.runner.server.access import Access
 from generator.runner.server.app import application
 from generator.runner.server.browsers import is_loopback

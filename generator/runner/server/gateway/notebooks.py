@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from generator.notebook.notebook import Notebook, read_notebook
 from generator.notebook.text_formats import as_notebook
 from generator.runner.kernels.specs import Kernel, choose_kernel, find_kernels
-from generator.runner.packaged.workspace import locate_repository
+from generator.runner.packaged.repository_location import locate_repository
 from generator.runner.server.container import is_container
 from generator.runner.server.gateway.annotations import Annotated, read_annotations
 from generator.shared.errors import NotebookError

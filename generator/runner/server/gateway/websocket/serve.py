@@ -15,7 +15,7 @@ from traitlets import TraitError
 from generator.runner.image_note import read_image_note
 from generator.runner.kernels.runtime import private_folder
 from generator.runner.packaged.home import find_image_home, prepare_home
-from generator.runner.packaged.workspace import locate_repository
+from generator.runner.packaged.repository_location import locate_repository
 from generator.runner.server.access import Access
 from generator.runner.server.browsers import is_loopback
 from generator.runner.server.container import is_container
