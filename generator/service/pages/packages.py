@@ -19,6 +19,7 @@ from generator.service.api.jobs import find_job
 from generator.service.archives import Archive, PackageEntry, list_packages
 from generator.service.context import context
 from generator.service.pages import picture, run_form
+from generator.service.pages.form_fields import Field
 from generator.service.pages.previews import kind_of
 from generator.service.pages.rendering import page
 from generator.service.pages.run_views import run_rows
@@ -154,7 +155,7 @@ def _names(archive: Archive, folder: str, found: Mapping[str, Any]) -> list[str]
     return [name.removeprefix(f"{folder}/") for name in names if name in own or not name.startswith(below)]
 
 
-def package_fields(found: Mapping[str, Any]) -> list[run_form.Field]:
+def package_fields(found: Mapping[str, Any]) -> list[Field]:
     """Return the fields of a package's form.
 
     Raises:

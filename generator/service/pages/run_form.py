@@ -1,4 +1,4 @@
-"""The form for a package's inputs, and the conversion of its values to those of a job.
+"""The form for a package's inputs: its fields, its values, and the texts that show the values of an earlier run.
 
 A browser changes texts: `<input>` has no line breaks, and `<textarea>` has one kind of them. So a field that still has
 the text of its default means the default, and no other value is shown that would come back as another one.
@@ -7,60 +7,24 @@ the text of its default means the default, and no other value is shown that woul
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any
 
 from generator.notebook.interface import cwl_id
-from generator.notebook.literals import MisfitError
-from generator.package.job_file import refuse_directives
-from generator.shared.yaml_limits import YamlLimitError, check_depth, deepest
-
-_WHOLE, _REAL = ("int", "long"), ("float", "double")
-_BITS = {"int": 31, "long": 63}
-"""Bits of the whole numbers of CWL, without the sign."""
-_NOT_FINITE = ("inf", "infinity", "nan")
-_FILES = ("File", "Directory")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Field:
-    """One input in a form; ``control`` is text, area, number, date, select, lines, json or password.
-
-    ``limits`` are the attributes ``min``, ``max`` and the like of the control, with their values. ``default`` is the
-    text of ``value``, the default; without one, it is empty and None.
-    """
-
-    id: str
-    name: str
-    type: str
-    doc: str
-    control: str
-    options: tuple[str, ...]
-    default: str
-    required: bool
-    secret: bool
-    whole: bool
-    limits: tuple[tuple[str, str], ...] = ()
-    value: Any = None
-
-    @property
-    def takes_files(self) -> bool:
-        """Whether files can be uploaded for the input."""
-        return self.type.removesuffix("[]") == "File"
-
-    @property
-    def is_list(self) -> bool:
-        """Whether the input has several values."""
-        return self.type.endswith("[]")
-
-
-class WrongValueError(Exception):
-    """A field's value is invalid."""
+from generator.service.pages.form_fields import (
+    FILES,
+    REAL,
+    WHOLE,
+    Field,
+    WrongValueError,
+    file_value,
+    json_or_none,
+    typed_value,
+)
 
 
 def fields(interface: Mapping[str, Any]) -> list[Field]:
@@ -72,12 +36,12 @@ def fields(interface: Mapping[str, Any]) -> list[Field]:
 def _field(one: Mapping[str, Any]) -> Field:
     kind, array = str(one["type"]), bool(one.get("array"))
     options = tuple(map(str, one.get("symbols") or ())) or (("true", "false") if kind == "boolean" else ())
-    if array or kind in _FILES:
+    if array or kind in FILES:
         control = "lines"
     elif options:
         control = "select"
     else:
-        control = "number" if kind in (*_WHOLE, *_REAL) else "json" if kind == "Any" else "text"
+        control = "number" if kind in (*WHOLE, *REAL) else "json" if kind == "Any" else "text"
     if control == "text" and one.get("format") == "date" and not one.get("dynamic"):
         control = "date"
     if one.get("secret") and control in ("text", "number", "date"):
@@ -93,7 +57,7 @@ def _field(one: Mapping[str, Any]) -> Field:
         default="",
         required=not one.get("optional") and default is None and not (one.get("secret") and one.get("default")),
         secret=bool(one.get("secret")),
-        whole=kind in _WHOLE,
+        whole=kind in WHOLE,
         limits=tuple(_limits(one, control)),
         value=default,
     )
@@ -196,7 +160,7 @@ def values(
         if text == _sent(field.default) and not uploaded:
             continue
         try:
-            found[field.id] = _file_value(text, field, uploaded) if uploaded else _value(text, field)
+            found[field.id] = file_value(text, field, uploaded) if uploaded else typed_value(text, field)
         except WrongValueError as error:
             wrong[field.id] = str(error)
     return found, wrong
@@ -276,10 +240,10 @@ def _spellings(value: Any, field: Field) -> Iterator[str]:
 
 def _line(value: Any, field: Field) -> str | None:
     """Return an item of a list in a line of its own, None if it does not fit."""
-    if field.type.removesuffix("[]") in _FILES and isinstance(value, dict):
+    if field.type.removesuffix("[]") in FILES and isinstance(value, dict):
         location = value.get("location")
-        return location if value.get("class") in _FILES and isinstance(location, str) else None
-    if isinstance(value, str) and (field.type != "Any[]" or _json_or_none(value) is None):
+        return location if value.get("class") in FILES and isinstance(location, str) else None
+    if isinstance(value, str) and (field.type != "Any[]" or json_or_none(value) is None):
         return value
     return json.dumps(value, ensure_ascii=False)
 
@@ -291,7 +255,7 @@ def _is_read_as(text: str, value: Any, field: Field) -> bool:
     if field.options and not field.is_list and text not in field.options:
         return False  # a browser chooses another one
     try:
-        found = _value(_sent(text), field)
+        found = typed_value(_sent(text), field)
     except WrongValueError:
         return True
     if isinstance(value, dict) and isinstance(found, str):
@@ -307,88 +271,5 @@ def _plain(value: Any) -> Any:
     """Return a value in which a file that has only an address is this address."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
-    is_address = isinstance(value, dict) and value.keys() == {"class", "location"} and value["class"] in _FILES
+    is_address = isinstance(value, dict) and value.keys() == {"class", "location"} and value["class"] in FILES
     return value["location"] if is_address else value
-
-
-def _file_value(text: str, field: Field, uploaded: Sequence[Mapping[str, Any]]) -> Any:
-    items = [*_items(text, field), *uploaded]
-    if field.is_list:
-        return items
-    if len(items) != 1:
-        raise WrongValueError("give one file: by its URL or as an upload")
-    return items[0]
-
-
-def _value(text: str, field: Field) -> Any:
-    if field.control == "json":
-        return _json_value(text.strip("\n"))
-    if field.control == "lines":
-        items = _items(text, field)
-        if field.is_list:
-            return items
-        if len(items) != 1:
-            raise WrongValueError("exactly one value is required")
-        return items[0]
-    return _scalar(text if field.type == "string" or text in field.options else text.strip(), field.type, field)
-
-
-def _items(text: str, field: Field) -> list[Any]:
-    """Return the items of a list that is written one per line, or as JSON: then texts may have line breaks."""
-    kind = field.type.removesuffix("[]")
-    listed = _json_or_none(text) if text.strip().startswith("[") else None
-    if isinstance(listed, list):
-        if kind == "Any":
-            return list(_json_value(text))
-        if kind not in ("string", "enum"):
-            return [_scalar(one if isinstance(one, str) else json.dumps(one), kind, field) for one in listed]
-        if all(isinstance(one, str) for one in listed):
-            return [_scalar(one, kind, field) for one in listed]
-    lines = filter(None, map(str.strip, text.split("\n")))
-    return [_json_value(one) if kind == "Any" else _scalar(one, kind, field) for one in lines]
-
-
-def _json_or_none(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _json_value(text: str) -> Any:
-    """Parse JSON; return any other text as it is."""
-    try:
-        value = json.loads(text)
-        check_depth(value)
-    except (YamlLimitError, RecursionError):
-        raise WrongValueError(f"lists and objects can be nested at most {deepest} levels deep") from None
-    except ValueError:
-        return text
-    try:
-        refuse_directives(value)
-    except MisfitError as error:
-        raise WrongValueError(f"the value {error}") from None
-    return value
-
-
-def _scalar(text: str, kind: str, field: Field) -> Any:
-    if kind in _FILES:
-        if not text.startswith(("https://", "http://")):
-            raise WrongValueError(f"{text} is not an http or https URL")
-        return {"class": kind, "location": text}
-    if kind in _REAL and text.lower().lstrip("+-").lstrip(".") in _NOT_FINITE:
-        return text  # JSON has no such number; the run reads it from text
-    if kind in (*_WHOLE, *_REAL):
-        try:
-            number = int(text) if kind in _WHOLE else float(text)
-        except ValueError:
-            raise WrongValueError(f"{text} is not a {'whole ' if kind in _WHOLE else ''}number") from None
-        if isinstance(number, int) and not -(2 ** _BITS[kind]) <= number < 2 ** _BITS[kind]:
-            raise WrongValueError(f"{text} is too large for a whole number of {_BITS[kind] + 1} bits")
-        if isinstance(number, float) and not math.isfinite(number):
-            raise WrongValueError(f"{text} is too large for a number")
-        is_rounded = isinstance(number, float) and re.fullmatch(r"[+-]?\d+", text) and int(text) != number
-        return int(text) if is_rounded else number
-    if field.options and text not in field.options:
-        raise WrongValueError(f"{text} is not one of {', '.join(field.options)}")
-    return text == "true" if kind == "boolean" else text

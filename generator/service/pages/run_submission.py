@@ -20,6 +20,7 @@ from generator.service.archives import Archive
 from generator.service.context import Context, context
 from generator.service.http_errors import HttpError, error_text, raise_not_found
 from generator.service.pages import run_form
+from generator.service.pages.form_fields import Field
 from generator.service.pages.packages import MALFORMED, NOT_SHOWN, package_fields, render_package, state_of_run
 from generator.service.pages.run_uploads import RunForm, read_run_form
 from generator.service.pages.sessions import check_writer_form, session
@@ -128,9 +129,7 @@ def _schedule_fields(here: Context, form: RunForm, ref: str) -> dict[str, Any]:
         raise InvalidFormError("The schedule is invalid.", {error.field: error.message}) from None
 
 
-def _files(
-    here: Context, form: RunForm, known: list[run_form.Field], received: Path
-) -> dict[str, list[dict[str, Any]]]:
+def _files(here: Context, form: RunForm, known: list[Field], received: Path) -> dict[str, list[dict[str, Any]]]:
     """Store the uploads of the form, and those of the repeated run that it keeps; return them by field."""
     found: dict[str, list[dict[str, Any]]] = {}
     for field in known:
