@@ -65,7 +65,15 @@ class PlannedRow:
     @property
     def digest(self) -> str:
         """What identifies the values: a row with others is another run. Files of the package are at any place."""
-        text = json.dumps(self.keys.removed_from(self.values), sort_keys=True)
+        return self._digest(self.keys.removed_from(self.values))
+
+    @property
+    def digest_with_keys(self) -> str:
+        """What identifies all values: a row that waits with others would run with keys that were renewed since."""
+        return self._digest(self.values)
+
+    def _digest(self, values: Mapping[str, Any]) -> str:
+        text = json.dumps(values, sort_keys=True)
         if self.package is not None:
             text = text.replace(f'"{self.package.as_uri()}/', '"package:')
         return hashlib.sha256(text.encode()).hexdigest()

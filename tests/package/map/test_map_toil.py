@@ -24,7 +24,7 @@ from waiting import processes_naming, wait_until
 from generator.containers.limits import container_limits
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.journal import Ended
-from generator.package.map.rows import PlannedRow
+from generator.package.map.rows import Keys, PlannedRow
 from generator.package.map.scheduling import Schedule, TooManyFailuresError
 from generator.package.map.toil import plan as plans
 from generator.package.map.toil import scheduler as toil_scheduler
@@ -613,6 +613,24 @@ def test_a_killed_leader_is_restarted_unless_the_rows_changed(store: str, change
     assert all(one.has_succeeded for one in ended.values())
     assert ran(tmp_path) == [1, 2, 3, 3, 4, 5]
     assert (tmp_path / "restarted").exists() != changed
+
+
+@pytest.mark.usefixtures("quick_toil")
+def test_a_map_that_is_continued_with_renewed_keys_runs_the_rest_with_them(tmp_path: Path) -> None:
+    def table(key: str) -> list[PlannedRow]:
+        kill_once = "if open(RAN).read().split().count('2') == 1: os.kill(os.getppid(), 9)"
+        expired = "if asked['inputs']['key'] == 'old': answer = {'state': 'failed', 'reason': 'cell-error'}"
+        keys = Keys(secret=frozenset({"key"}))
+        table = rows("", kill_once, expired)
+        return [replace(row, values={**row.values, "key": key}, keys=keys) for row in table]
+
+    with pytest.raises(RunError, match="2 rows were not run"):
+        run(tmp_path, table("old"), rows_per_job=3)
+
+    ended = run(tmp_path, table("new")[1:], rows_per_job=3)
+
+    assert ran(tmp_path) == [1, 2, 2, 3]
+    assert all(one.has_succeeded for one in ended.values())
 
 
 @pytest.mark.usefixtures("quick_toil")

@@ -161,6 +161,7 @@ def _line(plan: ToilPlan, mounts: Mounts, attempt: Attempt) -> dict[str, Any]:
     return {
         "number": row.number,
         "digest": row.digest,
+        "digest_with_keys": row.digest_with_keys,
         "attempt": attempt.number,
         "memory": attempt.memory,
         "inputs": mounts.inside(dict(row.values)),
@@ -171,8 +172,8 @@ def _line(plan: ToilPlan, mounts: Mounts, attempt: Attempt) -> dict[str, Any]:
 def left_waves(plan: ToilPlan, rows: Sequence[PlannedRow], *, isolated: bool) -> Iterator[tuple[Wave, bool]]:
     """Yield the waves of an interrupted map, and whether Toil can continue each.
 
-    It can if it would run the same rows in the same way. Rows whose values changed since are not in the waves, nor are
-    those whose results were taken: they failed, and run again.
+    It can if it would run the same rows in the same way, with the same secrets and keys. Rows whose values changed
+    since are not in the waves, nor are those whose results were taken: they failed, and run again.
     """
     by_number = {row.number: row for row in rows}
     for folder in sorted(plan.folder.glob("[0-9]*"), key=lambda path: int(path.name)):
@@ -189,8 +190,14 @@ def left_waves(plan: ToilPlan, rows: Sequence[PlannedRow], *, isolated: bool) ->
         now = plan.shared(folder / "groups", rows=len(lines), memory=memory, isolated=isolated)
         then = read_object(folder / _PLAN)
         is_same = all(now[name] == then.get(name) for name in _PERSISTENT)
+        unchanged = {
+            line["number"]
+            for line in lines
+            if line["number"] in attempts
+            and attempts[line["number"]].row.digest_with_keys == line.get("digest_with_keys")
+        }
         unanswered = {line["number"] for line in lines} - set(_answered(folder))
-        yield wave, is_same and unanswered <= attempts.keys() and wave.has_begun
+        yield wave, is_same and unanswered <= unchanged and wave.has_begun
 
 
 def _answered(folder: Path) -> Iterator[int]:
