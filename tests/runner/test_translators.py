@@ -76,7 +76,7 @@ _SCALARS = {
     "scheme": ("#t", "3", "1e-07", "+inf.0", "-inf.0", "+nan.0", "'()", "9007199254740993"),
     "lua": ("true", "3", "1e-07", "math.huge", "-math.huge", "(0/0)", "nil", "9007199254740993"),
     "gnuplot": ("1", "3", "1e-07", "1e308*10", "-1e308*10", "NaN", "NaN", "9007199254740993"),
-    "zsh": ("true", "3", "1e-07", "inf", "-inf", "nan", "''", "9007199254740993"),
+    "zsh": ("true", "3", "0.0000001", "inf", "-inf", "nan", "''", "9007199254740993"),
     "powershell": (
         *("$true", "3", "1e-07", "[double]::PositiveInfinity", "[double]::NegativeInfinity", "[double]::NaN"),
         *("$null", "9007199254740993"),

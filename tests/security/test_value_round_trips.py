@@ -147,7 +147,7 @@ def _is_writable(language: str, value: Any) -> bool:
 
 def _in_language(language: str, value: Any) -> Any:
     """A value as far as the language can tell it from others."""
-    if language == "bash" and isinstance(value, float) and isfinite(value):
+    if language in ("bash", "zsh") and isinstance(value, float) and isfinite(value):
         return ("text", format(Decimal(repr(value)), "f"))  # without an exponent
     if language in ("bash", "zsh") and not isinstance(value, list | tuple | dict | str):
         return ("text", "" if value is None else str(value).lower())

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any, ClassVar
 
 _LONGEST_LINE = 900
@@ -119,6 +120,11 @@ class Translator:
     def mapping(self, _values: Mapping[str, Any]) -> str:
         """Return the literal of a dictionary."""
         raise UnwritableError("the language has no dictionaries")
+
+
+def plain_number(value: float) -> str:
+    """Write a number without an exponent, which programs that shells start, such as bc, take for a mistake."""
+    return format(Decimal(repr(value)), "f") if math.isfinite(value) else str(value)
 
 
 def is_exact_double(value: int) -> bool:

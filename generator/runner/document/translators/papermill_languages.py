@@ -13,11 +13,10 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from generator.runner.document.translators.base import UnwritableError
+from generator.runner.document.translators.base import UnwritableError, plain_number
 
 _NAMED = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _UNSAFE = re.compile(r'["\\]|[^ -~]')
@@ -126,7 +125,7 @@ def correct(translator: Any) -> Any:
     if correction.text or correction.date:
         methods["translate_escaped_str"] = _text_method(translator, correction.date, correction.text)
     if translator.__name__ == "BashTranslator":
-        methods["translate_float"] = classmethod(lambda _cls, value: _plain_number(value))
+        methods["translate_float"] = classmethod(lambda _cls, value: plain_number(value))
         methods["translate_list"] = classmethod(_bash_array)
     return type(translator.__name__, (translator,), methods)
 
@@ -158,11 +157,6 @@ def _number(translator: Any, words: tuple[str, str, str], value: float) -> str:
     if math.isfinite(value):
         return str(translator.translate_float(value))
     return words[2] if math.isnan(value) else words[value < 0]
-
-
-def _plain_number(value: float) -> str:
-    """Write a number without an exponent, which programs that shells start, such as bc, take for a mistake."""
-    return format(Decimal(repr(value)), "f") if math.isfinite(value) else str(value)
 
 
 def _bash_array(cls: Any, values: list[Any]) -> str:

@@ -9,7 +9,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from generator.runner.document.translators.base import CONTROL, Translator, UnwritableError, fold, octal_bytes, pieces
+from generator.runner.document.translators.base import (
+    CONTROL,
+    Translator,
+    UnwritableError,
+    fold,
+    octal_bytes,
+    pieces,
+    plain_number,
+)
 
 
 class _Zsh(Translator):
@@ -18,6 +26,9 @@ class _Zsh(Translator):
 
     def none(self) -> str:
         return "''"
+
+    def finite(self, value: float) -> str:
+        return plain_number(value)
 
     def not_finite(self, value: float) -> str:
         return str(value)
