@@ -518,10 +518,17 @@ def test_a_folder_that_ftp_does_not_list_is_no_empty_folder(
         assert store.list_folder(f"{url}/empty/") == store.list_folder(f"{url}/missing/") == []
 
 
-def test_an_empty_folder_of_an_ftp_server_without_list_is_no_error(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
+@pytest.mark.parametrize(
+    ("lacks", "answers"),
+    [("LIST", {}), ("", {"LIST": "450 No files found."}), ("", {"LIST": "550 No files found."})],
+    ids=["no LIST", "450", "550"],
+)
+def test_an_empty_folder_that_ftp_lists_with_mlsd_alone_is_no_error(
+    tmp_path: Path, lacks: str, answers: dict[str, str]
+) -> None:
+    (tmp_path / "closed").mkdir()
     (tmp_path / "1").touch()
-    with counting_ftp(tmp_path, lacks="LIST") as (url, _):
+    with counting_ftp(tmp_path, lacks=lacks, closed=answers) as (url, _):
         found = FileSystemStore(NetworkSettings(), Credentials()).list_folder(f"{url}/")
 
     assert [source.name for source in found] == ["1"]

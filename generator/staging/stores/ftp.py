@@ -36,12 +36,11 @@ class SingleFileFtp(FTPFileSystem):  # type: ignore[misc]
         """List a folder again, for the answer that fsspec takes for that of an empty one."""
         try:
             answer = self.ftp.retrlines(f"LIST {folder}", lambda _: None)
-        except error_perm as error:
-            if folder in self.dircache:  # MLSD succeeded; some servers have no LIST
+        except (error_perm, error_temp) as error:
+            if folder in self.dircache:  # MLSD succeeded; some servers have no LIST, or refuse that of an empty folder
                 return
-            raise PermissionError(f"{folder}: {error}") from None
-        except error_temp as error:
-            raise TransientError(f"{folder}: {error}") from None
+            refused = PermissionError if isinstance(error, error_perm) else TransientError
+            raise refused(f"{folder}: {error}") from None
         if "failed to open" in answer:  # vsftpd ends such a listing with 226, as if it had succeeded
             raise PermissionError(f"{folder}: {answer}")
         if folder not in self.dircache:
