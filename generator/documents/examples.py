@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 
 from generator.notebook.parameters import CwlType, Literal, Missing
@@ -14,6 +15,7 @@ from generator.shared.file_names import is_portable
 
 _example_limit = 1024**2
 _example_count = 100
+_MOST_LOOKED_AT = 1000
 
 
 def example_files(folder: Path, process: Process) -> dict[str, dict[str, bytes]]:
@@ -55,9 +57,10 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
 
 
 def has_pointers(place: Path) -> bool:
-    """Whether a file, or one in a folder, is a pointer of Git LFS whose file was not fetched."""
+    """Whether a file, or one of the first thousand in a folder, is a pointer of Git LFS whose file was not fetched."""
     files = (Path(root, name) for root, _, names in os.walk(place) for name in names) if place.is_dir() else (place,)
-    return any(pointed_digest(file) for file in files if file.is_file() and not file.is_symlink())
+    looked_at = islice(files, _MOST_LOOKED_AT)
+    return any(pointed_digest(file) for file in looked_at if file.is_file() and not file.is_symlink())
 
 
 def default_paths(default: Literal | Missing) -> list[str]:

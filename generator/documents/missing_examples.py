@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from generator.documents.examples import default_paths, example_files, has_pointers, is_address
@@ -21,27 +22,30 @@ _INCOMPLETE = "a pipeline's check runs the process without it"
 def missing_examples(folder: Path, process: Process) -> tuple[Remark, ...]:
     """Return a warning for each file of a stage-in's default that the package lacks; ``folder`` is the checkout's."""
     carried = frozenset(example_files(folder, process))
+    lacks_files = cache(has_pointers)  # thousands of stage-ins may have one default
     return tuple(
         Remark(line=one.line, message=f"{one.name}: {problem}")
         for one in process.interface.stage_ins
         if one.required and not isinstance(one.default, Missing) and one.default not in ([], ())
-        for problem in _problems(one, folder, process.path, carried)
+        for problem in _problems(one, folder, process.path, carried, lacks_files)
     )
 
 
-def _problems(one: Input, folder: Path, process: str, carried: frozenset[str]) -> Iterator[str]:
+def _problems(
+    one: Input, folder: Path, process: str, carried: frozenset[str], lacks_files: Callable[[Path], bool]
+) -> Iterator[str]:
     paths = default_paths(one.default)
     missing = [path for path in dict.fromkeys(paths) if path not in carried]
     if not paths:
         yield f"its default names no file; {_NOT_RUN}"
     effect = _NOT_RUN if len(missing) == len(set(paths)) else _INCOMPLETE
     for path in missing[:_MOST_NAMED]:
-        yield f"{_problem(path, one.hint.type, folder, process)}; {effect}"
+        yield f"{_problem(path, one.hint.type, folder, process, lacks_files)}; {effect}"
     if len(missing) > _MOST_NAMED:
         yield f"{len(missing) - _MOST_NAMED} more files of its default are not in the package"
 
 
-def _problem(path: str, kind: CwlType, folder: Path, process: str) -> str:
+def _problem(path: str, kind: CwlType, folder: Path, process: str, lacks_files: Callable[[Path], bool]) -> str:
     shown = f"its default {printable(redacted(path))!r}"
     if is_address(path):
         return f"{shown} is an address, which a pipeline does not fetch"
@@ -51,7 +55,7 @@ def _problem(path: str, kind: CwlType, folder: Path, process: str) -> str:
         return f"{shown} is outside of the repository"
     if not found.exists():
         return f"{shown} is not in the repository ({printable(place)})"
-    if has_pointers(found):
+    if lacks_files(found):
         return f"{shown} has Git LFS files that could not be fetched"
     if kind is CwlType.DIRECTORY:
         return f"{shown} is empty, too large for the package, or has links or names that are not portable"

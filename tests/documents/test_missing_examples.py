@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import pytest
 from support import Finished, commit_all, write_notebook
 
+from generator.documents.examples import has_pointers
 from generator.package.inputs import missing_values
 from generator.package.job_file import read_yaml
 
 _NOT_RUN = "; use a small example in the repository as the default, or a pipeline's check cannot run the process"
+_POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
 
 
 @pytest.fixture
@@ -26,8 +29,7 @@ def inspect(repository: Path, packmill: Callable[..., Finished]) -> Callable[[st
         (repository / "work/dir").mkdir(exist_ok=True)
         (repository / "work/dir/ok.csv").write_text("1")
         (repository / "work/lfs").mkdir(exist_ok=True)
-        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
-        (repository / "work/lfs/pointer.csv").write_text(pointer)
+        (repository / "work/lfs/pointer.csv").write_text(_POINTER)
         (repository / "work/lfs/ok.csv").write_text("1")
         (repository / "work/linked").mkdir(exist_ok=True)
         (repository / "work/linked/a").unlink(missing_ok=True)
@@ -151,3 +153,17 @@ def test_a_pipeline_shows_the_warning_outside_of_its_sections(
     folded = re.sub(r"section_start:.*?section_end:", "", built.err, flags=re.DOTALL)
     assert "section_start" in built.err
     assert "warning: process.ipynb line 1: table: its default 'missing.csv' is not in the repository" in folded
+
+
+def test_a_large_folder_is_looked_through_for_pointers_up_to_a_limit(tmp_path: Path) -> None:
+    """Thousands of stage-ins may have it as their default."""
+    for number in range(1001):
+        (tmp_path / str(number)).touch()
+    first, *_, last = next(os.walk(tmp_path))[2]  # in the order of the file system
+    (tmp_path / last).write_text(_POINTER)
+
+    assert not has_pointers(tmp_path)
+
+    (tmp_path / first).unlink()
+
+    assert has_pointers(tmp_path)
