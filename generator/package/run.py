@@ -70,6 +70,7 @@ def run_package(
             is to continue a run, or to start another image than it checks; nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         SignatureError: an image has no valid signature; nothing was started.
+        DiskFullError: the results do not fit on their disk.
         RunError: the run failed.
     """
     from generator.package.document_rules import broken_rules

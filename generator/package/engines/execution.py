@@ -18,7 +18,7 @@ from typing import Any
 from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.engines import engine_of
 from generator.package.engines.failure import FailureReason
-from generator.shared.errors import EngineMissingError, RunError
+from generator.shared.errors import DiskFullError, EngineMissingError, RunError
 from generator.subprocesses.commands import run
 from generator.subprocesses.interruptions import deferred_interruptions
 from generator.subprocesses.streams import stream
@@ -43,6 +43,7 @@ def execute(
 
     Raises:
         UsageError: the engine is unknown or not installed, or requires ``trust``.
+        DiskFullError: the results do not fit on their disk.
         RunError: the engine ends with an error; the message is the reason in one sentence.
     """
     label = f"org.packmill.run={secrets.token_hex(8)}"
@@ -78,6 +79,8 @@ def execute(
                 _remove_containers(label)
             _remove_folder(folder)
         if code != 0:
+            if full := failure.full_disk():
+                raise DiskFullError(full)
             otherwise = f"the run failed: {engine} ended with code {code}; its last lines are above"
             raise RunError(failure.reason() or otherwise)
         try:

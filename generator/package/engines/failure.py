@@ -6,6 +6,7 @@ the last report counts.
 
 from __future__ import annotations
 
+import errno
 import re
 
 from generator.shared.errors import one_sentence
@@ -17,7 +18,12 @@ _DAEMON = re.compile(r"Error response from daemon: (.+)")
 _PULL = re.compile(r"'pull', '([^']+)'")
 _TIME_LIMIT = re.compile(r"\[job [^\[\]]*\] exceeded time limit of (\d+)")
 _WRITTEN = re.compile(r"\s*(the run wrote more than .*, which is the limit.*)")
+_SUCCEEDED = re.compile(r"\w* ?\[job [^\[\]]*\] completed success")
 _STATUS = re.compile(r"\[job [^\[\]]*\] exited with status: (\d+)")
+_INTERRUPTED = re.compile(r"interrupted by signal (\d+)")
+_FULL = re.compile(r"\[Errno (?:28|122)\] ([^:'\"]+)(?:: (?:'[^']*' -> )?['\"]?([^'\"]*))?")
+"""ENOSPC and EDQUOT, and the file."""
+_DEBUG = re.compile(r",? try again with --debug for more information")
 _LONGEST = 4000
 _OUT_OF_MEMORY = (
     "the container was killed (status 137), probably because memory ran out; build the package with a larger --ram"
@@ -30,7 +36,8 @@ class FailureReason:
     def __init__(self) -> None:
         self._runner = self._line = self._engine = self._daemon = self._image = ""
         self._time_limit = self._written = self._status = ""
-        self._before = ""
+        self._is_headline = False
+        """Whether the engine's error goes on in the next line."""
 
     def read(self, line: str) -> None:
         """Note what a line of the log reports."""
@@ -39,16 +46,24 @@ class FailureReason:
             self._runner, self._line = found[1], ""
         elif self._runner and not self._line and (found := _LINE.fullmatch(text)):
             self._line = f" (line {found[1]}: {found[2]})"
-        if self._before and self._before == self._engine and self._engine.endswith(":"):
-            self._engine += f" {text}"
-        self._before = ""
+        if _SUCCEEDED.match(text):  # of a step: what its runner reported are warnings
+            self._runner = self._line = ""
+        if self._is_headline and text:
+            self._engine = f"{self._engine} {text.strip()}"[:_LONGEST]
+            self._is_headline = text.endswith(":")
         if found := _ENGINE.match(text):
-            self._engine = self._before = found[1]
+            self._engine = _DEBUG.sub("", found[1])
+            self._is_headline = self._engine.endswith(":")
         self._daemon = _first(_DAEMON, text) or self._daemon
         self._image = _first(_PULL, text) or self._image
         self._time_limit = _first(_TIME_LIMIT, text) or self._time_limit
         self._written = found[1] if (found := _WRITTEN.fullmatch(text)) else self._written
         self._status = _first(_STATUS, text) or self._status
+
+    def full_disk(self) -> OSError | None:
+        """Return the engine's error if it failed because a disk is full, and no notebook had failed before."""
+        found = None if self._runner else _FULL.search(self._engine)
+        return OSError(errno.ENOSPC, found[1], found[2] or None) if found else None
 
     def reason(self) -> str:
         """Return why the run failed; empty if the log does not report it."""
@@ -56,6 +71,11 @@ class FailureReason:
             return f"the run exceeded its time limit of {self._time_limit} s; build the package with a longer --time"
         if self._written:
             return one_sentence(self._written)
+        if found := _INTERRUPTED.match(self._runner):
+            return (
+                f"its container was stopped (signal {found[1]}): by the container engine, which may have been shut "
+                "down, or by somebody else; run it again"
+            )
         if self._runner:
             return one_sentence(self._runner) + self._line
         if self._image:

@@ -15,7 +15,7 @@ from generator.package.run_crate.documents import DocumentsTooLargeError, kept_d
 from generator.package.run_crate.files import stamps
 from generator.package.run_crate.run import Given, Run
 from generator.progress import Progress
-from generator.shared.errors import RunError, UsageError
+from generator.shared.errors import DiskFullError, RunError, UsageError
 from generator.shared.safe_text import printable
 
 
@@ -27,15 +27,17 @@ def recorded(run: Callable[[], dict[str, Any]], given: Given, folder: Path) -> d
     Raises:
         UsageError: the documents are too large for a crate; nothing was started.
         RunError: the run failed, or its crate cannot be written.
+        DiskFullError: the results do not fit on their disk.
     """
     with ExitStack() as held:
         with _reading_failures_named(folder):
             documents = held.enter_context(kept_documents(given.document))
         before, started = _stamps(given), _now()
-        error, outputs = None, dict[str, Any]()
+        error: RunError | DiskFullError | None = None
+        outputs = dict[str, Any]()
         try:
             outputs = run()
-        except RunError as failure:
+        except (RunError, DiskFullError) as failure:
             error = failure
         done = partial(Run, given=given, started=started, ended=_now(), changed=_changed(given, before))
         write_run_crate(folder, done(error=str(error)) if error else done(outputs=outputs), documents)

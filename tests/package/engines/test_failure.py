@@ -9,7 +9,7 @@ import pytest
 
 from generator.package.engines import execution
 from generator.package.engines.failure import FailureReason
-from generator.shared.errors import RunError
+from generator.shared.errors import DiskFullError, RunError
 
 _LIMIT = "WARNING [job process] exceeded time limit of 20 seconds and will be terminated"
 _KILLED = "WARNING [job process] exited with status: 137"
@@ -19,6 +19,13 @@ _PULL = """\
 Error response from daemon: pull access denied for ada.trees, repository does not exist
 ERROR Workflow or tool uses unsupported feature:
 Docker is required to run this tool: Command '['docker', 'pull', 'ada.trees:main']' returned non-zero exit status 1."""
+_RECORD = """\
+ERROR Workflow error, try again with --debug for more information:
+Invalid job input record:
+inputs.json:1:1: Missing required input parameter 'src'"""
+_FULL = """\
+ERROR Unhandled error, try again with --debug for more information:
+  [('/tmp/a/o.txt', '/disk/o.txt', "[Errno 28] No space left on device: '/tmp/a/o.txt' -> '/disk/o.txt'")]"""
 
 
 @pytest.mark.parametrize(
@@ -31,6 +38,8 @@ Docker is required to run this tool: Command '['docker', 'pull', 'ada.trees:main
         (_PULL, "image ada.trees:main: missing, and it cannot be pulled: pull access denied for ada.trees"),
         (_KILLED, "the container was killed (status 137), probably because memory"),
         (_INVALID, "Input object failed validation: missing a value"),
+        (_RECORD, "Workflow error: Invalid job input record: inputs.json:1:1: Missing required input parameter 'src'"),
+        ("packmill-runner: interrupted by signal 15", "its container was stopped (signal 15): by the container engine"),
         ("cell 1 of 3: n = 1\nINFO [job process] completed success", ""),
     ],
 )  # fmt: skip
@@ -41,6 +50,32 @@ def test_the_reason_is_the_last_report_of_the_runner_or_of_the_engine(log: str, 
 
     assert read.reason().startswith(reason)
     assert bool(read.reason()) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [
+        (_FULL, "/disk/o.txt: No space left on device; free some space, and run the command again"),
+        (
+            "ERROR Unhandled error:\n  [Errno 122] Disk quota exceeded",
+            "Disk quota exceeded; free some space, and run the command again",
+        ),
+        (
+            f"packmill-runner: a warning\nINFO [job process] completed success\n{_FULL}",
+            "/disk/o.txt: No space left on device; free some space, and run the command again",
+        ),
+        (f"{_RUNNER}\n{_FULL}", None),
+        (_RECORD, None),
+    ],
+)
+def test_a_full_disk_for_the_results_is_told_from_a_failed_run(log: str, message: str | None) -> None:
+    read = FailureReason()
+    for line in log.splitlines():
+        read.read(f"{line}\n")
+
+    full = read.full_disk()
+
+    assert (str(DiskFullError(full)) if full else None) == message
 
 
 @pytest.mark.parametrize(
