@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sqlite3
 import subprocess
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import forked_programs
@@ -17,7 +19,10 @@ import requests
 from notebook_server import NotebookServer, serve_command, write_notebooks
 from support import here
 
+from generator.runner.server import serve
+from generator.runner.server.gateway.websocket import serve as websocket_serve
 from generator.runner.server.operation.errors import unexpected_problem
+from generator.runner.server.options import add_serve
 from generator.runner.server.runs import sqlite_failures
 from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
 from generator.runner.server.tokens.command import manage_tokens
@@ -187,6 +192,51 @@ def test_a_running_server_accepts_new_tokens_and_refuses_revoked_ones(tmp_path: 
         assert server.ask("GET", "/runs").status_code == 401, "revoking the last token opens nothing"
     finally:
         server.stop()
+
+
+def test_revoking_the_last_token_opens_no_later_start(tmp_path: Path) -> None:
+    """A leaked token is revoked first, and replaced later: a restart between serves nobody."""
+    parser = argparse.ArgumentParser()
+    add_serve(parser)
+    options = parser.parse_args([])
+    said: list[str] = []
+    manage_tokens(Namespace(action="create", name="ada", role="run", expires=None, data=str(tmp_path)), said.append)
+    for name in ("ada", "nobody"):
+        with suppress(BadInputsError):
+            manage_tokens(Namespace(action="revoke", name=name, data=str(tmp_path)), said.append)
+    del said[:]
+
+    later = serve._access(options, tmp_path, "", said.append)
+
+    assert not later.open
+    create = f"packmill-runner token create NAME --role admin --data {tmp_path}"
+    assert said == [f"warning: all tokens were revoked, and requests are refused; create one with '{create}'"]
+    app: Any = SimpleNamespace(ip="127.0.0.1", auth_token="", allow_origin="")
+    gateway = Namespace(token_file=None, rate_limit=None, allowed_host=None)
+    assert not websocket_serve._access(gateway, tmp_path, said.append, app).open
+    assert said[0] == said[1]
+    with closing(TokenStore(tmp_path)) as store:
+        store.create("ben", "run")
+    assert not serve._access(options, tmp_path, "", said.append).open
+    assert len(said) == 2, "no advice while there is a token"
+
+
+def test_revoking_an_unknown_token_closes_no_server_without_tokens(tmp_path: Path) -> None:
+    with closing(TokenStore(tmp_path)) as store:
+        assert not store.revoke("nobody")
+
+        assert store.is_unused()
+
+
+@pytest.mark.parametrize("text", ["", "# ada:run:revoked-revoked-revoked\n"])
+def test_a_given_file_without_tokens_opens_no_server(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tokens").write_text(text)
+    parser = argparse.ArgumentParser()
+    add_serve(parser)
+    options = parser.parse_args(["--token-file", str(tmp_path / "tokens")])
+
+    with pytest.raises(BadInputsError, match="tokens: no tokens; write NAME:ROLE:TOKEN"):
+        serve._access(options, tmp_path, "", print)
 
 
 def test_others_reach_no_server_without_a_token(tmp_path: Path) -> None:

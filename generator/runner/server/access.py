@@ -70,7 +70,7 @@ class Access:
         no web page can call. ``path`` is that of cookies.
         """
         self._store = store
-        self._open = loopback and store.is_empty()
+        self._open = loopback and store.is_unused()
         self._allowed_hosts = None if allowed_hosts is None else {host.lower() for host in allowed_hosts}
         self._path = path
         self._limit = RateLimit(per_minute=per_minute) if per_minute else None
@@ -81,8 +81,8 @@ class Access:
 
     @property
     def open(self) -> bool:
-        """Whether there are no tokens; once there was one, the server stays closed."""
-        if self._open and not self._store.is_empty():
+        """Whether there have never been tokens; once there was one, the server and later ones stay closed."""
+        if self._open and not self._store.is_unused():
             self._open = False
         return self._open
 

@@ -190,6 +190,8 @@ def _access(options: argparse.Namespace, data: Path, base_url: str, say: Callabl
             f"  packmill-runner token create NAME --role admin --data {data}\n"
             "or set PACKMILL_SERVE_TOKENS=NAME:ROLE:TOKEN, or use --token-file; --host 127.0.0.1 needs no token"
         )
+    elif warning := tokens.warning():
+        say(f"warning: {warning}")
     return Access(
         tokens,
         loopback=loopback,
@@ -226,7 +228,7 @@ def _given_tokens(options: argparse.Namespace) -> dict[str, Token]:
     """Return the operator's own tokens."""
     given: dict[str, Token] = {}
     if options.token_file:
-        given |= read_given_tokens(read_token_file(options.token_file), options.token_file)
+        given |= read_given_tokens(read_token_file(options.token_file), f"--token-file {options.token_file}")
     if text := os.environ.get("PACKMILL_SERVE_TOKENS", ""):
         given |= read_given_tokens(text, "PACKMILL_SERVE_TOKENS")
     return given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import threading
 import time
@@ -39,6 +40,7 @@ class TokenStore:
             OSError: the folder cannot be written to.
         """
         self._given = dict(given or {})
+        self._folder = folder
         path = folder / "access.sqlite"
         path.touch(mode=0o600)
         self._guard = threading.Lock()
@@ -53,6 +55,17 @@ class TokenStore:
     def is_empty(self) -> bool:
         """Whether there is no token, valid or expired."""
         return not self._given and not self._query("SELECT 1 FROM token LIMIT 1")
+
+    def is_unused(self) -> bool:
+        """Whether there has never been a token; a server whose last token was revoked stays closed."""
+        return self.is_empty() and not self._query("PRAGMA user_version")[0][0]
+
+    def warning(self) -> str:
+        """Return what to do if all tokens were revoked; empty while there is one, or if there has never been one."""
+        if self.is_unused() or not self.is_empty():
+            return ""
+        create = f"packmill-runner token create NAME --role admin --data {shlex.quote(str(self._folder))}"
+        return f"all tokens were revoked, and requests are refused; create one with '{create}'"
 
     def create(self, name: str, role: Role, *, lifetime: float | None = None) -> str:
         """Create a token and return its secret, which is possible only once; ``lifetime`` in seconds.
@@ -80,6 +93,10 @@ class TokenStore:
 
     def revoke(self, name: str) -> bool:
         """Delete a token and its sessions; return whether there was one."""
+        if not self._query("SELECT 1 FROM token WHERE name = ?", name):
+            return False
+        # survives the last token: without it, the next start would serve everybody
+        self._query("PRAGMA user_version = 1")
         self._query("DELETE FROM session WHERE token = (SELECT digest FROM token WHERE name = ?)", name)
         return bool(self._query("DELETE FROM token WHERE name = ? RETURNING name", name))
 

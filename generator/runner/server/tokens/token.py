@@ -73,7 +73,7 @@ def read_given_tokens(text: str, source: str) -> Mapping[str, Token]:
     A line that begins with ``#`` is a comment.
 
     Raises:
-        BadInputsError: an entry is not of this form; the message has no secret.
+        BadInputsError: the text has no token, or one that is not of this form; the message has no secret.
     """
     tokens: dict[str, Token] = {}
     names: set[str] = set()
@@ -83,6 +83,8 @@ def read_given_tokens(text: str, source: str) -> Mapping[str, Token]:
             raise BadInputsError(f"{source}: entry {number}: the name or the token is used twice")
         names.add(token.name)
         tokens[token.digest] = token
+    if not tokens:
+        raise BadInputsError(f"{source}: no tokens; write NAME:ROLE:TOKEN")
     return tokens
 
 

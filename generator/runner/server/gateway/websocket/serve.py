@@ -114,7 +114,9 @@ def _access(options: argparse.Namespace, folder: Path, say: Say, app: PackmillGa
             f"--ip {host}: others could run code without a token; set KG_AUTH_TOKEN, or use --token-file or --data. "
             "--ip 127.0.0.1 needs no token"
         )
-    if store.is_empty() and app.allow_origin == "*":
+    elif warning := store.warning():
+        say(f"warning: {warning}")
+    if store.is_unused() and app.allow_origin == "*":
         raise BadInputsError(
             "--allow-origin '*': any web page in a browser of this machine could run code without a token; name the "
             "page's origin, or set KG_AUTH_TOKEN"
