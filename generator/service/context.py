@@ -65,6 +65,15 @@ class Context:
         """Return the service's address as the client wrote it."""
         return self.address or str(request.base_url).rstrip("/")
 
+    def check_quota(self) -> None:
+        """Check whether a pipeline may start, or be retried: each attempt stores more.
+
+        Raises:
+            HttpError: 507, the storage quota is reached.
+        """
+        if full := self.keeper.problem():
+            raise HttpError(507, {"message": {"base": [full]}})
+
     def start_pipeline(
         self,
         *,
@@ -101,8 +110,7 @@ class Context:
             why = "Pipeline will not run for the selected trigger. The rules configuration prevented any jobs from "
             raise HttpError(400, {"message": {"base": [why + "being added to the pipeline."]}})
         self.data.uploads.note_use(requested.get("table", ""))  # before its pipeline is stored, nothing else keeps it
-        if full := self.keeper.problem():
-            raise HttpError(507, {"message": {"base": [full]}})
+        self.check_quota()
         record = run_record(self.data, variables)
         if may_have_secrets(record, variables):
             variables = [{**one, "once": True} if one["key"] == "inputs" else one for one in variables]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -469,6 +470,13 @@ def test_a_running_service_refuses_pipelines_over_its_quota_until_there_is_room(
     assert sentence.startswith("the storage quota is reached: the service stores 3.")
     assert [one["id"] for one in service.get("/pipelines")] == [kept]
     assert service.ask("PUT", "/packages/generic/a/1/b", data=b"c").status_code == 507
+    retries = [service.ask("POST", f"/{path}/retry") for path in (f"pipelines/{kept}", f"jobs/{job}")]
+    assert [(one.status_code, one.json()) for one in retries] == [(507, refused.json())] * 2
+    session, page = requests.Session(), f"{service.url}/ada/toy/-/pipelines"
+    session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
+    form = session.get(f"{page}/{kept}", timeout=60).text
+    hidden = {name: re.findall(rf'name="{name}" value="([^"]+)"', form)[-1:] for name in ("form_token", "submission")}
+    assert session.post(f"{page}/{kept}/retry", data=hidden, timeout=60).status_code == 507
 
     def metrics() -> dict[tuple[str, str], float]:
         answer = requests.get(f"{service.url}/metrics", headers={"PRIVATE-TOKEN": ACCESS}, timeout=60)

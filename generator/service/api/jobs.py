@@ -121,6 +121,7 @@ def _retry(request: Request, number: int, given: dict[str, Any]) -> Response:
     here = context(request)
     here.access.require_writer(request)
     refuse_parameters(given, *_VALUES, advice=_ADVICE)
+    here.check_quota()  # may remove its pipeline
     find_job(request, number)
     made = here.pipelines.retry(number)
     if made is None:

@@ -191,6 +191,7 @@ def retry(request: Request, number: int) -> Response:
     """Retry a pipeline's failed and canceled jobs."""
     here = context(request)
     here.access.require_writer(request)
+    here.check_quota()  # may remove this one
     _find_pipeline(request, number)
     here.pipelines.retry_pipeline(number)
     return _pipeline_response(request, number, status=201)

@@ -135,6 +135,8 @@ async def _act(request: Request, number: int, action: str) -> Response:
     def act() -> Response:
         here = context(request)
         check_writer_form(request, given)
+        if action == "retry":
+            here.check_quota()  # may remove this one
         if here.pipelines.get(number) is None:
             raise_not_found()
         if action == "cancel":
