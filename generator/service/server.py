@@ -199,6 +199,7 @@ def _dispatcher(
         project=project,
         address=address,
         commit_of=partial(commit_of, project),
+        variables_of=rows.variables_of,
         describe_run=partial(describe_run, rows, data),
     )
     made = Dispatcher(hooks, payloads, policy, clock=ClockWatch(memory=data.clock))

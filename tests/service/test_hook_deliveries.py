@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -30,6 +31,7 @@ from generator.service.project.pipeline_file import Artifacts, Job
 from generator.service.project.project import Project, Revision
 from generator.service.store.database import Database, jobs, pipelines, rows, sqlite_url
 from generator.service.store.hidden_values import HiddenValues
+from generator.service.store.hook_tables import deliveries
 from generator.service.store.hooks import Hooks
 from generator.service.store.job_folders import DataFolder
 from generator.service.store.outbox import _OF_JOB, JOB, PIPELINE, RUN, snapshot
@@ -382,25 +384,81 @@ def test_hooks_of_the_project_do_not_wait_for_notifications_of_runs(hooks: Hooks
     assert [hook for hook, _ in hooks.due()] == [own, 2, 1]
 
 
+def test_events_of_a_pipeline_that_is_retried_do_not_fill_the_disk_and_are_sent_whole(
+    hooks: Hooks, project: Path, tmp_path: Path
+) -> None:
+    """A token of the role `run` retries and cancels a pipeline without end; each time, its notification is stored."""
+    stored = Pipelines(hooks._database, HiddenValues(tmp_path / "values"))
+    variables = [{"key": f"V{number}", "value": f"{number}" * 100_000, "variable_type": "env_var"} for number in (1, 2)]
+    number = _create(stored, variables)
+    with hooks._database.transaction() as connection:
+        hooks.add_notification(connection, url="https://slow.example/", token="", pipeline=number)
+
+    for _ in range(20):
+        stored.cancel(number)
+        stored.retry_pipeline(number)
+
+    with hooks._database.connection() as connection:
+        sizes = [len(json.dumps(one["happened"])) for one in rows(connection, sa.select(deliveries))]
+    assert len(sizes) == 20
+    assert sum(sizes) < 40_000
+    assert sizes[-1] - sizes[0] < 100, "attempts before the current one are not repeated"
+    dispatcher = _dispatcher(hooks, project)
+    sent = replace(dispatcher.payloads, variables_of=stored.variables_of)
+    happened = hooks.delivery(1)["happened"]  # type: ignore[index]
+    expected = [{"key": one["key"], "value": one["value"]} for one in variables]
+    assert sent.body(RUN, happened)["object_attributes"]["variables"] == expected
+    stored.delete(number)
+    assert sent.body(RUN, happened)["object_attributes"]["variables"] == []
+
+
+def test_a_notification_keeps_its_latest_ended_deliveries_and_a_hook_of_the_project_all(hooks: Hooks) -> None:
+    with hooks._database.transaction() as connection:
+        hooks.add_notification(connection, url="https://slow.example/", token="", schedule=1)
+    own = hooks.create(url="https://own.example/", token="", events=[PIPELINE], verify=True)
+    assert own is not None
+    numbers = {hook: [hooks.add_delivery(hook, RUN, {}, pending=False) for _ in range(102)] for hook in (1, own)}
+    waiting = hooks.add_delivery(1, RUN, {})
+
+    hooks.remove_old()
+
+    with hooks._database.connection() as connection:
+        left = set(connection.execute(sa.select(deliveries.c.id)).scalars())
+    assert left == {*numbers[1][2:], *numbers[own], waiting}
+
+
+def test_an_event_keeps_short_variables_itself(hooks: Hooks, tmp_path: Path) -> None:
+    stored = Pipelines(hooks._database, HiddenValues(tmp_path / "values"))
+    given = [{"key": "INPUT", "value": "x" * 5000, "variable_type": "env_var"}]
+    pipeline = stored.get(_create(stored, given))
+    assert pipeline is not None
+
+    assert snapshot(pipeline, [], job=None)["pipeline"]["variables"] == given
+
+
+def _create(stored: Pipelines, variables: list[dict[str, Any]]) -> int:
+    job = Job(
+        name="run", stage="run", script=(), rules=(), when="on_success", timeout=60.0, variables={},
+        allow_failure=False, artifacts=Artifacts(),
+    )  # fmt: skip
+    return stored.create(
+        Revision(ref="main", sha="a", tag=False),
+        [(job, "on_success")],
+        stages=("run",),
+        source="trigger",
+        user=Identity(id=1, name="ada", scopes=frozenset()),
+        variables=variables,
+        name=None,
+    )
+
+
 def test_a_late_notification_has_the_reason_of_its_own_moment(hooks: Hooks, project: Path, tmp_path: Path) -> None:
     """The job was retried meanwhile: a failure would have no reason, and a success that of a later failure."""
     stored = Pipelines(hooks._database, HiddenValues(tmp_path / "values"))
     described = partial(describe_run, stored, DataFolder(tmp_path))
     checkout = Project(project, number=1, path="ada/toy", timeout=60.0, snapshots=tmp_path / "snapshots")
     payloads = Payloads(project=checkout, address="http://ci", commit_of=lambda _: None, describe_run=described)
-    job_of_file = Job(
-        name="run", stage="run", script=(), rules=(), when="on_success", timeout=60.0, variables={},
-        allow_failure=False, artifacts=Artifacts(),
-    )  # fmt: skip
-    number = stored.create(
-        Revision(ref="main", sha="a", tag=False),
-        [(job_of_file, "on_success")],
-        stages=("run",),
-        source="trigger",
-        user=Identity(id=1, name="ada", scopes=frozenset()),
-        variables=[],
-        name=None,
-    )
+    number = _create(stored, [])
     events = []
     for status, reason in (("failed", "first"), ("success", None), ("failed", "last")):
         job = stored.jobs_of(number)[-1]["id"]

@@ -5,7 +5,7 @@ Source: https://docs.gitlab.com/user/project/integrations/webhook_events/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -22,12 +22,14 @@ _Row = Mapping[str, Any]
 class Payloads:
     """The bodies of one project's events; ``address`` is the service's for people.
 
+    ``variables_of`` returns the variables of a pipeline, none if it was deleted: events lack long ones.
     ``describe_run`` returns what a pipeline ran, and why it failed, by its jobs at that moment.
     """
 
     project: Project
     address: str
     commit_of: Callable[[str], Commit | None]
+    variables_of: Callable[[int], Iterable[_Row]] = lambda _number: ()
     describe_run: Callable[[_Row, list[_Row]], Mapping[str, Any]] = lambda _pipeline, _jobs: {}
 
     def body(self, event: str, happened: _Row) -> dict[str, Any]:
@@ -42,6 +44,9 @@ class Payloads:
     def _pipeline_event(self, pipeline: _Row, jobs: list[_Row]) -> dict[str, Any]:
         current = states.latest(jobs)
         commit = self.commit_of(pipeline["sha"])
+        variables = pipeline["variables"]
+        if variables is None:
+            variables = self.variables_of(pipeline["id"])
         return {
             "object_kind": "pipeline",
             "object_attributes": {
@@ -60,7 +65,7 @@ class Payloads:
                 "finished_at": _time(pipeline["finished_at"]),
                 "duration": _whole(states.active_seconds(jobs)) if pipeline["finished_at"] else None,
                 "queued_duration": _whole(states.seconds_between(pipeline["created_at"], pipeline["started_at"])),
-                "variables": [{"key": one["key"], "value": one["value"]} for one in pipeline["variables"]],
+                "variables": [{"key": one["key"], "value": one["value"]} for one in variables],
                 "url": self._page("pipelines", pipeline["id"]),
             },
             "merge_request": None,

@@ -26,6 +26,8 @@ _KEPT = 7 * 24 * 3600.0
 LONGEST_PAUSE = 3600.0
 """Seconds between two attempts at a delivery, at most."""
 _SLACK = 60.0
+_MOST_OF_NOTIFICATION = 100
+"""Ended deliveries of an address that was given with a pipeline or a schedule: nobody sees its log."""
 
 
 class Hooks:
@@ -214,7 +216,10 @@ class Hooks:
         return {"pending": 0, "delivered": 0, "failed": 0, **found}
 
     def remove_old(self) -> None:
-        """Remove the deliveries that ended and are older than a week, and the hooks of runs that ended before."""
+        """Remove the deliveries that ended and are older than a week, and the hooks of runs that ended before.
+
+        Of a notification's deliveries that ended, the latest stay: a pipeline can be retried and canceled without end.
+        """
         old = (deliveries.c.status != "pending", deliveries.c.created_at < time.time() - _KEPT)
         recent = pipelines.c.status.in_(states.active) | (pipelines.c.finished_at > time.time() - _KEPT)
         over = (
@@ -224,6 +229,7 @@ class Hooks:
         )
         with self._database.transaction() as connection:
             connection.execute(sa.delete(deliveries).where(*old))
+            connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(_excess_of_notifications())))
             connection.execute(sa.delete(hooks).where(*over))
             known = set(connection.execute(sa.select(hooks.c.id)).scalars())
             self._hidden.remove_others(known)
@@ -231,6 +237,13 @@ class Hooks:
 
 def _of_project() -> sa.ColumnElement[bool]:
     return sa.and_(hooks.c.pipeline_id.is_(None), hooks.c.schedule_id.is_(None))
+
+
+def _excess_of_notifications() -> sa.Select[Any]:
+    place = sa.func.row_number().over(partition_by=deliveries.c.hook_id, order_by=deliveries.c.id.desc())
+    ended = sa.select(deliveries.c.id, place.label("place")).join(hooks, hooks.c.id == deliveries.c.hook_id)
+    found = ended.where(sa.not_(_of_project()), deliveries.c.status != "pending").subquery()
+    return sa.select(found.c.id).where(found.c.place > _MOST_OF_NOTIFICATION)
 
 
 def _find(connection: sa.Connection, table: sa.Table, number: int) -> Row | None:

@@ -19,6 +19,8 @@ _OF_JOB = (
     "id name stage stage_index when allow_failure status retried failure_reason artifacts_size created_at queued_at "
     "started_at finished_at"
 ).split()
+_LONGEST_VARIABLES = 10_000
+"""Characters of the variables that an event keeps: each event of a pipeline would keep a megabyte for a week."""
 _Row = Mapping[str, Any] | Row
 
 
@@ -38,10 +40,16 @@ def store_events(connection: sa.Connection, number: int) -> None:
 
 
 def snapshot(pipeline: _Row, mine: Iterable[_Row], *, job: int | None) -> dict[str, Any]:
-    """Return the state of a pipeline, and which of its jobs an event is about."""
+    """Return the state of a pipeline and its current jobs, and which of its jobs an event is about.
+
+    Long variables are None: they do not change, and are read from the pipeline when the event is sent.
+    """
+    kept = {name: value for name, value in pipeline.items() if name != "announced"}
+    if sum(len(one["key"]) + len(str(one["value"])) for one in kept["variables"]) > _LONGEST_VARIABLES:
+        kept["variables"] = None
     return {
-        "pipeline": {name: value for name, value in pipeline.items() if name != "announced"},
-        "jobs": [{name: one[name] for name in _OF_JOB} for one in mine],
+        "pipeline": kept,
+        "jobs": [{name: one[name] for name in _OF_JOB} for one in mine if not one["retried"] or one["id"] == job],
         "job": job,
     }
 

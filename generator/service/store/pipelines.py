@@ -101,6 +101,11 @@ class Pipelines:
         with self.database.connection() as connection:
             return row(connection, sa.select(pipelines).where(pipelines.c.id == number))
 
+    def variables_of(self, number: int) -> Variables:
+        """Return the variables of a pipeline, masked ones without values; none if it does not exist."""
+        found = self.get(number)
+        return found["variables"] if found else []
+
     def latest(self, ref: str | None) -> Row | None:
         """Return the latest pipeline of a ref."""
         statement = sa.select(pipelines).order_by(pipelines.c.id.desc()).limit(1)
