@@ -188,9 +188,10 @@ class DiskFullError(PackmillError):
     exit_code = 23
     words = "disk is full"
 
-    def __init__(self, error: OSError) -> None:
+    def __init__(self, error: OSError, advice: str = "run the command again") -> None:
         place = f"{error.filename}: " if error.filename else ""
-        super().__init__(f"{place}{error.strerror}; free some space, and run the command again")
+        super().__init__(f"{place}{error.strerror}; free some space, and {advice}")
+        self.error = error
 
 
 exit_codes: Mapping[int, str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -38,11 +39,12 @@ from generator.package.record import read_record
 from generator.package.run import engine_options
 from generator.progress import Progress
 from generator.shared.bounded_memory import machine_memory
-from generator.shared.errors import RunError
+from generator.shared.errors import DiskFullError, RunError
 
 _LEAST_RECORDS, _SHARE_OF_MEMORY = 256 << 20, 1 / 16
 """Characters of the scraps and outputs of all rows that are in memory at the end of a map: a share of the machine's
 memory in bytes, and no less than some. As values, and in the tables, they take several times as much."""
+_RESUME = "the same command with --resume runs what is missing"
 Plan = ContainerPlan | EnginePlan | ToilPlan
 """How rows run."""
 
@@ -80,6 +82,7 @@ def map_package(
         UsageError: rows do not fit the interface, or the output folder is in use, or has links where the map writes;
             nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
+        DiskFullError: the results do not fit on their disk; rows that ended are stored.
         RunError: no container can be started, or the package was replaced before a CWL engine had started all rows.
     """
     progress = Progress()
@@ -178,11 +181,13 @@ def _written_to(outdir: Path) -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
+    except DiskFullError as error:
+        raise DiskFullError(error.error, _RESUME) from None
     except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RunError(
-            f"{outdir}: results cannot be written: {reason}; the same command with --resume runs what is missing"
-        ) from None
+        problem = f"results cannot be written: {getattr(error, 'strerror', None) or error}"
+        if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):  # SQLite's words
+            raise DiskFullError(OSError(errno.ENOSPC, problem, str(outdir)), _RESUME) from None
+        raise RunError(f"{outdir}: {problem}; {_RESUME}") from None
 
 
 @dataclass(frozen=True, slots=True)

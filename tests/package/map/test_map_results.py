@@ -31,7 +31,7 @@ from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, Scheduler
 from generator.package.map.syncing import synced
 from generator.shared import durable_files
-from generator.shared.errors import RunError, UsageError
+from generator.shared.errors import DiskFullError, PackmillError, RunError, UsageError
 from generator.shared.write_limits import WriteLimits, no_limits
 
 _SUCCEEDED = {"state": "succeeded", "reason": None, "message": None}
@@ -620,10 +620,19 @@ def test_a_table_that_cannot_be_written_leaves_no_half_of_it(tmp_path: Path) -> 
     assert not list(tmp_path.glob(".results*"))
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk is full")])
-def test_a_full_disk_ends_a_map_with_advice(error: Exception, tmp_path: Path) -> None:
-    advice = "results cannot be written: .*; the same command with --resume"
-    with pytest.raises(RunError, match=advice), _written_to(tmp_path):
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), DiskFullError),
+        (DiskFullError(OSError(errno.ENOSPC, "No space left on device")), DiskFullError),
+        (sqlite3.OperationalError("database or disk is full"), DiskFullError),
+        (OSError(errno.EIO, "Input/output error"), RunError),
+    ],
+)
+def test_a_disk_that_is_full_or_broken_ends_a_map_with_advice(
+    error: Exception, kind: type[PackmillError], tmp_path: Path
+) -> None:
+    with pytest.raises(kind, match=r"the same command with --resume runs what is missing$"), _written_to(tmp_path):
         raise error
 
 
