@@ -146,11 +146,20 @@ class Journal:
         (found,) = self._database.execute("SELECT value FROM facts WHERE name = 'digits'").fetchone()
         return found if isinstance(found, int) and 0 < found < _MOST_DIGITS else needed
 
+    def has_begun(self) -> bool:
+        """Return whether a map has begun to write to this folder."""
+        return bool(self.numbers()) or bool(
+            self._database.execute("SELECT 1 FROM facts WHERE name = 'digits'").fetchone()
+        )
+
     def change_tool(self, identity: int) -> bool:
-        """Note what runs the rows, by a number; return whether rows ended that something else ran."""
+        """Note what runs the rows, by a number; return whether rows ended, or may have, that something else ran.
+
+        Jobs of Toil may have run rows of an interrupted map since.
+        """
         found = self._database.execute("SELECT value FROM facts WHERE name = 'tool'").fetchone()
         self._database.execute("INSERT OR REPLACE INTO facts VALUES ('tool', ?)", (identity,))
-        return bool(found) and found[0] != identity and bool(self.numbers())
+        return bool(found) and found[0] != identity and (bool(self.numbers()) or self.has_waves())
 
     def change_written(self, name: str, *, is_written: bool) -> bool:
         """Note whether the map wrote a file; return whether an earlier one did."""
@@ -166,6 +175,10 @@ class Journal:
     def forget(self, numbers: Sequence[int]) -> None:
         """Forget rows that the table no longer has."""
         self._database.executemany("DELETE FROM rows WHERE number = ?", [(number,) for number in numbers])
+
+    def has_waves(self) -> bool:
+        """Return whether an interrupted map left workflows of Toil."""
+        return any((self._folder / hidden_folder).glob(_WAVES))
 
     def numbers(self) -> set[int]:
         """Return the numbers of all rows that ended."""
@@ -187,7 +200,7 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
             refuse_links(folder, path.name)
         with closing(_connect(folder / _FILE)) as database:
             journal = Journal(database, outdir)
-            if (_has_rows(journal, folder / _FILE) or any(folder.glob(_WAVES))) and not resume:
+            if (_has_rows(journal, folder / _FILE) or journal.has_waves()) and not resume:
                 raise UsageError(
                     f"{outdir}: has a map, or the results of one; add --resume to run what is missing or failed, "
                     "or choose another --outdir"

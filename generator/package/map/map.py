@@ -18,10 +18,10 @@ from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.hints import find_process
 from generator.package.map.containers import ContainerPlan, map_label, remove_containers
 from generator.package.map.counting import Counter
+from generator.package.map.earlier_files import refuse_files_of_others, remove_outdated_tables
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import delivered_apart, digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
-from generator.package.map.outdated import remove_outdated_tables
 from generator.package.map.planning import LEAST_MEMORY, LOCAL, TOIL, MapRequest, plan_map
 from generator.package.map.records import LARGEST_RECORD, small_values, text
 from generator.package.map.report import write_report
@@ -79,8 +79,8 @@ def map_package(
     ``counter`` makes what shows the progress, from the number of rows and of those that have results.
 
     Raises:
-        UsageError: rows do not fit the interface, or the output folder is in use, or has links where the map writes;
-            nothing was started.
+        UsageError: rows do not fit the interface, or the output folder is in use, or has links or files of others where
+            the map writes; nothing was started.
         DocumentError: the package has parts that packmill does not write, and is not trusted; nothing was started.
         DiskFullError: the results do not fit on their disk; rows that ended are stored.
         RunError: no container can be started, or the package was replaced before a CWL engine had started all rows.
@@ -91,6 +91,7 @@ def map_package(
     row_folders(planned.rows, request.folder_template)  # a wrong template creates no folder
     outdir = request.outdir.resolve()
     with open_journal(outdir, resume=request.resume) as journal, _written_to(outdir), synced(journal):
+        refuse_files_of_others(outdir, journal, report=request.report)
         _forget_lost(journal, progress.warn)
         if journal.change_tool(_identity(planned.tool)):
             progress.warn("rows that have results keep them, although the package has another image or other options")

@@ -15,7 +15,7 @@ from support import Finished, commit_all, write_notebook
 
 from generator.containers.limits import container_limits
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
-from generator.package.map.journal import Ended
+from generator.package.map.journal import Ended, open_journal
 from generator.package.map.map import _process, _title, map_package
 from generator.package.map.planning import MapRequest
 from generator.package.map.rows import PlannedRow
@@ -131,6 +131,25 @@ def _succeed(scheduler: Scheduler, rows: Sequence[PlannedRow]) -> None:
         scheduler.on_end(row, Ended(state="succeeded"))
 
 
+def test_a_map_does_not_replace_its_table_by_its_results(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(repository / "process.ipynb", "n = 1")
+    commit_all(repository)
+    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
+    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.csv").write_text("n\n1\n")
+
+    for resume in (False, True):
+        with pytest.raises(UsageError, match="choose another --outdir"):
+            map_package(
+                MapRequest(package=package, table=[{"n": 1}], folder=tmp_path, outdir=tmp_path / "out", resume=resume)
+            )
+
+    assert (tmp_path / "out" / "results.csv").read_text() == "n\n1\n"
+
+
 @pytest.mark.parametrize(("template", "link"), [(None, "rows"), ("{{ n }}/{{ args.row }}", "rows/1")])
 def test_no_row_is_put_behind_a_link_that_a_repository_shipped(
     template: str | None, link: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished],
@@ -145,6 +164,8 @@ def test_no_row_is_put_behind_a_link_that_a_repository_shipped(
     place = tmp_path / "out" / link
     place.parent.mkdir(parents=True)
     place.symlink_to(tmp_path)
+    with open_journal(tmp_path / "out", resume=False) as journal:  # of a map that began before
+        journal.digits(1)
     request = MapRequest(
         package=package, table=[{"n": 1}], folder=tmp_path, outdir=tmp_path / "out", folder_template=template
     )

@@ -19,10 +19,11 @@ import pytest
 from deep_folders import make_deep
 from waiting import wait_until
 
-from generator.package.map import collecting, outdated, records
+from generator.package.map import collecting, earlier_files, records
 from generator.package.map.collecting import collect_row
+from generator.package.map.earlier_files import refuse_files_of_others
 from generator.package.map.folders import remove_folder
-from generator.package.map.journal import Ended, Journal, open_journal
+from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
 from generator.package.map.map import _Table, _written_to
 from generator.package.map.records import small_values
 from generator.package.map.report import write_report
@@ -389,16 +390,16 @@ def test_tables_of_an_earlier_map_that_are_not_written_again_are_removed(tmp_pat
     with open_journal(tmp_path, resume=False) as journal:
         for name in names:
             (tmp_path / name).touch()
-        outdated.remove_outdated_tables(tmp_path, journal, [])
+        earlier_files.remove_outdated_tables(tmp_path, journal, [])
         assert all((tmp_path / name).exists() for name in names)
 
-        outdated.remove_outdated_tables(tmp_path, journal, [tmp_path / name for name in names])
+        earlier_files.remove_outdated_tables(tmp_path, journal, [tmp_path / name for name in names])
         assert all((tmp_path / name).exists() for name in names)
 
         (tmp_path / "kept").touch()
         (tmp_path / "report.html").unlink()
         (tmp_path / "report.html").symlink_to("kept")
-        outdated.remove_outdated_tables(tmp_path, journal, [tmp_path / "results.csv"])
+        earlier_files.remove_outdated_tables(tmp_path, journal, [tmp_path / "results.csv"])
         assert sorted(path.name for path in tmp_path.iterdir()) == [".packmill-map", "kept"]
 
 
@@ -480,6 +481,32 @@ def test_results_are_not_mixed_with_those_of_an_earlier_map(tmp_path: Path) -> N
         pass
 
 
+@pytest.mark.parametrize("name", ["results.csv", "results.parquet", "report.html", "rows/1", "rows"])
+def test_a_map_begins_in_no_folder_with_files_of_others_that_it_would_replace(name: str, tmp_path: Path) -> None:
+    """A project may have a folder ``results`` of its own, or the table of the map be in it."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    is_refused = pytest.raises(UsageError, match=f"{name}: was not written by a map")
+
+    with open_journal(tmp_path, resume=True) as journal:
+        with is_refused:
+            refuse_files_of_others(tmp_path, journal, report=True)
+        journal.digits(1)
+    with open_journal(tmp_path, resume=False) as journal:  # of a map that ended before its first row, such as by Ctrl-C
+        refuse_files_of_others(tmp_path, journal, report=True)
+
+    assert path.read_text() == "mine"
+
+
+def test_a_report_of_the_user_is_kept_by_a_map_without_one(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("mine")
+    (tmp_path / "rows").mkdir()
+
+    with open_journal(tmp_path, resume=False) as journal:
+        refuse_files_of_others(tmp_path, journal, report=False)
+
+
 def test_two_maps_do_not_write_to_one_folder(tmp_path: Path) -> None:
     with (
         open_journal(tmp_path, resume=False),
@@ -522,6 +549,15 @@ def test_a_map_that_continues_with_another_package_is_noticed(tmp_path: Path) ->
     with open_journal(tmp_path, resume=True) as journal:
         assert not journal.change_tool(2)
         assert journal.change_tool(3)
+
+
+def test_another_package_is_noticed_if_jobs_of_an_interrupted_map_may_have_run_rows(tmp_path: Path) -> None:
+    with open_journal(tmp_path, resume=False) as journal:
+        assert not journal.change_tool(1)
+    (tmp_path / hidden_folder / "toil" / "1").mkdir(parents=True)
+    with open_journal(tmp_path, resume=True) as journal:
+        assert not journal.change_tool(1)
+        assert journal.change_tool(2)
 
 
 _RESULTS = [

@@ -1,0 +1,52 @@
+"""What an output folder has before a map: files of its user, and tables of an earlier map that this one does not write."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from generator.package.map.folders import rows_folder
+from generator.package.map.journal import Journal
+from generator.package.map.report import report_file
+from generator.package.map.results import csv_file, parquet_file
+from generator.shared.errors import UsageError
+
+
+def refuse_files_of_others(outdir: Path, journal: Journal, *, report: bool) -> None:
+    """Refuse to begin a map in a folder with files that it would replace, and that no map wrote.
+
+    Such as ``results.csv`` of the user's own, or results that were copied without the map's own files.
+
+    Raises:
+        UsageError: there is one; the message names it.
+    """
+    if journal.has_begun():
+        return
+    rows = outdir / rows_folder
+    in_rows = sorted(rows.iterdir())[:1] if rows.is_dir() else [rows]
+    if rows.is_symlink():
+        in_rows = []  # refused with all links
+    names = (csv_file, parquet_file, *([report_file] if report else ()))
+    for path in (*(outdir / name for name in names), *in_rows):
+        if os.path.lexists(path):
+            raise UsageError(
+                f"{path}: was not written by a map that --resume can continue, and a map would replace it; move it "
+                "elsewhere, or choose another --outdir"
+            )
+
+
+def remove_outdated_tables(outdir: Path, journal: Journal, written: Sequence[Path]) -> None:
+    """Remove a table or report that an earlier map wrote and this one did not, such as one without pyarrow.
+
+    A file of the same name that no map wrote is the user's.
+
+    Raises:
+        OSError, sqlite3.Error: a file cannot be removed, or the journal not be written.
+    """
+    for name in (parquet_file, report_file):
+        is_written = outdir / name in written
+        if journal.change_written(name, is_written=is_written) and not is_written:
+            with suppress(IsADirectoryError):  # the user's
+                (outdir / name).unlink(missing_ok=True)
