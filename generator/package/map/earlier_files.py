@@ -1,4 +1,4 @@
-"""What an output folder has before a map: files of its user, and tables of an earlier map that this one does not write."""
+"""What an output folder has before a map: files of its user, and tables of an earlier map that it does not write."""
 
 from __future__ import annotations
 
