@@ -61,8 +61,12 @@ class FailureReason:
         self._status = _first(_STATUS, text) or self._status
 
     def full_disk(self) -> OSError | None:
-        """Return the engine's error if it failed because a disk is full, and no notebook had failed before."""
-        found = None if self._runner else _FULL.search(self._engine)
+        """Return the engine's error if it failed because a disk is full, and no container had failed before.
+
+        What looks like an error of the engine may be a line that the notebook printed.
+        """
+        has_failed = self._runner or self._status or self._time_limit or self._written
+        found = None if has_failed else _FULL.search(self._engine)
         return OSError(errno.ENOSPC, found[1], found[2] or None) if found else None
 
     def reason(self) -> str:

@@ -65,6 +65,8 @@ def test_the_reason_is_the_last_report_of_the_runner_or_of_the_engine(log: str, 
             "/disk/o.txt: No space left on device; free some space, and run the command again",
         ),
         (f"{_RUNNER}\n{_FULL}", None),
+        (f"{_FULL}\n{_KILLED}", None),
+        (f"{_FULL}\n{_LIMIT}", None),
         (_RECORD, None),
     ],
 )
