@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def open_regular_file(path: str | Path, *, follow_links: bool = True) -> Buffere
         os.close(descriptor)
         raise NotRegularFileError(f"{path}: not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def pieces(file: BufferedReader, length: int) -> Iterator[bytes]:
+    """Yield the content of a file up to the size that it has now: a program may let it grow for as long as it is read.
+
+    ``length`` is that of a piece in bytes.
+    """
+    left = os.fstat(file.fileno()).st_size
+    while left > 0 and (piece := file.read(min(length, left))):
+        left -= len(piece)
+        yield piece
 
 
 def is_missing(error: OSError) -> bool:

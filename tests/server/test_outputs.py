@@ -35,7 +35,6 @@ from generator.runner.server.runs.archive import zip_stream
 from generator.runner.server.runs.folder import RunFolder, UnreadableRecordError, run_folder
 from generator.runner.server.runs.model import RunState
 from generator.runner.server.workers.warm_execution import outcome_of
-from generator.shared.regular_files import NotRegularFileError
 
 WRITE = (
     "import os\n"
@@ -264,11 +263,27 @@ def test_what_takes_the_place_of_a_result_is_not_read(make: Callable[[Path], Non
         next(raw._read(file))
 
 
-def test_an_archive_does_not_wait_for_a_pipe_that_takes_the_place_of_a_file(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
+@pytest.mark.parametrize("send", [raw._read, lambda path: zip_stream([("a", path)])], ids=["file", "archive"])
+def test_a_result_that_grows_while_it_is_sent_ends(send: Callable[[Path], Iterator[bytes]], tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(bytes(1000))
+    sent = 0
 
-    with pytest.raises(NotRegularFileError):
-        list(zip_stream([("pipe", tmp_path / "pipe")]))
+    for piece in send(file):
+        sent += len(piece)
+        assert sent < 2000
+        with file.open("ab") as more:
+            more.write(bytes(1000))
+
+    assert sent >= 1000
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/etc/passwd")], ids=["pipe", "link"])
+def test_an_archive_has_nothing_that_takes_the_place_of_a_file(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "a")
+
+    with pytest.raises(OSError, match=r"not a regular file|symbolic links"):
+        list(zip_stream([("a", tmp_path / "a")]))
 
 
 def document_of(file: Path) -> Any:

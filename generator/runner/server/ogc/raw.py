@@ -16,7 +16,7 @@ from generator.runner.server.ogc.document import result_address, results_documen
 from generator.runner.server.ogc.responses import json_response
 from generator.runner.server.ogc.results import Result, ResultFile
 from generator.runner.server.runs.archive import zip_stream
-from generator.shared.regular_files import open_regular_file
+from generator.shared.regular_files import open_regular_file, pieces
 
 _CHUNK = 1 << 18
 _LONGEST_LINKS = 3 << 10
@@ -88,8 +88,7 @@ def _multipart(parts: Sequence[_Part], boundary: str) -> Iterator[bytes]:
 
 def _read(path: Path) -> Iterator[bytes]:
     with open_regular_file(path, follow_links=False) as stream:
-        while chunk := stream.read(_CHUNK):
-            yield chunk
+        yield from pieces(stream, _CHUNK)
 
 
 def _archive(folder: Path) -> Iterator[bytes]:
