@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -315,6 +316,11 @@ def test_a_packaged_algorithm_keeps_its_name_and_its_command() -> None:
     assert config["algorithm_name"] == process.metadata.name
     assert config["queue"] == "some-queue"
     assert config["run_command"].startswith("packmill-runner run --process dps/run.sh ")
+
+    odd = "dps/a $(b);c.sh"
+    config = yaml.safe_load(maap.algorithm_config_yml(replace(context, process=replace(process, path=odd))))
+
+    assert shlex.split(config["run_command"])[:4] == ["packmill-runner", "run", "--process", odd], "one word of a shell"
 
 
 def test_emit_takes_several_kinds(repository: Path, tmp_path: Path, packmill: Callable[..., Finished]) -> None:

@@ -151,8 +151,9 @@ def test_a_submodule_s_path_is_no_pattern(path: str, bare: Callable[..., str], s
     assert "eve/private" not in _secrets_seen(server)
 
 
+@pytest.mark.parametrize("is_named", [False, True], ids=["home", "GIT_CONFIG_GLOBAL"])
 def test_the_operator_s_account_is_not_for_submodules(
-    bare: Callable[..., str], server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_named: bool, bare: Callable[..., str], server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Credential helper, .netrc, extra headers and rewritten addresses of ~/.gitconfig."""
     home = tmp_path / "home"
@@ -166,6 +167,8 @@ def test_the_operator_s_account_is_not_for_submodules(
     )
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("GIT_CONFIG_GLOBAL", raising=False)
+    if is_named:
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
     commit = bare("eve/private")
     bare("ada/outer", lib=("../../eve/private.git", commit))
     bare("ada/rewriting", lib=("https://example.org/rewritten.git", commit))
@@ -179,18 +182,18 @@ def test_the_operator_s_account_is_not_for_submodules(
     assert (checkout.folder / "lib/marker.txt").read_text() == "eve/private"
 
 
+@pytest.mark.parametrize("has_agent", [True, False], ids=["agent", "key file"])
 def test_the_operator_s_ssh_keys_are_not_for_submodules(
-    bare: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    has_agent: bool, bare: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = tmp_path / "keys"
     keys.mkdir()
     commit = bare("eve/private")
     with ssh_server(keys) as (address, command), _Agent(keys / "client") as agent:
         bare("ada/outer", lib=(f"{address}{tmp_path}/srv/eve/private.git", commit))
-        monkeypatch.setenv(
-            "GIT_SSH_COMMAND", command.replace(f"-i {keys}/client ", "").replace("-oIdentitiesOnly=yes", "")
-        )
-        monkeypatch.setenv("SSH_AUTH_SOCK", agent)
+        without_key = command.replace(f"-i {keys}/client ", "").replace("-oIdentitiesOnly=yes", "")
+        monkeypatch.setenv("GIT_SSH_COMMAND", without_key if has_agent else command)
+        monkeypatch.setenv("SSH_AUTH_SOCK", agent if has_agent else "")
         top = f"{address}{tmp_path}/srv/ada/outer.git"
 
         with pytest.raises(RepositoryError, match=r"submodule 'lib'.*PACKMILL_SUBMODULES"):

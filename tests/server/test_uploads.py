@@ -417,6 +417,19 @@ def test_folders_of_an_archive_count_as_its_files_do(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_files_of_all_archives_of_a_request_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST_ENTRIES", 10)
+    shared = Room(1_000_000)
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    for packed in (first, second):
+        packed.write_bytes(archive(*((str(number), "") for number in range(6))))
+
+    unpack_in_place(first, shared)
+
+    with pytest.raises(MisfitError, match="more than 10 files and folders"):
+        unpack_in_place(second, shared)
+
+
 def test_folders_of_the_files_of_a_form_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MOST_ENTRIES", 1000)
 
