@@ -23,6 +23,8 @@ from generator.package.map.records import presentable
 from generator.package.map.rows import PlannedRow
 from generator.shared import durable_files
 from generator.shared.json_text import spell_non_finite
+from generator.shared.safe_text import redacted
+from generator.shared.staging_records import is_record_in_text
 
 csv_file, parquet_file = "results.csv", "results.parquet"
 _OWN = ("state", "reason", "message", "cell", "attempts", "seconds", "peak_memory")
@@ -113,9 +115,22 @@ def _record(
 
 
 def _value(row: PlannedRow, name: str) -> Any:
-    """Return the value of an input; of files, the cell of the table."""
-    value = row.values.get(name)
-    return presentable(row.given[name] if any(file_objects(value)) else value, finite=False)
+    """Return the value of an input; of files, the cell of the table.
+
+    Tables of results are shown to others: records have no keys there, and addresses no users, passwords and queries.
+    """
+    value, cell = row.values.get(name), row.given[name]
+    is_text_of_record = name in row.keys.records and isinstance(cell, str) and is_record_in_text(cell)
+    shown = cell if any(file_objects(value)) and not is_text_of_record else value
+    return _redacted(presentable(row.keys.removed_from({name: shown}).get(name), finite=False))
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _redacted(item) for name, item in value.items()}
+    return redacted(value) if isinstance(value, str) and "://" in value else value
 
 
 def _placed(path: Any, place: str) -> Any:

@@ -14,6 +14,8 @@ from generator.notebook.parameters import CwlType, Hint, Role
 from generator.package.map.checking import values_of_all
 from generator.package.map.folders import delivered_apart, digits_of, row_folders
 from generator.package.map.journal import Ended, open_journal
+from generator.package.map.report import write_report
+from generator.package.map.results import write_results
 from generator.package.map.rows import PlannedRow, plan_rows
 from generator.package.map.tables import Row, read_table
 from generator.shared import contract
@@ -166,6 +168,40 @@ def test_renewed_keys_make_no_other_row(tmp_path: Path) -> None:
     assert first == digest(stage_out=renewed, token="b", credentials={"token": "b"}, mapping={"token": 1})
     assert first != digest(stage_out={**record, "s3_url": "s3://c"}, token="a", mapping={"token": 1})
     assert first != digest(stage_out=record, token="a", mapping={"token": 2}), "which is a value like others"
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_keys_in_a_table_are_in_no_table_or_report_of_results(ending: str, tmp_path: Path) -> None:
+    """Reports are for showing; the rows themselves get the keys."""
+    keys = {"aws_access_key_id": "s3cret-id", "aws_secret_access_key": "s3cret", "aws_session_token": "s3cret-token"}
+    destination = json.dumps({"s3_url": "s3://b/x", **keys, "aws_config": {"class": "Directory", "path": "."}})
+    scene = [{"url": "https://ada:s3cret@example.org/a.tif?sig=s3cret", "password": "s3cret"}]
+    address = "https://ada:s3cret@example.org/b.csv?X-Amz-Signature=s3cret"
+    hints = {
+        "stage_out": Hint(optional=True),
+        "scene": Hint(optional=True, role=Role.STAGE_IN),
+        "source": Hint(type=CwlType.STRING),
+        "question": Hint(type=CwlType.STRING),
+    }
+    table = [dict(_table(tmp_path / f"t.{ending}", (destination,))[0])]
+    table[0] |= {"scene": scene, "source": address, "question": "why?because"}
+
+    rows = plan_rows(table, {}, hints, folder=tmp_path)
+    results = [(row, "1", None) for row in rows]
+    write_report(tmp_path, results, package="trees", tables=write_results(tmp_path, results))
+
+    assert rows[0].values["stage_out"]["aws_secret_access_key"] == "s3cret"
+    written = [path for path in tmp_path.iterdir() if path.stem in ("results", "report")]
+    assert {path.name for path in written} >= {"results.csv", "report.html"}
+    assert [path.name for path in written if b"s3cret" in path.read_bytes()] == []
+    (shown,) = csv.DictReader((tmp_path / "results.csv").read_text().splitlines())
+    assert json.loads(shown["stage_out"])["s3_url"] == "s3://b/x"
+    assert json.loads(shown["scene"]) == [{"url": "https://example.org/a.tif?"}]
+    assert (shown["source"], shown["question"]) == ("https://example.org/b.csv?", "why?because")
+    if "results.parquet" in {path.name for path in written}:
+        from pyarrow import parquet
+
+        assert "s3cret" not in str(parquet.read_table(tmp_path / "results.parquet").to_pylist())
 
 
 def _table(path: Path, destinations: tuple[str, ...]) -> list[Row]:
