@@ -18,6 +18,8 @@ of the wrong type are refused. A script gets the file itself; an input of ``--as
 * ``result.json``, how the run went (`generator.runner.results.result`);
 * every file that the process wrote, and no file of the repository itself.
 
+A folder that has the ``result.json`` of an earlier run is refused.
+
 The run fails if an output of ``--expect`` is missing in it. The working directory also gets ``cwl.output.json``, the
 output object (CWL v1.2, "Output binding"): the outputs of a notebook are in its parameters cell, those of a script in
 ``--declare``. Links, special files and names that engines refuse are replaced, removed or renamed.

@@ -23,11 +23,14 @@ def run_packaged(options: argparse.Namespace) -> int:
     """Run a process of the image: ``run --process``; return the exit code.
 
     Raises:
-        RunFailedError: an option is not allowed, or the run failed.
+        RunFailedError: an option is not allowed, the output folder has results of an earlier run, or the run failed.
     """
     from generator.runner.packaged.run import run
+    from generator.runner.results.folder import refuse_earlier_results
 
-    run(packaged_run(options))
+    request = packaged_run(options)
+    refuse_earlier_results(request.output)
+    run(request)
     return 0
 
 

@@ -39,6 +39,20 @@ def _make_file(path: Path) -> None:
     path.write_text("")
 
 
+def test_a_run_of_a_process_does_not_mix_its_results_with_those_of_an_earlier_run(here: Folder) -> None:
+    (here.folder / "output").mkdir()
+    (here.folder / "output" / "result.json").write_text('{"state": "succeeded"}')
+    (here.folder / "output" / "plot.txt").write_text("of the earlier run")
+
+    done = here.run("--process", "in.ipynb", "--repository", ".")
+
+    assert done.returncode == 2
+    assert "--output output: has results of an earlier run (result.json); choose another folder" in done.stderr
+    assert (here.folder / "output" / "plot.txt").read_text() == "of the earlier run"
+    assert (here.folder / "output" / "result.json").read_text() == '{"state": "succeeded"}'
+    assert sorted(path.name for path in here.folder.iterdir()) == ["in.ipynb", "output"]
+
+
 @pytest.mark.parametrize(
     ("name", "make", "said"),
     [

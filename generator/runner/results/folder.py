@@ -28,6 +28,22 @@ def prepare_folder(folder: Path) -> None:
         _check_name(folder, name, is_folder=name == contract.scraps_folder)
 
 
+def refuse_earlier_results(folder: Path) -> None:
+    """Check that a folder has no results of an earlier run, which would pass for those of the next one.
+
+    They are not removed: a run records everything in its folder, also files that somebody put there.
+
+    Raises:
+        BadInputsError: the folder has the record of a run.
+    """
+    record = folder / contract.result_file
+    if os.path.lexists(record):
+        raise BadInputsError(
+            f"--output {folder}: has results of an earlier run ({contract.result_file}); choose another folder, "
+            "or remove this one"
+        )
+
+
 def _check_name(folder: Path, name: str, *, is_folder: bool) -> None:
     path = folder / name
     if path.exists() and not (path.is_dir() if is_folder else path.is_file()):
