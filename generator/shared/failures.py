@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from generator.shared.errors import UsageError
 
@@ -157,8 +158,8 @@ def usage_errors_as_bad_inputs() -> Iterator[None]:
 
 
 @contextmanager
-def disk_full_as_error() -> Iterator[None]:
-    """Raise the errors of a full disk as a failure of the run.
+def disk_full_as_error(path: Path | None = None) -> Iterator[None]:
+    """Raise the errors of a full disk as a failure of the run, which names ``path``, or the file of the error.
 
     Raises:
         DiskFullError: the disk is full (ENOSPC), or the user's quota is used up (EDQUOT).
@@ -168,7 +169,8 @@ def disk_full_as_error() -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        where = f"{error.filename}: " if error.filename else ""
+        name = path or error.filename
+        where = f"{name}: " if name else ""
         raise DiskFullError(f"{where}no space is left: {error.strerror}; free some space, and run again") from None
 
 

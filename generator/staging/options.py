@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.shared import contract
-from generator.shared.failures import BadInputsError
+from generator.shared.failures import BadInputsError, disk_full_as_error
 from generator.shared.safe_text import json_for_terminal
 from generator.staging.inputs import mask_secrets, read_config_folder, read_credentials_text, take_inputs
 
@@ -111,7 +111,7 @@ def _parse_count(text: str) -> int:
 
 def _run_stage_in(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     given = take_inputs(options.inputs) if options.inputs else _stage_in_inputs(options)
-    with mask_secrets(given, options, say) as masked:
+    with mask_secrets(given, options, say) as masked, disk_full_as_error():
         return _execute_stage_in(options, given, masked)
 
 
@@ -177,7 +177,7 @@ def _is_copied(folder: dict[str, Any]) -> bool:
 
 def _run_stage_out(options: argparse.Namespace, say: Callable[[str], None]) -> int:
     given = take_inputs(options.inputs) if options.inputs else _stage_out_inputs(options)
-    with mask_secrets(given, options, say) as masked:
+    with mask_secrets(given, options, say) as masked, disk_full_as_error():
         return _execute_stage_out(options, given, masked)
 
 

@@ -831,6 +831,14 @@ class TestLocal:
         LocalTarget(folder=tmp_path).put(tmp_path / "result", "a", lambda _: None)
         assert (tmp_path / "a").read_text() == "a result"
 
+    def test_a_full_disk_at_the_destination_is_named(self, runner: Runner, small_disk: Path, results: Path) -> None:
+        (results / "large.bin").write_bytes(bytes(2 << 20))
+
+        result = runner("stage-out", results, small_disk / "sub", "--include", "large.bin")
+
+        assert (result.code, f"{small_disk}/sub/large.bin: no space is left" in result.err) == (10, True), result.err
+        assert list((small_disk / "sub").iterdir()) == []
+
     def test_a_person_may_name_any_folder(self, runner: Runner, results: Path, tmp_path: Path) -> None:
         result = runner("stage-out", results, tmp_path / "elsewhere", "--include", "*.txt")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from generator.shared import durable_files
-from generator.shared.failures import BadInputsError
+from generator.shared.failures import BadInputsError, disk_full_as_error
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
@@ -70,8 +70,18 @@ class LocalTarget:
         """Copy a file under a temporary name, then rename it, both on the disk as well.
 
         Others who may write to the folder can put a link in place of the file with this name: it is not followed.
+
+        Raises:
+            DiskFullError: the disk of the folder is full.
         """
         final = self.folder / relative
+        with disk_full_as_error(final):
+            self._deliver(file, final)
+        on_bytes(file.stat().st_size)
+        return str(final)
+
+    @staticmethod
+    def _deliver(file: Path, final: Path) -> None:
         durable_files.make_folder(final.parent)
         part = final.with_name(part_name(final.name))
         with part_lock(part) as own:  # two stage-outs may deliver a file of one name
@@ -82,8 +92,6 @@ class LocalTarget:
                 if has_name(own.fileno(), part):  # after the rename, a file of that name is another stage-out's
                     part.unlink(missing_ok=True)
                 raise
-        on_bytes(file.stat().st_size)
-        return str(final)
 
 
 def _copy(file: Path, target: BinaryIO) -> None:
