@@ -23,7 +23,7 @@ from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location, read_locations
 from generator.staging.sources import SourceFile, SourceFinder
 from generator.staging.stac.assets import AssetFile, StacReader, looks_like_stac, write_items
-from generator.staging.stac.catalog import CatalogFile, write_catalog
+from generator.staging.stac.catalog import CatalogFile, remove_staged_catalog, staged_in, write_catalog
 from generator.staging.stores.local import LocalSource
 from generator.staging.transfer.cache import Cache
 from generator.staging.transfer.fetching import FetchedFile, fetch_all, move_to_final_name
@@ -232,6 +232,7 @@ def _arrange_directory(
     _move_all(request.folder, fetched, paths)
     for two, path in zip(secondary, others, strict=True):
         _copy_secondary_file(request.folder, path, two)
+    remove_staged_catalog(request.folder, kept={*paths, *others})
     assets = [asset for _, found in stacs for asset in found]
     if len(assets) == len(files):
         write_items(request.folder, list(zip(assets, paths, strict=True)), name=request.name)
@@ -245,7 +246,7 @@ def _arrange_directory(
             request.folder,
             members,
             name=request.name,
-            description="staged in",
+            description=staged_in,
             time=datetime.now(timezone.utc),
             say=request.say,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from staging_servers import HttpServer, Runner, Staged, http_server, start
 from waiting import wait_until
 
 from generator.shared.removal import remove_tree
+from generator.staging.stac.catalog import remove_staged_catalog
 
 big = bytes(range(256)) * 4096 * 4  # 4 MiB
 
@@ -353,6 +353,63 @@ class TestTheStep:
         assert [Path(asset.get_absolute_href() or "").read_bytes() for asset in assets] == [b"a", b"b"]
         assert [asset.extra_fields["source"] for asset in assets] == urls
 
+    def test_a_directory_that_is_staged_in_again_has_a_catalog_of_the_new_files(
+        self, step: Runner, tmp_path: Path
+    ) -> None:
+        given = tmp_path / "given"
+        given.mkdir()
+        request = {"input_path": {"class": "Directory", "path": str(given)}, "as_type": "Directory"}
+        for name in ("a.txt", "b.txt"):
+            (given / name).write_text("earlier")
+        assert step("stage-in", request).code == 0
+        (given / "a.txt").write_text("new")
+        (given / "b.txt").unlink()
+
+        again = step("stage-in", request)
+
+        assert again.code == 0, again.err
+        items = list(pystac.Catalog.from_file(str(tmp_path / "staged" / "catalog.json")).get_items())
+        assert [item.id for item in items] == ["a"]
+        checksum = items[0].assets["txt"].extra_fields["file:checksum"]
+        assert checksum == f"1220{hashlib.sha256(b'new').hexdigest()}"
+        assert {path.name for path in (tmp_path / "staged").iterdir()} == {"a.stac", "a.txt", "b.txt", "catalog.json"}
+
+    @pytest.mark.parametrize("href", ["./own.json", "./../own.json", "./x.stac/y.json", "./link.stac/link.json"])
+    def test_a_catalog_of_an_earlier_stage_in_takes_only_its_items_along(self, tmp_path: Path, href: str) -> None:
+        folder, elsewhere = tmp_path / "staged", tmp_path / "elsewhere"
+        for path in (folder / "x.stac", elsewhere):
+            path.mkdir(parents=True)
+        (folder / "link.stac").symlink_to(elsewhere)
+        files = [folder / "own.json", tmp_path / "own.json", folder / "x.stac/y.json", elsewhere / "link.json"]
+        for path in files:
+            path.touch()
+        links = [{"href": href}, {"href": "./a\0.stac/a\0.json"}, None]
+        document = {"type": "Catalog", "description": "x, staged in", "links": links}
+        (folder / "catalog.json").write_text(json.dumps(document))
+
+        remove_staged_catalog(folder, kept=())
+
+        assert all(path.exists() for path in files)
+        assert not (folder / "catalog.json").exists()
+
+    @pytest.mark.parametrize(
+        ("text", "kept"),
+        [
+            ('{"type": "Catalog", "description": "my own"}', ()),
+            ('{"type": "Catalog", "description": "staged in"}', ("catalog.json",)),
+            ("[]", ()),
+            ("", ()),
+        ],
+    )
+    def test_a_catalog_of_somebody_else_or_that_was_fetched_is_not_replaced(
+        self, tmp_path: Path, text: str, kept: tuple[str, ...]
+    ) -> None:
+        (tmp_path / "catalog.json").write_text(text)
+
+        remove_staged_catalog(tmp_path, kept=kept)
+
+        assert (tmp_path / "catalog.json").read_text() == text
+
     def test_a_list_of_directories_has_one_for_each_item(
         self, web: HttpServer, step: Runner, tmp_path: Path, outputs: Callable[[], dict[str, Any]]
     ) -> None:
@@ -532,17 +589,11 @@ def test_no_granule_is_a_failure(web: HttpServer, step: Runner) -> None:
     assert (result.code, "g: no granule of that name has data in C1" in result.err) == (12, True)
 
 
-def test_a_disk_that_fills_up_is_named_and_emptied(web: HttpServer, runner: Runner, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_named_and_emptied(web: HttpServer, runner: Runner, small_disk: Path) -> None:
     """A server that does not say how much is coming."""
     url = web.put("/big", big, chunked=True)
-    small = tmp_path / "small"
-    small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=False).returncode:
-        pytest.skip("a small disk cannot be mounted here")
-    try:
-        result = runner("stage-in", url, "--output", small)
 
-        assert (result.code, f"{url}: no space left" in result.err) == (10, True), result.err
-        assert list(small.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+    result = runner("stage-in", url, "--output", small_disk)
+
+    assert (result.code, f"{url}: no space left" in result.err) == (10, True), result.err
+    assert list(small_disk.iterdir()) == []

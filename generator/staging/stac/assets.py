@@ -18,6 +18,7 @@ from generator.staging.documents import read_json
 from generator.staging.file_names import make_distinct
 from generator.staging.records import Location
 from generator.staging.sources import SourceFinder
+from generator.staging.stac.catalog import staged_in
 from generator.staging.stores import Source
 
 _LOCAL = ("", "file")
@@ -147,7 +148,7 @@ def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: s
     """Write a self-contained catalog of Items whose assets are at these paths below ``folder``."""
     import pystac
 
-    catalog = pystac.Catalog(id=name, description=f"{name}, staged in")
+    catalog = pystac.Catalog(id=name, description=f"{name}, {staged_in}")
     taken = {path.casefold() for _, path in files} | {contract.catalog_file}
     items: dict[int, tuple[Any, list[tuple[AssetFile, str]]]] = {}
     for one, path in files:

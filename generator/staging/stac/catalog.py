@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePath, PurePosixPath
@@ -14,6 +16,7 @@ from urllib.parse import quote
 from generator.shared import contract
 from generator.shared.failures import BadInputsError
 from generator.shared.media_types import media_type
+from generator.shared.regular_files import open_regular_file
 from generator.shared.safe_names import safe_name
 from generator.staging.checksums import Checksum
 from generator.staging.stac.footprints import footprint_of_all
@@ -25,6 +28,12 @@ from generator.staging.transfer.transfer import compute_checksum
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 _PROJECTION_EXTENSION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 _CUBE_EXTENSION = "https://stac-extensions.github.io/datacube/v2.2.0/schema.json"
+staged_in = "staged in"
+"""The end of the descriptions of catalogs that stage-ins write."""
+
+_LARGEST_CATALOG = 256 << 20
+_ITEM = re.compile(r"\./([^/]+)\.stac/\1\.json")
+"""The reference to an Item in a catalog of `write_catalog`."""
 _ROOT = PurePosixPath("/catalog")
 """Where the catalog is for pystac, which takes a path for an address and would cut it at ``#``, ``?`` or ``;``."""
 _PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
@@ -84,6 +93,42 @@ def write_catalog(
         document.parent.mkdir(parents=True, exist_ok=True)
         document.write_text(pystac.StacIO.default().json_dumps(one.to_dict(include_self_link=False)), encoding="utf-8")
     return written
+
+
+def remove_staged_catalog(folder: Path, *, kept: Collection[str]) -> None:
+    """Remove the catalog that an earlier stage-in wrote into a folder, with its Items; paths in ``kept`` stay.
+
+    Other catalogs stay as well. A fetched file can look like the catalog of a stage-in, so files with paths that
+    `write_catalog` gives to no Item stay, too.
+
+    Raises:
+        OSError: the catalog cannot be removed.
+    """
+    path = folder / contract.catalog_file
+    names = {name.casefold() for name in kept}
+    document = {} if contract.catalog_file in names else _read_catalog(path)
+    if document.get("type") != "Catalog" or not str(document.get("description")).endswith(staged_in):
+        return
+    links = document.get("links")
+    for link in links if isinstance(links, list) else ():
+        href = str(link.get("href")) if isinstance(link, dict) else ""
+        if _ITEM.fullmatch(href) and href.removeprefix("./").casefold() not in names:
+            item = folder / href
+            with suppress(OSError, ValueError):  # no such file, no name of one, or a folder that has other files
+                if not item.parent.is_symlink():
+                    item.unlink()
+                    item.parent.rmdir()
+    path.unlink()
+
+
+def _read_catalog(path: Path) -> dict[str, Any]:
+    """Return the document of a file; an empty one if it has none."""
+    try:
+        with open_regular_file(path, follow_links=False) as file:
+            document = json.loads(file.read(_LARGEST_CATALOG))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
