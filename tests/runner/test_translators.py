@@ -99,6 +99,13 @@ def test_values_of_every_kind(language: str) -> None:
     assert tuple(_literal(language, value) for value in values) == _SCALARS[language]
 
 
+def test_a_large_float_is_no_integer_in_zsh() -> None:
+    """Its integers have 64 bits: arithmetic would overflow, and divide without a remainder."""
+    assert [_literal("zsh", value) for value in (2e17, -1e22, 3.0, 0.5)] == [
+        "200000000000000000.0", "-10000000000000000000000.0", "3.0", "0.5",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("language", "expected"),
     [

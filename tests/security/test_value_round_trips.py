@@ -148,7 +148,8 @@ def _is_writable(language: str, value: Any) -> bool:
 def _in_language(language: str, value: Any) -> Any:
     """A value as far as the language can tell it from others."""
     if language in ("bash", "zsh") and isinstance(value, float) and isfinite(value):
-        return ("text", format(Decimal(repr(value)), "f"))  # without an exponent
+        text = format(Decimal(repr(value)), "f")  # without an exponent
+        return ("text", text if "." in text or language == "bash" else f"{text}.0")
     if language in ("bash", "zsh") and not isinstance(value, list | tuple | dict | str):
         return ("text", "" if value is None else str(value).lower())
     if language in ("r", "lua", "scheme") and value in ({}, (), []):

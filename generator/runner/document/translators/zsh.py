@@ -28,7 +28,8 @@ class _Zsh(Translator):
         return "''"
 
     def finite(self, value: float) -> str:
-        return plain_number(value)
+        text = plain_number(value)
+        return text if "." in text else f"{text}.0"  # without a point, it would be an integer of 64 bits
 
     def not_finite(self, value: float) -> str:
         return str(value)
