@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from generator.package.map.folders import rows_folder
@@ -22,14 +23,19 @@ def refuse_files_of_others(outdir: Path, journal: Journal, *, report: bool) -> N
     Raises:
         UsageError: there is one; the message names it.
     """
+    names = [name for name, is_made in ((parquet_file, find_spec("pyarrow")), (report_file, report)) if is_made]
     if journal.has_begun():
+        _refuse(outdir / name for name in names if journal.has_not_written(name))
         return
     rows = outdir / rows_folder
     in_rows = sorted(rows.iterdir())[:1] if rows.is_dir() else [rows]
     if rows.is_symlink():
         in_rows = []  # refused with all links
-    names = (csv_file, parquet_file, *([report_file] if report else ()))
-    for path in (*(outdir / name for name in names), *in_rows):
+    _refuse((*(outdir / name for name in (csv_file, *names)), *in_rows))
+
+
+def _refuse(paths: Iterable[Path]) -> None:
+    for path in paths:
         if os.path.lexists(path):
             raise UsageError(
                 f"{path}: was not written by a map that --resume can continue, and a map would replace it; move it "

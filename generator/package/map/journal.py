@@ -167,6 +167,11 @@ class Journal:
         self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, int(is_written)))
         return found is not None and found[0] == 1
 
+    def has_not_written(self, name: str) -> bool:
+        """Return whether the latest map that ended here is known to have written no file of a name."""
+        found = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return found is not None and found[0] == 0
+
     def count_outdated(self, rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> int:
         """Return how many rows ended with other values or in another folder than in a table, or are not in it."""
         current = {(row.number, row.digest, folders[row.number]) for row in rows}

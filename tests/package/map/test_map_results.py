@@ -499,12 +499,18 @@ def test_a_map_begins_in_no_folder_with_files_of_others_that_it_would_replace(na
     assert path.read_text() == "mine"
 
 
-def test_a_report_of_the_user_is_kept_by_a_map_without_one(tmp_path: Path) -> None:
+def test_a_report_of_the_user_is_kept_by_a_map_without_one_and_by_its_continuation(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("mine")
     (tmp_path / "rows").mkdir()
 
     with open_journal(tmp_path, resume=False) as journal:
         refuse_files_of_others(tmp_path, journal, report=False)
+        journal.digits(1)
+        earlier_files.remove_outdated_tables(tmp_path, journal, [tmp_path / "results.csv"])
+    with open_journal(tmp_path, resume=True) as journal:
+        refuse_files_of_others(tmp_path, journal, report=False)
+        with pytest.raises(UsageError, match=r"report\.html: was not written by a map"):
+            refuse_files_of_others(tmp_path, journal, report=True)
 
 
 def test_two_maps_do_not_write_to_one_folder(tmp_path: Path) -> None:
