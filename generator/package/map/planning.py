@@ -16,6 +16,7 @@ from generator.package.job_file import read_job
 from generator.package.map.checking import values_of_all
 from generator.package.map.rows import PlannedRow, plan_rows
 from generator.package.map.tables import Row
+from generator.package.map.toil.plan import refuse_unverified_files
 from generator.package.map.tool import Tool, read_tool
 from generator.package.package_state import PackageState, read_state
 from generator.package.run import check_trust, require_staging_image
@@ -168,12 +169,14 @@ def _engine(request: MapRequest, staged: int | None, progress: Progress) -> str:
 
 
 def _check_toil_options(request: MapRequest) -> None:
-    """Refuse options of Toil for another engine.
+    """Refuse options of Toil for another engine, and images whose signature is not checked.
 
     Raises:
-        UsageError: the engine is not Toil.
+        UsageError: the engine is not Toil, or its jobs could start image files of a cache with ``--verify``.
     """
     Cluster(batch_system=request.batch_system, container=request.container).check_engine(request.engine)
     given = {"--rows-per-job": request.rows_per_job, f"-- {' '.join(request.options)}": request.options}
     if request.engine != TOIL and (names := [name for name, value in given.items() if value]):
         raise UsageError(f"{names[0]} is for --engine {TOIL}; add that, or omit the option")
+    if request.verification and request.container == "singularity":
+        refuse_unverified_files()

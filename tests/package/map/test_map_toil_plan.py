@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 
 from generator.containers.limits import container_limits
 from generator.package.engines.cluster import Cluster, run_digest
+from generator.package.image_signatures import Verification
 from generator.package.map.containers import ContainerPlan
+from generator.package.map.planning import MapRequest, _engine
 from generator.package.map.toil.plan import ToilPlan
 from generator.package.map.tool import Tool
+from generator.progress import Progress
 from generator.shared.errors import UsageError
 
 _TOOL = Tool(
@@ -78,6 +82,27 @@ def test_singularity_gets_the_image_of_the_registry_or_a_file_of_the_cache(
     assert "--bind=/shared/out/groups/\0group\0/rows:/packmill/rows" in command
     assert command[command.index("packmill-runner") - 1] == "docker://ada/trees:1"
     assert cached[cached.index("packmill-runner") - 1] == f"{tmp_path}/ada_trees:1.sif"
+
+
+def test_a_map_that_verifies_signatures_starts_no_image_file_of_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may write to the cache of a group, and a file has no signature."""
+    key: Any = None  # nothing is verified before the refusal
+    verification = Verification(key=key, login_for=lambda _image: None)
+    request = MapRequest(package=tmp_path, table=[{}], folder=tmp_path, outdir=tmp_path, engine="toil")
+    verified = replace(request, verification=verification, container="singularity")
+
+    def engine_of(request: MapRequest) -> str:
+        return _engine(request, None, Progress())
+
+    monkeypatch.delenv("CWL_SINGULARITY_CACHE", raising=False)
+    assert engine_of(verified) == "toil"
+    monkeypatch.setenv("CWL_SINGULARITY_CACHE", str(tmp_path))
+    with pytest.raises(UsageError, match="CWL_SINGULARITY_CACHE are not verified"):
+        engine_of(verified)
+    assert engine_of(replace(verified, verification=None)) == "toil"
+    assert engine_of(replace(verified, container="podman")) == "toil"
 
 
 def test_a_folder_that_singularity_cannot_mount_is_refused() -> None:

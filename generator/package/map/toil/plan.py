@@ -32,6 +32,7 @@ _INPUTS, _GPUS = "\0inputs\0", "\0gpus\0"
 _TEMPORARY_MARK = "\0tmp\0"
 _GROUP_MARK = "\0group\0"
 _NAME_MARK = "\0name\0"
+_IMAGE_CACHE = "CWL_SINGULARITY_CACHE"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +129,19 @@ class ToilPlan:
         return (options[self.container],)
 
 
+def refuse_unverified_files() -> None:
+    """Refuse a cache of image files for a map with ``--verify``: others may write to it, and no file has a signature.
+
+    Raises:
+        UsageError: the variable CWL_SINGULARITY_CACHE is set.
+    """
+    if os.environ.get(_IMAGE_CACHE):
+        raise UsageError(
+            f"--verify: with --container singularity, image files in ${_IMAGE_CACHE} are not verified; unset the "
+            "variable, so that images come from their registry, or omit one of the two options"
+        )
+
+
 def _singularity_path(path: Path | str) -> str:
     if any(mark in str(path) for mark in ":,"):
         raise UsageError(f"{path}: Singularity mounts nothing with ':' or ',' in its path; move it, or use Podman")
@@ -136,6 +150,6 @@ def _singularity_path(path: Path | str) -> str:
 
 def _singularity_image(reference: str) -> str:
     """Return the image file that cwltool would find in its cache (CWL_SINGULARITY_CACHE), else the registry's image."""
-    cache = os.environ.get("CWL_SINGULARITY_CACHE")
+    cache = os.environ.get(_IMAGE_CACHE)
     file = Path(cache, f"{reference.replace('/', '_')}.sif") if cache else None
     return str(file.absolute()) if file and file.is_file() else f"docker://{reference}"
