@@ -87,7 +87,8 @@ class ListedRepository:
             with suppress(OSError):  # a name that is too long, or that of a folder as well
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).touch()
-        wanted = [path for path in paths if path in set(listing.paths)]
+        listed = set(listing.paths)
+        wanted = [path for path in paths if path in listed]
         try:
             for number in range(0, len(wanted), 200):
                 self._repo.git.checkout("--quiet", "--force", listing.commit, "--", *wanted[number : number + 200])
