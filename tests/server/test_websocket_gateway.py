@@ -676,6 +676,8 @@ _REFUSALS = {
     ("--allow-origin=*",): (2, "any web page"),
     ("--default-kernel-name=cobol",): (2, "--default-kernel-name cobol: not found; available: "),
     ("--seed-uri", "missing.ipynb"): (3, "missing.ipynb: No such file"),
+    ("--seed-uri", "list.json"): (2, "list.json: not a notebook"),
+    ("--seed-uri", "kernel.json"): (2, "kernel.json: not a notebook"),
     ("--prespawn-count=3", "--max-kernels=2"): (2, "more than max kernels"),
     ("--seed-uri=wrong.ipynb", "--prespawn-count=1"): (1, "ZeroDivisionError"),
     ("--certfile", "missing.pem"): (2, 'missing.pem" does not exist'),
@@ -701,6 +703,9 @@ for number, words in enumerate(json.load(sys.stdin)):
 
 def test_servers_that_cannot_start(folder: Path) -> None:
     """Each in a fork of one process, because importing the Kernel Gateway takes longer than the test."""
+    (folder / "list.json").write_text("[1]")
+    wrong = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": "x"}, "cells": []}
+    (folder / "kernel.json").write_text(json.dumps(wrong))
     commands = [["gateway", *_MODE, *options] for options in _REFUSALS]
     finished = subprocess.run(
         [sys.executable, "-c", _IN_FORKS],

@@ -156,12 +156,12 @@ class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
         _, data = read_place(uri)
         try:
             notebook = nbformat.reads(data.decode("utf-8"), 4)
-        except (ValueError, nbformat.validator.ValidationError) as error:
+            spec = notebook.metadata.setdefault("kernelspec", {"name": ""})
+            name = self.force_kernel_name or spec.get("name") or self.default_kernel_name
+            language = notebook.metadata.get("language_info", {}).get("name", "python")
+        except (ValueError, TypeError, AttributeError, nbformat.validator.ValidationError) as error:
             raise BadInputsError(f"{uri}: not a notebook: {error}") from None
         known = KernelSpecs(parent=self).kernels()
-        spec = notebook.metadata.setdefault("kernelspec", {"name": ""})
-        name = self.force_kernel_name or spec.get("name") or self.default_kernel_name
-        language = notebook.metadata.get("language_info", {}).get("name", "python")
         chosen, warning = choose_kernel(known.values(), name=name or None, language=language, in_image=False)
         if warning:
             self.settings.say(f"warning: {uri}: {warning}")
