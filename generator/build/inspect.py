@@ -161,7 +161,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
+_WIDEST = 60
+"""Characters of a column: a longer cell moves the rest of its own row alone."""
+
+
 def _rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    widths = [min(_WIDEST, max(len(row[column]) for row in (head, *rows))) for column in range(len(head))]
     for row in (head, *rows):
         yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from generator.shared.file_names import shortened
+
 default_process = "process.ipynb"
+_LONGEST = 200
+"""Bytes of a folder's name: file systems take 255, and temporary names are longer."""
 
 
 def process_folder(process: str) -> str:
-    """Return the folder of a process's package, relative to its place: empty for the default process."""
-    return "" if process == default_process else process.rpartition(".")[0].replace("/", "-")
+    """Return the folder of a process's package, relative to its place: empty for the default process.
+
+    It is one name, which file systems limit, for a path of many folders; a long one ends with a digest.
+    """
+    return "" if process == default_process else shortened(process.rpartition(".")[0].replace("/", "-"), _LONGEST)
 
 
 def without_carried(folders: Iterable[str]) -> list[str]:

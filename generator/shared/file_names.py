@@ -19,6 +19,13 @@ def is_portable(name: str) -> bool:
     return _UNSAFE.search(name) is None
 
 
+def shortened(name: str, longest: int) -> str:
+    """Return a name of at most ``longest`` bytes; a digest keeps different ones apart."""
+    if len(name.encode()) <= longest:
+        return name
+    return f"{name.encode()[: longest - 9].decode(errors='ignore')}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
 def portable_name(name: str) -> str:
     """Percent-encode the bytes of a file name that are not portable: ``gr%FCn.txt``."""
     if is_portable(name):

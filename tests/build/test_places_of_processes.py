@@ -359,3 +359,17 @@ def test_a_place_without_a_package_names_those_in_its_folders(
 
     assert refused.code == 2
     assert f"its packages are in folders of their own; give one: {top}/a" in refused.err
+
+
+def test_a_path_that_no_name_can_have_has_a_folder_with_a_digest(build: Build, top: Path) -> None:
+    """Its folders become one name, which file systems limit to 255 bytes, and so are those of MAAP's files."""
+    paths = [f"{'海' * 60}/{'洋' * 30}/{number}.ipynb" for number in range(2)]
+
+    done = build(*paths, options=("--emit", "maap"))
+
+    assert done.code == 0, done.err
+    packages = sorted(path for path in top.iterdir() if path.is_dir())
+    assert len(packages) == 2
+    assert all(path.name.startswith("海") and len(path.name.encode()) <= 200 for path in packages)
+    assert build(*paths).code == 0, "each replaces its own"
+    assert sorted(path for path in top.iterdir() if path.is_dir()) == packages

@@ -84,6 +84,15 @@ def _filled(begin: str, item: str, end: str = "") -> str:
     return begin + item * ((LONGEST_READ_CELL - len(begin) - len(end)) // len(item)) + end
 
 
+def test_a_long_name_does_not_widen_the_rows_of_all_others(tmp_path: Path) -> None:
+    cell = "\n".join([f"{'b' * 10_000} = 1", *(f"a{number} = 1" for number in range(1000))])
+
+    shown = table(describe(read_process(tmp_path, _written(tmp_path, cell, "python")), ()))
+
+    assert "b" * 10_000 in shown
+    assert len(shown) < 200_000
+
+
 @pytest.mark.parametrize(
     ("language", "cell"),
     [

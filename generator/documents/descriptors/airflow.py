@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-from hashlib import sha256
 from typing import Any
 
 from generator.documents.context import DocumentContext
@@ -22,6 +21,7 @@ from generator.notebook.stage_ins import is_given_with_slash
 from generator.notebook.text_formats import NOTEBOOK, executed_name
 from generator.resources import render
 from generator.shared import contract
+from generator.shared.file_names import shortened
 from generator.shared.output_patterns import alternatives
 from generator.shared.safe_text import printable
 
@@ -37,19 +37,12 @@ def emit(context: DocumentContext) -> dict[str, str]:
     papermill saves all parameters in the executed notebook, so a notebook with a secret has only the first. So has a
     text notebook, which papermill does not read.
     """
-    name = _short(re.sub(r"\W+", "_", context.identifier))
+    name = shortened(re.sub(r"\W+", "_", context.identifier), _LONGEST)
     files = {f"airflow/{name}_docker.py": _dag(context, "docker", name)}
     of_papermill = context.process.path.endswith(NOTEBOOK)
     if of_papermill and not _secrets(context.process.interface):
         files[f"airflow/{name}_notebook.py"] = _dag(context, "notebook", name)
     return files
-
-
-def _short(name: str) -> str:
-    """Shorten a name; a digest keeps different ones apart."""
-    if len(name.encode()) <= _LONGEST:
-        return name
-    return f"{name.encode()[: _LONGEST - 9].decode(errors='ignore')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _secrets(interface: Interface) -> list[Input]:
@@ -70,7 +63,7 @@ def _dag(context: DocumentContext, kind: str, name: str) -> str:
         context=context,
         text=python_text,
         prose=lambda words: docstring(printable(words, lines=True)),
-        dag_id=f"{_short(context.identifier)}.{kind}",
+        dag_id=f"{shortened(context.identifier, _LONGEST)}.{kind}",
         display=f"{printable(context.title)} ({kind})",
         command=["packmill-runner", "run", *(_LOG if process.is_notebook else ()), *arguments(process)],
         staging=[staging_runner, "stage-in", contract.inputs_option, "stage_in.json", *guard_options(context)],

@@ -21,7 +21,10 @@ from generator.documents.text import json_text, plain, prose, yaml_text
 from generator.metadata.metadata import Person
 from generator.notebook.interface import Input, Output
 from generator.request.resources import Resources
+from generator.shared.file_names import shortened
 
+_LONGEST = 200
+"""Bytes of a name that is a part of names of files."""
 _FOLDER = "maap"
 _DOCUMENT = "application.cwl"
 _DAY = 86400
@@ -42,10 +45,14 @@ def emit(context: DocumentContext) -> dict[str, str]:
 
 
 def algorithm_name(context: DocumentContext) -> str:
-    """Return the stated ``algorithm_name`` of an algorithm_config if it is one word, else the process's identifier."""
+    """Return the stated ``algorithm_name`` of an algorithm_config if it is one word, else the process's identifier.
+
+    It is a part of names of files: a long one ends with a digest.
+    """
     name, metadata = context.process.metadata.name, context.process.metadata
     is_algorithm = "algorithm_config" in dict(metadata.sources).get("name", "")
-    return name if is_algorithm and re.fullmatch(r"(?a:[A-Za-z0-9][\w.-]*)", name) else context.process_id
+    stated = is_algorithm and re.fullmatch(r"(?a:[A-Za-z0-9][\w.-]*)", name)
+    return shortened(name if stated else context.process_id, _LONGEST)
 
 
 def algorithm_config_yml(context: DocumentContext) -> str:
