@@ -52,12 +52,12 @@ def answer(state="succeeded", **facts):
 for line in sys.stdin:
     asked = json.loads(line)
     seen = sorted(os.listdir(rows)), sorted(os.listdir(os.path.join(rows, "..", "..")))
-    folder, state = os.path.join(rows, asked["row"]), "succeeded"
+    folder, state, note = os.path.join(rows, asked["row"]), "succeeded", None
     exec(asked["inputs"].get("code", ""))
     os.makedirs(os.path.join(folder, "output"), exist_ok=True)
     with open(os.path.join(folder, "output", "scraps.json"), "w") as file:
         json.dump({"seen": seen[0], "name": asked["row"], "words": sys.argv[sys.argv.index("--way") :]}, file)
-    facts = {"oom_kills": asked["inputs"].get("kills", 0), "direct": asked["inputs"].get("direct")}
+    facts = {"oom_kills": asked["inputs"].get("kills", 0), "direct": asked["inputs"].get("direct"), "note": note}
     answer(state, **facts)
 """
 
@@ -124,10 +124,7 @@ def test_a_row_sees_no_folder_of_another_row(isolated: bool, tmp_path: Path) -> 
     assert not list((tmp_path / "work").iterdir())
 
 
-_SOURCES = """
-os.makedirs(f"{folder}/output")
-answer(note=" ".join(one["source"] for one in mounts if "/inputs/" in one["target"]))
-"""
+_SOURCES = 'note = " ".join(one["source"] for one in mounts if "/inputs/" in one["target"])'
 
 
 def _scenes(folder: Path, *names: str) -> list[Path]:
@@ -170,7 +167,7 @@ def test_a_row_finds_its_files_next_to_each_other_and_folders_as_they_are(tmp_pa
 os.makedirs(f"{folder}/output")
 place = {one["target"]: one["source"] for one in mounts}
 paths = [asked["inputs"]["f"]["path"], asked["inputs"]["f"]["secondaryFiles"][0]["path"], asked["inputs"]["d"]["path"]]
-answer(note=" | ".join([*(place[path] for path in paths), str(len({os.path.dirname(path) for path in paths[:2]}))]))
+note = " | ".join([*(place[path] for path in paths), str(len({os.path.dirname(path) for path in paths[:2]}))])
 """
 
     ended = run_rows(tmp_path, finds, inputs=[inputs])
@@ -219,7 +216,7 @@ def test_rows_with_more_files_than_a_container_can_have_share_several_containers
     """Linux takes no command with a file for each of some ten thousand rows."""
     monkeypatch.setattr(files, "MOST_FILES", 2)
     scenes = _scenes(tmp_path, *(f"{number}.tif" for number in range(5)))
-    counts = _SOURCES.replace("note=", "note=f'{os.getpid()} '+")
+    counts = _SOURCES.replace("note = ", "note = f'{os.getpid()} ' + ")
 
     ended = run_rows(tmp_path, *[counts] * 5, inputs=[{"f": _file(scene)} for scene in scenes])
 
