@@ -204,7 +204,7 @@ def test_revoking_the_last_token_opens_no_later_start(tmp_path: Path) -> None:
     for name in ("ada", "nobody"):
         with suppress(BadInputsError):
             manage_tokens(Namespace(action="revoke", name=name, data=str(tmp_path)), said.append)
-    del said[:]
+    said.clear()
 
     later = serve._access(options, tmp_path, "", said.append)
 

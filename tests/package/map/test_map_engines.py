@@ -26,6 +26,18 @@ from generator.shared.errors import EngineMissingError, RunError, UsageError
 from generator.shared.removal import remove_tree
 
 
+@pytest.fixture
+def package(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A package with the input ``n``, whose image is taken for present."""
+    write_notebook(repository / "process.ipynb", "n = 1")
+    commit_all(repository)
+    monkeypatch.setattr("generator.package.map.map.remove_containers", lambda *_: None)
+    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
+    return Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -49,13 +61,8 @@ def test_an_engine_that_cannot_run_the_rows_is_refused(
 
 
 def test_a_package_may_be_replaced_while_its_map_runs(
-    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_notebook(repository / "process.ipynb", "n = 1")
-    commit_all(repository)
-    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
-    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
-    monkeypatch.setattr("generator.package.map.map.remove_containers", lambda *_: None)
     monkeypatch.setattr(Scheduler, "run", lambda *_: remove_tree(package))
     outdir = tmp_path / "out"
 
@@ -66,18 +73,9 @@ def test_a_package_may_be_replaced_while_its_map_runs(
 
 
 def test_a_map_with_another_table_keeps_rows_of_the_earlier_one_with_a_warning(
-    repository: Path,
-    tmp_path: Path,
-    packmill: Callable[..., Finished],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The table may be a wrong one; its report is not that of the earlier one."""
-    write_notebook(repository / "process.ipynb", "n = 1")
-    commit_all(repository)
-    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
-    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
-    monkeypatch.setattr("generator.package.map.map.remove_containers", lambda *_: None)
     monkeypatch.setattr(Scheduler, "run", _succeed)
     outdir = tmp_path / "out"
     map_package(MapRequest(package=package, table=[{"n": 1}], folder=tmp_path, outdir=outdir, report=True))
@@ -131,13 +129,7 @@ def _succeed(scheduler: Scheduler, rows: Sequence[PlannedRow]) -> None:
         scheduler.on_end(row, Ended(state="succeeded"))
 
 
-def test_a_map_does_not_replace_its_table_by_its_results(
-    repository: Path, tmp_path: Path, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_notebook(repository / "process.ipynb", "n = 1")
-    commit_all(repository)
-    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
-    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
+def test_a_map_does_not_replace_its_table_by_its_results(package: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.csv").write_text("n\n1\n")
 
@@ -152,14 +144,8 @@ def test_a_map_does_not_replace_its_table_by_its_results(
 
 @pytest.mark.parametrize(("template", "link"), [(None, "rows"), ("{{ n }}/{{ args.row }}", "rows/1")])
 def test_no_row_is_put_behind_a_link_that_a_repository_shipped(
-    template: str | None, link: str, repository: Path, tmp_path: Path, packmill: Callable[..., Finished],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    write_notebook(repository / "process.ipynb", "n = 1")
-    commit_all(repository)
-    package = Path(packmill("build", repository, "--no-image", "--output", tmp_path / "packages").out.strip())
-    monkeypatch.setattr("generator.package.map.planning.require_own_image", lambda *_, **__: None)
-    monkeypatch.setattr("generator.package.map.map.remove_containers", lambda *_: None)
+    template: str | None, link: str, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Scheduler, "run", lambda *_: pytest.fail("rows were started"))
     place = tmp_path / "out" / link
     place.parent.mkdir(parents=True)
