@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from generator.shared.file_names import shortened
 
 default_process = "process.ipynb"
-_LONGEST = 200
-"""Bytes of a folder's name: file systems take 255, and temporary names are longer."""
 
 
 def process_folder(process: str) -> str:
@@ -16,7 +14,7 @@ def process_folder(process: str) -> str:
 
     It is one name, which file systems limit, for a path of many folders; a long one ends with a digest.
     """
-    return "" if process == default_process else shortened(process.rpartition(".")[0].replace("/", "-"), _LONGEST)
+    return "" if process == default_process else shortened(process.rpartition(".")[0].replace("/", "-"))
 
 
 def without_carried(folders: Iterable[str]) -> list[str]:

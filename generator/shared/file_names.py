@@ -19,11 +19,11 @@ def is_portable(name: str) -> bool:
     return _UNSAFE.search(name) is None
 
 
-def shortened(name: str, longest: int) -> str:
-    """Return a name of at most ``longest`` bytes; a digest keeps different ones apart."""
-    if len(name.encode()) <= longest:
+def shortened(name: str) -> str:
+    """Return a name of at most 200 bytes; a digest keeps different ones apart."""
+    if len(name.encode()) <= _LONGEST:
         return name
-    return f"{name.encode()[: longest - 9].decode(errors='ignore')}-{sha256(name.encode()).hexdigest()[:8]}"
+    return f"{name.encode()[: _LONGEST - 9].decode(errors='ignore')}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def portable_name(name: str) -> str:

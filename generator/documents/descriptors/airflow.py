@@ -25,8 +25,6 @@ from generator.shared.file_names import shortened
 from generator.shared.output_patterns import alternatives
 from generator.shared.safe_text import printable
 
-_LONGEST = 200
-"""Characters of an id or the name of a file; Airflow allows 250 for an id, file systems 255 bytes for a name."""
 _LOG = ("--progress-bar", "--log-output")
 """The task's log has every cell, and what it prints."""
 
@@ -37,7 +35,8 @@ def emit(context: DocumentContext) -> dict[str, str]:
     papermill saves all parameters in the executed notebook, so a notebook with a secret has only the first. So has a
     text notebook, which papermill does not read.
     """
-    name = shortened(re.sub(r"\W+", "_", context.identifier), _LONGEST)
+    # Airflow allows 250 characters for an id, file systems 255 bytes for a name
+    name = shortened(re.sub(r"\W+", "_", context.identifier))
     files = {f"airflow/{name}_docker.py": _dag(context, "docker", name)}
     of_papermill = context.process.path.endswith(NOTEBOOK)
     if of_papermill and not _secrets(context.process.interface):
@@ -63,7 +62,7 @@ def _dag(context: DocumentContext, kind: str, name: str) -> str:
         context=context,
         text=python_text,
         prose=lambda words: docstring(printable(words, lines=True)),
-        dag_id=f"{shortened(context.identifier, _LONGEST)}.{kind}",
+        dag_id=f"{shortened(context.identifier)}.{kind}",
         display=f"{printable(context.title)} ({kind})",
         command=["packmill-runner", "run", *(_LOG if process.is_notebook else ()), *arguments(process)],
         staging=[staging_runner, "stage-in", contract.inputs_option, "stage_in.json", *guard_options(context)],

@@ -23,8 +23,6 @@ from generator.notebook.interface import Input, Output
 from generator.request.resources import Resources
 from generator.shared.file_names import shortened
 
-_LONGEST = 200
-"""Bytes of a name that is a part of names of files."""
 _FOLDER = "maap"
 _DOCUMENT = "application.cwl"
 _DAY = 86400
@@ -52,7 +50,7 @@ def algorithm_name(context: DocumentContext) -> str:
     name, metadata = context.process.metadata.name, context.process.metadata
     is_algorithm = "algorithm_config" in dict(metadata.sources).get("name", "")
     stated = is_algorithm and re.fullmatch(r"(?a:[A-Za-z0-9][\w.-]*)", name)
-    return shortened(name if stated else context.process_id, _LONGEST)
+    return shortened(name if stated else context.process_id)
 
 
 def algorithm_config_yml(context: DocumentContext) -> str:

@@ -1,7 +1,7 @@
 """Derive why a run failed, in one sentence, from the log of the CWL engine.
 
-The log has the notebook's output too, so a reason is for people only. The runner reports after that output, so
-the last report counts.
+The log has the notebook's output too, so a reason is for people only; a full disk also has an exit code of its own, if
+no container failed. The runner reports after that output, so the last report counts.
 """
 
 from __future__ import annotations
