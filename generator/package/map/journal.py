@@ -148,29 +148,30 @@ class Journal:
 
     def has_begun(self) -> bool:
         """Return whether a map has begun to write to this folder."""
-        return bool(self.numbers()) or bool(
-            self._database.execute("SELECT 1 FROM facts WHERE name = 'digits'").fetchone()
-        )
+        return bool(self.numbers()) or self._fact("digits") is not None
 
     def change_tool(self, identity: int) -> bool:
         """Note what runs the rows, by a number; return whether rows ended, or may have, that something else ran.
 
         Jobs of Toil may have run rows of an interrupted map since.
         """
-        found = self._database.execute("SELECT value FROM facts WHERE name = 'tool'").fetchone()
+        found = self._fact("tool")
         self._database.execute("INSERT OR REPLACE INTO facts VALUES ('tool', ?)", (identity,))
-        return bool(found) and found[0] != identity and (bool(self.numbers()) or self.has_waves())
+        return found not in (None, identity) and (bool(self.numbers()) or self.has_waves())
 
     def change_written(self, name: str, *, is_written: bool) -> bool:
         """Note whether the map wrote a file; return whether an earlier one did."""
-        found = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        found = self._fact(name)
         self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, int(is_written)))
-        return found is not None and found[0] == 1
+        return bool(found == 1)
 
     def has_not_written(self, name: str) -> bool:
         """Return whether the latest map that ended here is known to have written no file of a name."""
+        return bool(self._fact(name) == 0)
+
+    def _fact(self, name: str) -> Any:
         found = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return found is not None and found[0] == 0
+        return found[0] if found else None
 
     def count_outdated(self, rows: Sequence[PlannedRow], folders: Mapping[int, str]) -> int:
         """Return how many rows ended with other values or in another folder than in a table, or are not in it."""
