@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 from generator.commands.parser import Commands, command
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from generator.service.api.audit_events import event_entity
     from generator.service.store import audit
     from generator.service.store.database import rows
-    from generator.service.store.opening import open_database
+    from generator.service.store.opening import failures_named, open_database
     from generator.shared.errors import UsageError
     from generator.shared.safe_text import printable
 
@@ -43,8 +44,11 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--last {options.last}: not a number from 1 to {_MOST - 1}")
     if not url and not options.data.is_dir():
         raise UsageError(f"{options.data}: not found; name the folder of the service with --data")
-    database = open_database(options.data, url)
-    with database.connection() as connection:
+    with (
+        failures_named(options.data),
+        closing(open_database(options.data, url)) as database,
+        database.connection() as connection,
+    ):
         found = rows(connection, audit.listed().limit(options.last))
     for one in reversed(found):
         entity = event_entity(one)
@@ -57,5 +61,4 @@ def run(options: argparse.Namespace) -> int:
         )
         line = "  ".join((*words, details["ip_address"] or "-"))
         print(json.dumps(entity) if options.json else printable(line))
-    database.close()
     return 0

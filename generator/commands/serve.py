@@ -178,6 +178,7 @@ def run(options: argparse.Namespace) -> int:
     from generator.service.jobs.spec import Limits
     from generator.service.project.durations import seconds
     from generator.service.server import Options, serve
+    from generator.service.store.opening import failures_named
     from generator.shared.errors import UsageError
     from generator.shared.http_connections import ConnectionLimits
 
@@ -192,36 +193,32 @@ def run(options: argparse.Namespace) -> int:
     own_path = "packmill/packmill" if is_installed() and not options.project else None
     local = options.local_repositories
     shared = None if options.external_url else max(1, options.connections // 5)
-    serve(
-        Options(
-            host=options.host,
-            port=options.port,
-            data=options.data,
-            project=options.project or checkout_folder(),
-            project_path=options.project_path or own_path,
-            project_id=options.project_id,
-            database=options.database or environment.get("PACKMILL_DATABASE") or None,
-            address=options.external_url.rstrip("/") if options.external_url else None,
-            limits=Limits(
-                concurrent=options.jobs, trace=options.log_limit << 20, artifacts=options.artifacts_limit << 20
-            ),
-            timeout=seconds(options.timeout, "--timeout"),
-            rate_limit=options.rate_limit,
-            local_repositories=(options.host in _LOOPBACK and not options.external_url) if local is None else local,
-            connections=ConnectionLimits(
-                total=options.connections,
-                per_address=options.connections_per_address or shared,
-                request=request,
-                slowest_body=_SLOWEST_UPLOAD,
-            ),
-            job_user=options.job_user,
-            job_writes=tuple(options.job_writes),
-            job_variables=tuple(options.job_variable),
-            require_confinement=options.require_confinement,
-            secrets=secret_paths(os.environ),
-            retention=_retention(options),
+    settings = Options(
+        host=options.host,
+        port=options.port,
+        data=options.data,
+        project=options.project or checkout_folder(),
+        project_path=options.project_path or own_path,
+        project_id=options.project_id,
+        database=options.database or environment.get("PACKMILL_DATABASE") or None,
+        address=options.external_url.rstrip("/") if options.external_url else None,
+        limits=Limits(concurrent=options.jobs, trace=options.log_limit << 20, artifacts=options.artifacts_limit << 20),
+        timeout=seconds(options.timeout, "--timeout"),
+        rate_limit=options.rate_limit,
+        local_repositories=(options.host in _LOOPBACK and not options.external_url) if local is None else local,
+        connections=ConnectionLimits(
+            total=options.connections,
+            per_address=options.connections_per_address or shared,
+            request=request,
+            slowest_body=_SLOWEST_UPLOAD,
         ),
-        environment,
-        say=lambda line: print(line, flush=True),
+        job_user=options.job_user,
+        job_writes=tuple(options.job_writes),
+        job_variables=tuple(options.job_variable),
+        require_confinement=options.require_confinement,
+        secrets=secret_paths(os.environ),
+        retention=_retention(options),
     )
+    with failures_named(options.data):
+        serve(settings, environment, say=lambda line: print(line, flush=True))
     return 0

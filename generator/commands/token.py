@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from generator.commands.parser import Commands, command
+
+if TYPE_CHECKING:
+    from generator.service.store.database import Database
 
 
 def add(commands: Commands) -> None:
@@ -35,14 +40,22 @@ Without --role, a token has the scope api and the role admin."""
 def run(options: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     from generator.request.secret_files import with_secret_files
-    from generator.service.project.durations import seconds
-    from generator.service.store import tokens
-    from generator.service.store.opening import open_database
+    from generator.service.store.opening import failures_named, open_database
     from generator.shared.errors import UsageError
 
     if options.action != "list" and not options.name:
         raise UsageError(f"packmill token {options.action} needs a name")
-    database = open_database(options.data, options.database or with_secret_files(os.environ).get("PACKMILL_DATABASE"))
+    url = options.database or with_secret_files(os.environ).get("PACKMILL_DATABASE")
+    with failures_named(options.data), closing(open_database(options.data, url)) as database:
+        _manage(database, options)
+    return 0
+
+
+def _manage(database: Database, options: argparse.Namespace) -> None:
+    from generator.service.project.durations import seconds
+    from generator.service.store import tokens
+    from generator.shared.errors import UsageError
+
     if options.action == "create":
         expires = seconds(options.expires, "--expires") if options.expires else None
         scopes = options.scope or tokens.roles.get(options.role, ("api",))
@@ -58,7 +71,6 @@ def run(options: argparse.Namespace) -> int:
             )
             role = one["role"] or "admin"
             print(f"{one['name']:<24}{role:<8}{','.join(one['scopes']):<20}{_day(one['created_at'])}  {state}".rstrip())
-    return 0
 
 
 def _day(seconds: float) -> str:

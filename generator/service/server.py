@@ -91,6 +91,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
 
     Raises:
         UsageError: an option cannot be used on this machine; nothing was started.
+        SQLAlchemyError: the database cannot be opened, or fails at the start.
     """
     database = open_database(options.data, options.database)
     database.claim()

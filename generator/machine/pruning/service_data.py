@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +11,12 @@ import sqlalchemy as sa
 
 from generator.machine.pruning.removal import Kind, Removal
 from generator.service.retention.ended import ended_pipelines, pipeline_size, remove_pipeline
-from generator.service.store.database import Database, Row, jobs, reason_of, sqlite_url
+from generator.service.store.database import Database, Row, jobs, sqlite_url
 from generator.service.store.folder_ties import check
 from generator.service.store.job_folders import DataFolder
+from generator.service.store.opening import failures_named
 from generator.service.store.pipelines import Pipelines
 from generator.shared.errors import UsageError
-
-_REMEDY = "make it available, or free space on its disk and in the folder of temporary files, and try again"
 
 
 @contextmanager
@@ -40,8 +39,7 @@ def old_pipelines(
     if is_missing:
         yield ()
         return
-    opened = Database(database or sqlite_url(data.database))
-    try:
+    with failures_named(folder), closing(Database(database or sqlite_url(data.database))) as opened:
         if is_removing:
             opened.claim()
             data.claim()  # by a service with another database
@@ -49,10 +47,6 @@ def old_pipelines(
         yield tuple(_removal(data, opened, pipeline) for pipeline in ended_pipelines(opened, before=before))
         if is_removing:
             opened.forget_deleted()
-    except sa.exc.SQLAlchemyError as error:
-        raise UsageError(f"--data {folder}: the database failed: {reason_of(error)}; {_REMEDY}") from None
-    finally:
-        opened.close()
 
 
 def _removal(data: DataFolder, database: Database, pipeline: Row) -> Removal:

@@ -144,6 +144,7 @@ class Database:
 
         Raises:
             UsageError: the database cannot be opened, or its driver is not installed.
+            OperationalError: the file of SQLite cannot be opened, read or written now.
         """
         try:
             # parameters may hold passwords, and errors end up in the log
@@ -170,6 +171,8 @@ class Database:
         except ModuleNotFoundError as error:
             raise UsageError(f"--database: the driver is not installed; run: pip install {error.name}") from None
         except (ArgumentError, OperationalError, SQLAlchemyError) as error:
+            if url.startswith("sqlite") and is_unavailable(error):
+                raise
             raise UsageError(f"--database: cannot open the database: {reason_of(error)}") from None
         self._writing = threading.Lock()
         self._claim: sa.Connection | int | None = None
