@@ -6,7 +6,6 @@ Every command imports what it needs when it runs, so that ``packmill inspect`` s
 from __future__ import annotations
 
 import argparse
-import errno
 import io
 import os
 import signal
@@ -19,6 +18,7 @@ from importlib import import_module
 from generator import __version__
 from generator.commands.parser import HelpFormatter, exit_codes
 from generator.shared.errors import DiskFullError, PackmillError, describe_exit
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.safe_text import for_terminal, json_for_terminal
 
 _COMMANDS = (
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         return _report(DiskFullError(error), options)
     return code

@@ -6,7 +6,6 @@ Sources: GitLab's `job artifacts <https://docs.gitlab.com/api/job_artifacts/>`_ 
 
 from __future__ import annotations
 
-import errno
 import math
 import re
 import time
@@ -23,6 +22,7 @@ from generator.repository.places import Holder
 from generator.repository.process_folders import without_carried
 from generator.shared.damaged_archives import archive_errors
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.safe_text import printable
 
 _LIMIT = 2 << 30
@@ -116,7 +116,7 @@ def _unpack(environment: Mapping[str, str], number: int, folder: Path, below: st
                 raise UsageError(f"the artifacts of job {number} are larger than {largest} bytes")
             packed.extractall(folder, wanted)  # which keeps every name inside the folder
     except archive_errors as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise
         raise UsageError(f"the artifacts of job {number} cannot be read: {error}") from None
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +9,11 @@ from pathlib import Path
 
 from generator.ci.checks import CheckResult, junit
 from generator.shared.errors import DiskFullError, PackmillError
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.safe_text import redacted
 
 report_file = Path("report.xml")
 """Artifact of the jobs of ``.gitlab-ci.yml``."""
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _INTERRUPTED = "interrupted: the job was canceled, or took longer than its time limit"
 
 
@@ -35,7 +34,7 @@ def reported(stage: str, environment: Mapping[str, str]) -> Iterator[None]:
         problem, code = _INTERRUPTED, 130
         raise
     except Exception as error:  # a bug: its traceback is in the log, and the report must not count as a success
-        known = DiskFullError(error) if isinstance(error, OSError) and error.errno in _DISK_FULL else None
+        known = DiskFullError(error) if isinstance(error, OSError) and is_full_disk(error) else None
         problem = str(known) if known else redacted(f"unexpected error, see the log: {type(error).__name__}: {error}")
         code = known.exit_code if known else 1
         raise

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from generator.shared.errors import EngineMissingError
+from generator.shared.passing_errors import is_full_disk
 from generator.subprocesses.commands import run
 
 _INSIDE = "/mnt"
@@ -28,6 +29,8 @@ def check_shared_folder(folder: Path, *, image: str) -> None:
             command = ("docker", "run", "--rm", "--network=none", "--user=0", f"--mount={mount}", "--entrypoint=test")
             done = run((*command, "--", image, "-e", name), timeout=120)
     except OSError as error:
+        if is_full_disk(error):
+            raise
         raise EngineMissingError(f"{folder}: cannot be written to: {error.strerror}") from None
     if done.code != 0:
         detail = f"\n  {done.stderr.strip().splitlines()[0]}" if done.stderr.strip() else ""

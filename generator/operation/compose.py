@@ -10,7 +10,8 @@ from pathlib import Path
 from generator.operation.image import port as inside
 from generator.operation.image import user
 from generator.resources import render
-from generator.shared.errors import UsageError
+from generator.shared.errors import DiskFullError, UsageError
+from generator.shared.passing_errors import is_full_disk
 
 _SOCKET = Path("/var/run/docker.sock")
 _TOKENS = ("trigger_token", "access_token")
@@ -76,6 +77,8 @@ def write_compose(folder: Path, text: str) -> list[Path]:
                 opened.write(secrets.token_urlsafe(32))
         _write_once(folder / "compose.yml", text)
     except OSError as error:
+        if is_full_disk(error):
+            raise DiskFullError(error, folder=folder) from None
         raise UsageError(f"{folder}: {error.strerror}; name another folder with --output") from None
     return [folder / "compose.yml", *missing]
 

@@ -15,6 +15,7 @@ from generator.package.inputs import fit_for_cwl, refuse_record_in_text
 from generator.package.job_file import YamlMistakeError, check_value, read_json, read_yaml
 from generator.shared import contract
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.safe_text import printable
 from generator.shared.suggestions import did_you_mean
 
@@ -65,6 +66,8 @@ def _make_folder(text: str, folder: Path) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
+            if is_full_disk(error):
+                raise
             raise MisfitError(f"is {text!r}, and the folder cannot be created: {error.strerror}") from None
 
 

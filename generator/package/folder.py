@@ -15,7 +15,8 @@ from generator.package.exchange import exchange
 from generator.package.folder_lock import locked
 from generator.repository.places import Claim, Holder, foreign_files_error, read_holder
 from generator.shared import durable_files
-from generator.shared.errors import UsageError
+from generator.shared.errors import DiskFullError, UsageError
+from generator.shared.passing_errors import is_full_disk
 
 otherwise = "choose another --output"
 """The advice for a place that is taken."""
@@ -64,10 +65,12 @@ def _claim_of(record: bytes) -> Claim | None:
 
 @contextmanager
 def failures_named(folder: Path) -> Iterator[None]:
-    """Raise the errors of the file system as a UsageError that names the folder."""
+    """Raise the errors of the file system as a UsageError, or a DiskFullError, that names the folder."""
     try:
         yield
     except OSError as error:
+        if is_full_disk(error):
+            raise DiskFullError(error, folder=folder) from None
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}; {otherwise}") from None
 
 

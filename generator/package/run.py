@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,6 +24,7 @@ from generator.package.record import read_record
 from generator.progress import Progress
 from generator.shared import contract
 from generator.shared.errors import DocumentError, UsageError
+from generator.shared.passing_errors import is_full_disk
 
 _THIS_MACHINE = Cluster()
 _TOIL_FOLDER = ".packmill-toil"
@@ -162,7 +162,7 @@ def _failures_named(outdir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise
         raise UsageError(f"{outdir}: cannot be written: {error.strerror or error}; choose another --outdir") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 KNOWN_TYPES = "Known types: "
@@ -188,9 +189,9 @@ class DiskFullError(PackmillError):
     exit_code = 23
     words = "disk is full"
 
-    def __init__(self, error: OSError, advice: str = "run the command again") -> None:
-        place = f"{error.filename}: " if error.filename else ""
-        super().__init__(f"{place}{error.strerror}; free some space, and {advice}")
+    def __init__(self, error: OSError, advice: str = "run the command again", *, folder: Path | None = None) -> None:
+        place = error.filename or folder
+        super().__init__(f"{f'{place}: ' if place else ''}{error.strerror}; free some space, and {advice}")
         self.error = error
 
 

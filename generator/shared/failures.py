@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import is_full_disk
 
 
 class RunFailedError(Exception):
@@ -167,7 +167,7 @@ def disk_full_as_error(path: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         name = path or error.filename
         where = f"{name}: " if name else ""

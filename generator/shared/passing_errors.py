@@ -20,6 +20,11 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _NUMBERS
 
 
+def is_full_disk(error: BaseException) -> bool:
+    """Return whether an error means that the disk, or the quota of the user, is used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def is_shortage(error: BaseException) -> bool:
     """Return whether an error is one of the machine, which may pass, or was raised because of one.
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -32,7 +34,8 @@ from generator.package.run_crate.crate import check_provenance
 from generator.package.run_crate.recording import recorded
 from generator.package.run_crate.run import Given
 from generator.package.run_crate.values import shown_value
-from generator.shared.errors import RunError, UsageError
+from generator.shared import durable_files
+from generator.shared.errors import DiskFullError, RunError, UsageError
 
 _CELL = """city = 'Lisbon'
 days: int = 3
@@ -263,6 +266,20 @@ def test_a_result_outside_of_the_outputs_leaves_no_crate(made: Package, job: dic
 
     with pytest.raises(RunError, match=r"cannot be written: .*; the run succeeded"):
         recorded(lambda: elsewhere, made.given(job), made.crate)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "package"]
+
+
+def test_a_crate_that_does_not_fit_on_its_disk_has_the_exit_code_of_a_full_disk(
+    made: Package, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fill(_tree: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(durable_files, "sync_tree", fill)
+
+    with pytest.raises(DiskFullError, match=r"crate: No space left on device; free some space.*the run succeeded"):
+        made.record(job)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out", "package"]
 

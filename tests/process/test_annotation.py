@@ -319,7 +319,7 @@ def test_a_disk_without_space_leaves_the_notebook_as_it_was(
     monkeypatch.setattr(Path, "write_bytes", full)
     refused = packmill("init", file, "--yes")
 
-    assert (refused.code, "No space left" in refused.err) == (11, True)
+    assert (refused.code, "No space left" in refused.err) == (23, True)
     assert file.read_bytes() == before
     assert [path.name for path in repository.iterdir()] == ["process.ipynb"]
 

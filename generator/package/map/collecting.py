@@ -6,7 +6,6 @@ has ended, or what was copied out of the reach of one that goes on.
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from generator.package.map.journal import Ended
 from generator.package.map.records import is_too_large, number, read_object, small_values, text, whole_number
 from generator.shared import contract
 from generator.shared.failures import OutputLimitError
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.write_limits import WriteLimits, no_limits
 
 _REFUSED = "output-refused"
@@ -58,7 +58,7 @@ def collect_row(
             _remove_earlier(final, left.parent)
         return _bring(left, final, answer, limits=limits, has_ended=has_ended, note=note)
     except OSError as error:  # other rows go on
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full_disk(error):
             raise
         message = f"the results cannot be read, or not be moved to {final}: {error.strerror or error}"
         return Ended(state="failed", reason=_REFUSED, message=message)

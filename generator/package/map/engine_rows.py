@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from generator.package.map.scheduling import Attempt, Schedule, TooManyFailuresE
 from generator.package.package_state import PackageState
 from generator.shared import contract
 from generator.shared.errors import PackmillError, RunError
+from generator.shared.passing_errors import is_full_disk
 from generator.subprocesses.streams import stop_streams
 
 _WAIT = 1.0
@@ -59,7 +59,7 @@ class EnginePlan:
         except PackmillError:
             raise
         except Exception as error:  # other rows go on
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_full_disk(error):
                 raise
             message = f"the engine could not be run, or its results not be read: {type(error).__name__}: {error}"
             return {"state": "failed", "reason": "engine-error", "message": message}

@@ -22,6 +22,7 @@ from generator.package.map.rows import PlannedRow
 from generator.package.output_folder import refuse_links
 from generator.shared import durable_files
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import is_full_disk
 
 hidden_folder = ".packmill-map"
 """The map's own files, in the output folder."""
@@ -235,6 +236,8 @@ def _locked(outdir: Path, folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise UsageError(f"{outdir}: another packmill map writes here; wait, or choose another --outdir") from None
         except OSError as error:
+            if is_full_disk(error):
+                raise
             problem = f"cannot be written or locked: {error.strerror}"
             raise UsageError(f"{outdir}: {problem}; choose another --outdir") from None
         yield

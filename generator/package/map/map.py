@@ -40,6 +40,7 @@ from generator.package.run import engine_options
 from generator.progress import Progress
 from generator.shared.bounded_memory import machine_memory
 from generator.shared.errors import DiskFullError, RunError
+from generator.shared.passing_errors import is_full_disk
 
 _LEAST_RECORDS, _SHARE_OF_MEMORY = 256 << 20, 1 / 16
 """Characters of the scraps and outputs of all rows that are in memory at the end of a map: a share of the machine's
@@ -186,7 +187,7 @@ def _written_to(outdir: Path) -> Iterator[None]:
         raise DiskFullError(error.error, _RESUME) from None
     except (OSError, sqlite3.Error) as error:
         problem = f"results cannot be written: {getattr(error, 'strerror', None) or error}"
-        if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):  # SQLite's words
+        if is_full_disk(error) or "disk is full" in str(error):  # SQLite's words
             raise DiskFullError(OSError(errno.ENOSPC, problem, str(outdir)), _RESUME) from None
         raise RunError(f"{outdir}: {problem}; {_RESUME}") from None
 

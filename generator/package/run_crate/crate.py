@@ -23,8 +23,9 @@ from generator.package.run_crate.documents import (
 from generator.package.run_crate.image import add_container_image
 from generator.package.run_crate.run import Run
 from generator.shared import durable_files
-from generator.shared.errors import RunError, UsageError
+from generator.shared.errors import DiskFullError, RunError, UsageError
 from generator.shared.json_text import json_text
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.removal import remove_tree
 from generator.shared.safe_text import printable, redacted
 
@@ -61,6 +62,7 @@ def write_run_crate(folder: Path, run: Run, documents: Documents) -> None:
 
     Raises:
         RunError: a file cannot be read or written.
+        DiskFullError: the crate does not fit on its disk.
     """
     try:
         durable_files.make_folder(folder.absolute().parent)
@@ -76,6 +78,9 @@ def write_run_crate(folder: Path, run: Run, documents: Documents) -> None:
     except (OSError, ValueError, RecursionError) as error:  # the last for thousands of folders in each other
         problem = getattr(error, "strerror", None) or printable(str(error).splitlines()[0])
         ended = "failed" if run.error else "succeeded"
+        if isinstance(error, OSError) and is_full_disk(error):
+            advice = f"run the command again; without the crate, the run {ended}"
+            raise DiskFullError(error, advice, folder=folder) from None
         raise RunError(f"--provenance {folder}: cannot be written: {problem}; the run {ended}") from None
 
 

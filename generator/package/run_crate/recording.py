@@ -16,6 +16,7 @@ from generator.package.run_crate.files import stamps
 from generator.package.run_crate.run import Given, Run
 from generator.progress import Progress
 from generator.shared.errors import DiskFullError, RunError, UsageError
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.safe_text import printable
 
 
@@ -53,6 +54,8 @@ def _reading_failures_named(folder: Path) -> Iterator[None]:
     except DocumentsTooLargeError as error:
         raise UsageError(f"--provenance {folder}: {error}; run it without --provenance") from None
     except OSError as error:
+        if is_full_disk(error):
+            raise DiskFullError(error, folder=folder) from None
         problem = f"the documents cannot be copied before the run: {error.strerror or error}"
         raise RunError(f"--provenance {folder}: {problem}") from None
 

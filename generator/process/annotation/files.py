@@ -14,7 +14,8 @@ from generator.process.annotation.guesses import FileKind, FindFile
 from generator.process.annotation.plan import Plan, plan_changes
 from generator.repository.checkout import inside, read_bytes
 from generator.shared import durable_files
-from generator.shared.errors import NotebookError, ProcessError
+from generator.shared.errors import DiskFullError, NotebookError, ProcessError
+from generator.shared.passing_errors import is_full_disk
 
 
 def plan_file(file: Path, *, number: int | None = None) -> Plan:
@@ -48,6 +49,8 @@ def write(file: Path, data: bytes) -> None:
         shutil.copymode(target, new)
         durable_files.replace(new, target)
     except OSError as error:
+        if is_full_disk(error):
+            raise DiskFullError(error, folder=file.parent) from None
         raise ProcessError(f"{file}: cannot be written: {error.strerror}") from None
     finally:
         new.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from generator.runner.document.document import Document
+from generator.shared.passing_errors import is_full_disk
 
 AT_LEAST = 1.0
 """Minimum seconds between two saves."""
@@ -59,7 +60,7 @@ class Saver:
         try:
             self._write(self.document.text())
         except OSError as error:
-            if not now or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if not now or not is_full_disk(error):
                 raise
             self.document.load_all()  # the disk is full: free the space of finished cells
             self._write(self.document.text())

@@ -14,6 +14,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.write_limits import counted_size
 
 SMALL = 8 * 1024**2
@@ -92,7 +93,7 @@ def _copy_if_it_fits(source: Path, target: Path) -> bool:
     try:
         return copy(source, target)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if not is_full_disk(error) and error.errno != errno.EFBIG:
             raise
         target.unlink(missing_ok=True)
         return False

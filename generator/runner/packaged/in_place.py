@@ -6,7 +6,6 @@ outputs are copied to the output directory, so that a run has them as any other.
 
 from __future__ import annotations
 
-import errno
 import glob
 import os
 import posixpath
@@ -23,6 +22,7 @@ from generator.runner.packaged.repository_location import RepositoryLocation
 from generator.shared.file_names import shown_name
 from generator.shared.folder_levels import walk
 from generator.shared.output_patterns import alternatives
+from generator.shared.passing_errors import is_full_disk
 
 _MOST_MATCHES = 10_000
 _IPYTHON_SETTINGS = (
@@ -89,7 +89,7 @@ class NotebookFolder:
                 (output / path).parent.mkdir(parents=True, exist_ok=True)
                 copy_whole(file, output / path, shutil.copyfile)
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if is_full_disk(error):
                     raise
                 warnings.append(f"{shown_name(path)}: not collected: {error.strerror or error}")
         return warnings

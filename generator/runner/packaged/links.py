@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from generator.runner.packaged.copy_limits import CopyLimits, copy_whole
+from generator.shared.passing_errors import is_full_disk
 
 _KERNEL_FILES = (Path("/proc"), Path("/sys"), Path("/dev"))
 _MOST_ENTRIES = 100_000
@@ -49,7 +50,7 @@ class _Copy:
         except RuntimeError:
             return [self._reason(target, "its link cannot be followed")]
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_full_disk(error):
                 raise
             is_circle = error.errno == errno.ELOOP
             return [self._reason(target, "its link cannot be followed" if is_circle else error.strerror or str(error))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from pathlib import Path
@@ -12,6 +11,7 @@ from generator.runner.packaged.copy_limits import CopyLimits
 from generator.runner.packaged.links import copy_link_target
 from generator.shared.file_names import free_portable_path, is_portable, shown_name
 from generator.shared.folder_levels import is_too_deep, too_deep
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.removal import remove_tree
 
 _USABLE = {stat.S_IFDIR: stat.S_IRWXU, stat.S_IFREG: stat.S_IRUSR | stat.S_IWUSR}
@@ -42,7 +42,7 @@ def tidy(folder: Path, limits: CopyLimits | None = None) -> list[str]:
             try:
                 waiting += _tidy_entry(path, shown, warnings, limits)
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if is_full_disk(error):
                     raise
                 warnings.append(f"{shown}: cannot be delivered: {error.strerror}")
     return warnings

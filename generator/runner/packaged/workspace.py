@@ -41,6 +41,7 @@ from generator.runner.packaged.tidying import make_usable
 from generator.shared.file_names import shown_name
 from generator.shared.folder_levels import too_deep, walk
 from generator.shared.output_patterns import alternatives
+from generator.shared.passing_errors import is_full_disk
 
 _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.ELOOP)
 """Errors with a file that was removed, or replaced by one of another kind, since it was listed."""
@@ -245,7 +246,7 @@ class Workspace:
             try:
                 warnings += self._move_result(path, output, limits, is_taken=is_taken)
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if is_full_disk(error):
                     raise
                 cause = error.strerror or str(error)
                 warnings.append(f"{shown_name(path)}: not collected: {cause}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from generator.service.store.audit import Event, record
 from generator.service.store.tokens import Identity
 from generator.service.store.uploads import BadNameError, NotOwnerError
 from generator.shared import durable_files
+from generator.shared.passing_errors import is_full_disk
 
 largest = 100 << 20
 """Bytes of a file."""
@@ -53,7 +53,7 @@ async def upload(request: Request, package: str, version: str, file: str) -> Res
     except OSError as error:
         if is_new:  # the file did not get its name
             await run_in_threadpool(_release, request, path)
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full_disk(error):
             raise
         raise HttpError(507, {"message": "507 Insufficient Storage"}) from None
     context(request).keeper.note_change()

@@ -21,6 +21,7 @@ from generator.service.store.run_files import RunFiles
 from generator.service.store.uploads import Uploads
 from generator.shared import durable_files
 from generator.shared.errors import UsageError
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.removal import remove_tree
 
 _PAUSE = 1.0
@@ -273,6 +274,8 @@ class DataFolder:
             problem = "a 'packmill serve' or 'packmill prune' uses this data folder; stop it, or name another folder"
             raise UsageError(f"--data {self.path}: {problem}") from None
         except OSError as error:
+            if is_full_disk(error):
+                raise
             raise UsageError(f"--data {self.path}: cannot be locked: {error.strerror}; name another folder") from None
 
     def has_identity(self) -> bool:

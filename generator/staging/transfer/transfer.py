@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from generator.shared.failures import DiskFullError, StagingError
+from generator.shared.passing_errors import is_full_disk
 from generator.staging import checksums
 from generator.staging.checksums import Checksum, Hashers
 from generator.staging.network.settings import NetworkSettings
@@ -114,7 +114,7 @@ class Transfer:
                 self._watch.on_retry(self._source.url, str(error), wait)
                 self._watch.sleep(wait)
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if is_full_disk(error):
                     self.discard()
                     raise DiskFullError(f"{self._source.url}: no space left") from None
                 raise

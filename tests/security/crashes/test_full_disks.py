@@ -1,4 +1,4 @@
-"""A full disk at each write of a build: a clear message, no half of a package, and success once there is space.
+"""A full disk at each write of a command: a clear message, nothing half-done, and success once there is space.
 
 Each write is a system call that a kernel's filter stops, of git and of packmill. CI tries some of them; ``make crash``
 tries all (``--every-write``), once as the only write that fails, and once as the first.
@@ -6,24 +6,35 @@ tries all (``--every-write``), once as the only write that fails, and once as th
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from builds import Builds, prepared_builds
 from supervised_disk import Disk, Write, is_available
+from support import write_notebook
+from warm_packmill import Ended, WarmPackmill, variables, warm_packmill
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not is_available(), reason="system calls cannot be supervised here (seccomp)"),
 ]
 _IN_CI = 12
+_USAGE, _GIT, _FULL = 2, 10, 23
+"""Exit codes; 10 if git had no space."""
 
 
 @pytest.fixture(scope="module")
 def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Builds, Path]]:
     with prepared_builds(tmp_path_factory.mktemp("full")) as prepared:
         yield prepared
+
+
+@pytest.fixture(scope="module")
+def packmill() -> Iterator[WarmPackmill]:
+    with warm_packmill() as warm:
+        yield warm
 
 
 def _only(n: int) -> Callable[[int, Write], bool]:
@@ -67,6 +78,8 @@ def _problem(job: Builds, saved: Path, fails: Callable[[int, Write], bool]) -> s
         named["ada/trees/main/mine.txt"] = job.later["ada/trees/main/mine.txt"]
     if named not in ((job.later,) if ended.code == 0 else (job.earlier, job.later)):
         return f"{last}: exit code {ended.code} and other files: {named.items() ^ job.earlier.items()}"
+    if ended.code not in (0, _GIT, _FULL):
+        return f"{last}: exit code {ended.code}: {ended.err}"
     if ended.code and not ("space" in ended.err and ended.err.count("packmill:") == 1):
         return f"{last}: no clear message: {ended.err}"
     if left := list((job.disk / "tmp").iterdir()):
@@ -75,3 +88,39 @@ def _problem(job: Builds, saved: Path, fails: Callable[[int, Write], bool]) -> s
     if again.code or job.files() != job.later:
         return f"{last}: with space again: {again.err}"
     return ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("init", "trees.ipynb"),
+        ("service", "compose", "--engine", "tcp://engine:2376", "--data", "/srv/packmill", "--output", "service"),
+        ("token", "create", "ada", "--data", "data", "--role", "run"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_full_disk_from_any_write_of_another_command_on_is_named(
+    command: tuple[str, ...], packmill: WarmPackmill, tmp_path: Path
+) -> None:
+    """SQLite does not report why it can create no file: such an error has another exit code, and the same advice."""
+    write_notebook(tmp_path / "saved/trees.ipynb", "x = 1", "print(x)")
+    folder = tmp_path / "disk"
+
+    def run(fails: Callable[[int, Write], bool]) -> tuple[Ended, int]:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(tmp_path / "saved", folder)
+        disk = Disk(folder, fails=fails)
+        ended = packmill.run(*command, disk=disk, environment=dict(variables(folder)))
+        return ended, len(disk.writes)
+
+    done, total = run(lambda _number, _write: False)
+    assert done.code == 0, done.err
+    for number in range(1, total + 1, max(1, total // _IN_CI)):
+        ended, _ = run(_from(number))
+        if command[0] == "token" and ended.code == 0:
+            break  # SQLite's last writes, after the token is stored, tidy up its files
+        place, _, problem = ended.err.removeprefix("packmill: ").partition(": ")
+        assert place.startswith((str(folder), "service", "data", "--data data")), ended.err
+        assert "full" in problem or "No space left" in problem or "database failed" in problem
+        assert "free some space" in problem or "free space on its disk" in problem
+        assert ended.code == (_USAGE if "database failed" in problem else _FULL)

@@ -9,11 +9,12 @@ from pathlib import Path
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import UnreadableRecordError
 from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
+from generator.shared.passing_errors import is_full_disk
 
 
 def unexpected_problem(error: Exception, request_id: str) -> ProblemError:
     """Return the response to an unexpected error: the id under which the log has it, or what is unavailable."""
-    if is_full_disk(error):
+    if disk_is_full(error):
         detail = "the disk of the server is full; try again later, or ask its operator"
         return ProblemError(503, detail, headers={"Retry-After": "60"})
     if isinstance(error, StoreUnavailableError):
@@ -40,8 +41,6 @@ def unreadable_problem(error: UnreadableRecordError) -> ProblemError:
     return ProblemError(503, f"{detail}, and do not start it again")
 
 
-def is_full_disk(error: BaseException) -> bool:
-    """Whether an error means that the disk, or the quota of the user, is used up."""
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error, which may be one of the database, means that the disk, or the quota of the user, is used up."""
+    return is_full_disk(error) or (isinstance(error, sqlite3.OperationalError) and "full" in str(error))

@@ -18,6 +18,7 @@ from generator.runner.server.runs.model import Outcome, RunState
 from generator.runner.server.storage import NotebookStorage
 from generator.shared import durable_files
 from generator.shared.failures import DiskFullError, RunFailedError, StagingError
+from generator.shared.passing_errors import is_full_disk
 
 _UNFINISHED = ".part"
 _LARGEST = 256 << 20
@@ -45,7 +46,7 @@ def deliver(
             part = f".{folder.path.name}{_UNFINISHED}"
             place = _write_file(notebook, storage, destination, part=part, replaces=replaces)
     except (StagingError, ProblemError, OSError) as error:
-        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        is_full = is_full_disk(error)
         problem = f"the executed notebook was not stored: {_explain(error)}"
         return _failed(outcome, folder, problem, DiskFullError if is_full else StagingError)
     folder.update_result(delivered=place)

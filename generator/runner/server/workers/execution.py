@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from generator.runner.server.workers.plain_names import with_plain_names
 from generator.runner.server.workers.settings import WorkerSettings
 from generator.runner.server.workers.warm_execution import outcome_of, own_surroundings, run_warm
 from generator.shared.failures import DiskFullError, InterruptedRunError, RunFailedError, StagingError
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.write_limits import WriteLimits
 
 _WARNING = "warning: "
@@ -84,7 +84,7 @@ def execute_run(
     try:
         return _execute(run, folder, settings, kept, on_cell)
     except OSError as error:  # before the run could begin
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = is_full_disk(error)
         failure = DiskFullError if full else RunFailedError
         return Outcome(state=RunState.FAILED, reason=failure.reason, message=str(error), exit_code=failure.exit_code)
 
