@@ -856,6 +856,9 @@ def _cancel(client: Client, _: Mapping[str, str], options: argparse.Namespace) -
 
 
 def _retry(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
+    if client.pipeline(options.pipeline)["status"] == "canceling":  # jobs that go on would not be retried
+        print(f"pipeline {options.pipeline}: is being canceled; waiting for its jobs to end", file=sys.stderr)
+        client.wait(options.pipeline)
     pipeline = client.retry(options.pipeline)
     if options.wait:
         return _watch(client, options.pipeline, options)

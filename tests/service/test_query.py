@@ -120,6 +120,19 @@ def test_canceling_and_retrying(run: _Run, service: Service) -> None:
     run("cancel", str(number))
 
 
+def test_a_retry_waits_for_the_end_of_jobs_that_are_being_canceled(run: _Run, service: Service) -> None:
+    number = service.trigger(script="trap 'sleep 2; exit 1' TERM; sleep 60 & wait")
+    service.wait(number, "running")
+    run("cancel", str(number))
+
+    retried = run("retry", str(number))
+
+    assert retried.returncode == 0
+    assert "being canceled" in retried.stderr
+    service.wait(number, "running")
+    run("cancel", str(number))
+
+
 def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
     run: _Run, service: Service, tmp_path: Path
 ) -> None:
