@@ -171,7 +171,7 @@ def _add_execution(group: argparse._ArgumentGroup) -> None:
 
 def _add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--output-template",
+        contract.template_option,
         metavar="TEMPLATE",
         help="path of the executed notebook as a jinja2 template; has args.timestamp, args.year, args.month, args.day, "
         "args.notebook_name, those of --template-arg, and the parameters",

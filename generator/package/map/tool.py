@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,10 @@ def read_tool(document: Path) -> Tool:
         _check_command(tool["baseCommand"])
         return Tool(
             image=str(needs["DockerRequirement"]["dockerPull"]),
-            arguments=_shared_arguments([_unescape(str(word)) for word in tool["arguments"]]),
+            arguments=(
+                *_shared_arguments([_unescape(str(word)) for word in tool["arguments"]]),
+                *_default_template(tool["inputs"]),
+            ),
             cores=_number(resources.get("coresMin"), 1),
             ram=_number(resources.get("ramMin"), 0),
             time=_number(needs.get("ToolTimeLimit", {}).get("timelimit"), 0) or None,
@@ -70,6 +73,12 @@ def _shared_arguments(words: Sequence[str]) -> tuple[str, ...]:
         else:
             kept.append(word)
     return tuple(kept)
+
+
+def _default_template(inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the option for the path of the executed notebook that a build chose; a row's own value replaces it."""
+    default = inputs.get(contract.template_input, {}).get("default")
+    return (contract.template_option, default) if isinstance(default, str) else ()
 
 
 def _unescape(text: str) -> str:
