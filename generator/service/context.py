@@ -66,7 +66,7 @@ class Context:
         return self.address or str(request.base_url).rstrip("/")
 
     def check_quota(self) -> None:
-        """Check whether a pipeline may start, or be retried: each attempt stores more.
+        """Check whether a pipeline may start or be retried, or a manual job start: each stores more.
 
         Raises:
             HttpError: 507, the storage quota is reached.

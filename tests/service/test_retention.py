@@ -470,8 +470,10 @@ def test_a_running_service_refuses_pipelines_over_its_quota_until_there_is_room(
     assert sentence.startswith("the storage quota is reached: the service stores 3.")
     assert [one["id"] for one in service.get("/pipelines")] == [kept]
     assert service.ask("PUT", "/packages/generic/a/1/b", data=b"c").status_code == 507
-    retries = [service.ask("POST", f"/{path}/retry") for path in (f"pipelines/{kept}", f"jobs/{job}")]
-    assert [(one.status_code, one.json()) for one in retries] == [(507, refused.json())] * 2
+    further = [
+        service.ask("POST", f"/{path}") for path in (f"pipelines/{kept}/retry", f"jobs/{job}/retry", f"jobs/{job}/play")
+    ]
+    assert [(one.status_code, one.json()) for one in further] == [(507, refused.json())] * 3
     session, page = requests.Session(), f"{service.url}/ada/toy/-/pipelines"
     session.post(f"{service.url}/-/sign-in", data={"token": ACCESS}, timeout=60)
     form = session.get(f"{page}/{kept}", timeout=60).text

@@ -160,6 +160,7 @@ def _play(request: Request, number: int, given: dict[str, Any]) -> Response:
     here = context(request)
     here.access.require_writer(request)
     refuse_parameters(given, *_VALUES, advice=_ADVICE)
+    here.check_quota()  # may remove its pipeline
     find_job(request, number)
     if not here.pipelines.play(number):
         raise HttpError(400, {"message": "400 Bad request - Unplayable Job"})
