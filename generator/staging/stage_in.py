@@ -23,7 +23,13 @@ from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location, read_locations
 from generator.staging.sources import SourceFile, SourceFinder
 from generator.staging.stac.assets import AssetFile, StacReader, looks_like_stac, write_items
-from generator.staging.stac.catalog import CatalogFile, remove_staged_catalog, staged_in, write_catalog
+from generator.staging.stac.catalog import (
+    CatalogFile,
+    refuse_other_catalog,
+    remove_staged_catalog,
+    staged_in,
+    write_catalog,
+)
 from generator.staging.stores.local import LocalSource
 from generator.staging.transfer.cache import Cache
 from generator.staging.transfer.fetching import FetchedFile, fetch_all, move_to_final_name
@@ -94,6 +100,9 @@ def _fetch(
     files, stacs = _list_files(locations, finder, request)
     if request.as_type == "File" and len(files) != 1:
         raise BadInputsError(f"{request.name}: exactly one file is needed, not {len(files)}")
+    has_own = bool(stacs) or any(one.relative == contract.catalog_file for one in files)
+    if request.as_type == "Directory" and not request.only_cache and not has_own:
+        refuse_other_catalog(request.folder)
     fetched = fetch_all(
         [one.source for one in files],
         request.folder,

@@ -410,6 +410,17 @@ class TestTheStep:
 
         assert (tmp_path / "catalog.json").read_text() == text
 
+    def test_a_folder_with_a_catalog_of_somebody_else_is_refused_before_a_transfer(
+        self, web: HttpServer, step: Runner, tmp_path: Path
+    ) -> None:
+        (tmp_path / "staged").mkdir()
+        (tmp_path / "staged" / "catalog.json").write_text('{"id": "own"}')
+
+        refused = step("stage-in", {"input_path": web.put("/a.tif", b"a"), "name": "scene", "as_type": "Directory"})
+
+        assert (refused.code, "catalog.json: not of a stage-in" in refused.err) == (2, True)
+        assert [one.name for one in (tmp_path / "staged").iterdir() if not one.name.startswith(".")] == ["catalog.json"]
+
     def test_a_list_of_directories_has_one_for_each_item(
         self, web: HttpServer, step: Runner, tmp_path: Path, outputs: Callable[[], dict[str, Any]]
     ) -> None:

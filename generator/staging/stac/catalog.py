@@ -107,7 +107,7 @@ def remove_staged_catalog(folder: Path, *, kept: Collection[str]) -> None:
     path = folder / contract.catalog_file
     names = {name.casefold() for name in kept}
     document = {} if contract.catalog_file in names else _read_catalog(path)
-    if document.get("type") != "Catalog" or not str(document.get("description")).endswith(staged_in):
+    if not _is_staged_in(document):
         return
     links = document.get("links")
     for link in links if isinstance(links, list) else ():
@@ -119,6 +119,21 @@ def remove_staged_catalog(folder: Path, *, kept: Collection[str]) -> None:
                     item.unlink()
                     item.parent.rmdir()
     path.unlink()
+
+
+def refuse_other_catalog(folder: Path) -> None:
+    """Refuse a folder whose catalog is not one of an earlier stage-in, before anything is fetched.
+
+    Raises:
+        BadInputsError: the folder has such a catalog.
+    """
+    path = folder / contract.catalog_file
+    if os.path.lexists(path) and not _is_staged_in(_read_catalog(path)):
+        raise BadInputsError(f"{path}: not of a stage-in, so it is not replaced; choose another folder, or remove it")
+
+
+def _is_staged_in(document: Mapping[str, Any]) -> bool:
+    return document.get("type") == "Catalog" and str(document.get("description")).endswith(staged_in)
 
 
 def _read_catalog(path: Path) -> dict[str, Any]:
