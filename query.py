@@ -518,7 +518,7 @@ def _read_settings_file(file: Path) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, 1 if the pipeline failed, 2 if the request failed, or 130 after Ctrl-C."""
+    """Run a command; return 0, 1 if the pipeline failed, 2 if the request or the output failed, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     watched: list[int] = []
     client: Client | None = None
@@ -547,17 +547,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if client and client.is_unsure:
             print(f"\nquery.py: {_LOOK_FIRST}", file=sys.stderr)
-        for number in watched:
-            print(
-                f"\nquery.py: pipeline {number} continues; follow it with: query.py status {number} --wait"
-                f"\n          cancel it with: query.py cancel {number}",
-                file=sys.stderr,
-            )
+        _tell_how_to_come_back(watched)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # such as a full disk, to which the output goes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would try again at its end
+        with contextlib.suppress(OSError):
+            print(f"query.py: {error.filename or 'the output'}: {error.strerror or error}", file=sys.stderr)
+            _tell_how_to_come_back(watched)
+        return 2
     return code
+
+
+def _tell_how_to_come_back(watched: Sequence[int]) -> None:
+    for number in watched:
+        print(
+            f"\nquery.py: pipeline {number} continues; follow it with: query.py status {number} --wait"
+            f"\n          cancel it with: query.py cancel {number}",
+            file=sys.stderr,
+        )
 
 
 def _trigger(client: Client, settings: Mapping[str, str], options: argparse.Namespace) -> int:
@@ -571,10 +581,10 @@ def _trigger(client: Client, settings: Mapping[str, str], options: argparse.Name
             raise QueryError(f"--variable {pair}: write NAME=VALUE")
         variables[name] = value
     pipeline = client.trigger(variables, ref=settings["ref"])
+    options.watched.append(int(pipeline["id"]))
     if not options.wait:
         _print_pipeline(pipeline, [], as_json=options.json)
         return 0
-    options.watched.append(int(pipeline["id"]))
     print(_safe(f"pipeline {pipeline['id']}: {pipeline['web_url']}"), file=sys.stderr)
     return _watch(client, int(pipeline["id"]), options)
 

@@ -133,6 +133,23 @@ def test_a_retry_waits_for_the_end_of_jobs_that_are_being_canceled(run: _Run, se
     run("cancel", str(number))
 
 
+def test_an_output_on_a_full_disk_is_no_failure_of_the_pipeline(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PACKMILL_CI_URL", service.url)
+    monkeypatch.setenv("PACKMILL_CI_TRIGGER_TOKEN", TRIGGER)
+    monkeypatch.setenv("PACKMILL_CI_CONFIG", str(tmp_path / "none"))
+    command = [sys.executable, str(here.parent / "query.py"), "trigger"]
+
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "query.py: the output: No space left on device" in done.stderr
+    assert re.search(r"pipeline (\d+) continues; follow it with: query.py status \1 --wait", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
 def test_ctrl_c_leaves_the_pipeline_alone_and_says_how_to_come_back(
     run: _Run, service: Service, tmp_path: Path
 ) -> None:
