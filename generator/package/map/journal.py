@@ -7,6 +7,7 @@ power loss may take them, and after it the rows that were not synced count as no
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -21,8 +22,9 @@ from typing import Any
 from generator.package.map.rows import PlannedRow
 from generator.package.output_folder import refuse_links
 from generator.shared import durable_files
-from generator.shared.errors import UsageError
+from generator.shared.errors import DiskFullError, UsageError
 from generator.shared.passing_errors import is_full_disk
+from generator.shared.sqlite_misfits import is_without_space
 
 hidden_folder = ".packmill-map"
 """The map's own files, in the output folder."""
@@ -160,15 +162,14 @@ class Journal:
         self._database.execute("INSERT OR REPLACE INTO facts VALUES ('tool', ?)", (identity,))
         return found not in (None, identity) and (bool(self.numbers()) or self.has_waves())
 
-    def change_written(self, name: str, *, is_written: bool) -> bool:
-        """Note whether the map wrote a file; return whether an earlier one did."""
+    def is_written(self, name: str) -> bool | None:
+        """Return whether a file is one of this map, or was about to be; None if no map has noted it."""
         found = self._fact(name)
-        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, int(is_written)))
-        return bool(found == 1)
+        return None if found is None else bool(found)
 
-    def has_not_written(self, name: str) -> bool:
-        """Return whether the latest map that ended here is known to have written no file of a name."""
-        return bool(self._fact(name) == 0)
+    def note_written(self, name: str, *, is_written: bool) -> None:
+        """Note whether a file is one of this map: before it is written, and after it is removed."""
+        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, int(is_written)))
 
     def _fact(self, name: str) -> Any:
         found = self._database.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
@@ -198,7 +199,8 @@ def open_journal(outdir: Path, *, resume: bool) -> Iterator[Journal]:
 
     Raises:
         UsageError: another map writes to the folder, it has results of a map and ``resume`` was not asked for, or the
-            map's own files in it are links.
+            map's own files in it are links, damaged, or closed to this user.
+        DiskFullError: the disk is full.
     """
     folder = outdir / hidden_folder
     refuse_links(outdir, f"{hidden_folder}/{_LOCK}")
@@ -257,7 +259,7 @@ def _has_rows(journal: Journal, path: Path) -> bool:
     try:
         return bool(journal.numbers())
     except sqlite3.Error as error:
-        raise UsageError(f"{path}: the journal cannot be read: {error}; choose another --outdir") from None
+        raise _failure(error, path) from None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -268,5 +270,14 @@ def _connect(path: Path) -> sqlite3.Connection:
         for statement in _SCHEMA:
             database.execute(statement)
     except sqlite3.Error as error:
-        raise UsageError(f"{path}: the journal cannot be opened: {error}; choose another --outdir") from None
+        raise _failure(error, path) from None
     return database
+
+
+def _failure(error: sqlite3.Error, path: Path) -> UsageError | DiskFullError:
+    """Return the error for a journal that is not opened or read: damaged, or one that its disk keeps from that now."""
+    if is_without_space(error, path.parent):
+        return DiskFullError(OSError(errno.ENOSPC, "the disk is full", str(path)))
+    now = isinstance(error, sqlite3.OperationalError)
+    advice = "check its permissions and its disk, and run the command again" if now else "choose another --outdir"
+    return UsageError(f"{path}: the journal cannot be opened: {error}; {advice}")

@@ -18,7 +18,7 @@ from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.hints import find_process
 from generator.package.map.containers import ContainerPlan, map_label, remove_containers
 from generator.package.map.counting import Counter
-from generator.package.map.earlier_files import refuse_files_of_others, remove_outdated_tables
+from generator.package.map.earlier_files import claim_tables, refuse_files_of_others, remove_outdated_tables
 from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import delivered_apart, digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
@@ -141,6 +141,7 @@ def map_package(
                 _run(request, plan, table, left, parallel=parallel, counter=shown)
             finally:
                 results = table.results(warn=progress.warn)
+                claim_tables(journal, report=request.report)
                 written = write_results(outdir, results, warn=progress.warn)
                 if request.report:
                     written.append(write_report(outdir, results, package=title, tables=written))

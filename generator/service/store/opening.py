@@ -13,10 +13,9 @@ from generator.service.store.database import Database, reason_of, sqlite_url
 from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import DiskFullError, UsageError
 from generator.shared.passing_errors import is_full_disk
+from generator.shared.sqlite_misfits import is_without_space
 
 _REMEDY = "make it available, or free space on its disk and in the folder of temporary files, and try again"
-_FULL = "database or disk is full"
-"""SQLite's words for ENOSPC; where it can create no file, it does not know why."""
 
 
 @contextmanager
@@ -31,8 +30,8 @@ def failures_named(data: Path) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         reason = reason_of(error)
-        if reason == _FULL:
-            raise DiskFullError(OSError(errno.ENOSPC, reason, str(DataFolder(data).database))) from None
+        if is_without_space(error, data):
+            raise DiskFullError(OSError(errno.ENOSPC, "the disk is full", str(DataFolder(data).database))) from None
         raise UsageError(f"--data {data}: the database failed: {reason}; {_REMEDY}") from None
 
 

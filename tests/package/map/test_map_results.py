@@ -13,7 +13,7 @@ import stat
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from deep_folders import make_deep
@@ -393,6 +393,7 @@ def test_tables_of_an_earlier_map_that_are_not_written_again_are_removed(tmp_pat
         earlier_files.remove_outdated_tables(tmp_path, journal, [])
         assert all((tmp_path / name).exists() for name in names)
 
+        earlier_files.claim_tables(journal, report=True)
         earlier_files.remove_outdated_tables(tmp_path, journal, [tmp_path / name for name in names])
         assert all((tmp_path / name).exists() for name in names)
 
@@ -499,18 +500,49 @@ def test_a_map_begins_in_no_folder_with_files_of_others_that_it_would_replace(na
     assert path.read_text() == "mine"
 
 
-def test_a_report_of_the_user_is_kept_by_a_map_without_one_and_by_its_continuation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_ended", [True, False], ids=["ended", "killed"])
+def test_a_report_of_the_user_is_kept_by_a_map_without_one_and_by_its_continuation(
+    has_ended: bool, tmp_path: Path
+) -> None:
     (tmp_path / "report.html").write_text("mine")
     (tmp_path / "rows").mkdir()
 
     with open_journal(tmp_path, resume=False) as journal:
         refuse_files_of_others(tmp_path, journal, report=False)
         journal.digits(1)
-        earlier_files.remove_outdated_tables(tmp_path, journal, [tmp_path / "results.csv"])
+        if has_ended:
+            earlier_files.remove_outdated_tables(tmp_path, journal, [tmp_path / "results.csv"])
     with open_journal(tmp_path, resume=True) as journal:
         refuse_files_of_others(tmp_path, journal, report=False)
         with pytest.raises(UsageError, match=r"report\.html: was not written by a map"):
             refuse_files_of_others(tmp_path, journal, report=True)
+
+
+def test_a_map_that_is_killed_while_it_writes_its_report_goes_on_with_one(tmp_path: Path) -> None:
+    with open_journal(tmp_path, resume=False) as journal:
+        refuse_files_of_others(tmp_path, journal, report=False)
+        journal.digits(1)
+        earlier_files.remove_outdated_tables(tmp_path, journal, [])
+    with open_journal(tmp_path, resume=True) as journal:
+        earlier_files.claim_tables(journal, report=True)
+    (tmp_path / "report.html").write_text("of the map")
+
+    with open_journal(tmp_path, resume=True) as journal:
+        refuse_files_of_others(tmp_path, journal, report=True)
+
+
+def test_a_journal_on_a_full_disk_has_the_exit_code_of_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", fail)
+    with pytest.raises(UsageError, match="check its permissions and its disk"), open_journal(tmp_path, resume=True):
+        pass
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=0, f_frsize=4096))
+    with pytest.raises(DiskFullError, match=r"rows\.sqlite: the disk is full"), open_journal(tmp_path, resume=True):
+        pass
 
 
 def test_two_maps_do_not_write_to_one_folder(tmp_path: Path) -> None:
@@ -726,5 +758,5 @@ def test_a_damaged_journal_is_an_error(tmp_path: Path) -> None:
     content[4096:] = b"x" * (len(content) - 4096)
     file.write_bytes(content)
 
-    with pytest.raises(UsageError, match="journal cannot be read"), open_journal(tmp_path, resume=True):
+    with pytest.raises(UsageError, match="journal cannot be opened"), open_journal(tmp_path, resume=True):
         pass
