@@ -49,13 +49,14 @@ def start(module: str, *words: object, fresh: bool = False, **options: Any) -> s
 
 def start_engine(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
     """Start a command as `subprocess.Popen` does, but fork cwltool if `packmill run` starts it."""
-    is_engine = command[:2] == (sys.executable, "-c") and "import program; sys.exit(program.main(" in command[2]
+    is_engine = command[:2] == (sys.executable, "-c") and "import start; sys.exit(start.main(" in command[2]
     read = _read_at_start(options.get("env") or os.environ)
     same = {name: value for name, value in _read_at_start(_ENVIRONMENT).items() if name not in _WITHOUT_EFFECT}
     if options.get("pass_fds") == ():
         del options["pass_fds"]  # the server can send none
     if is_engine and _POSSIBLE.issuperset(options) and _limits() == _LIMITS and read == same:
-        return _Forked([sys.executable, "-m", _ENGINE, *command[3:]], **options)
+        arguments = command[6:]  # the parent is the server, which ends with the tests
+        return _Forked([sys.executable, "-m", _ENGINE, *arguments], **options)
     return subprocess.Popen(command, **options)
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from generator.containers.limits import ContainerLimits
 from generator.package.engines import cwltool, toil
+from generator.package.engines.leftovers import Leftovers
 from generator.shared.errors import UsageError
 
 
@@ -20,8 +21,10 @@ class Engine(Protocol):
     name: str
     """The value of ``--engine``."""
 
-    def command(self, limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:
+    def command(self, limits: ContainerLimits, *, trust: bool, left: Leftovers) -> tuple[str, ...]:
         """Return the command, without the document and the job.
+
+        ``left`` is what an engine that loses packmill removes.
 
         Raises:
             UsageError: the engine is not installed, or requires ``trust``.

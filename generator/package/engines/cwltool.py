@@ -12,6 +12,7 @@ from pathlib import Path
 import generator
 from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.engines.environment import kept_variables
+from generator.package.engines.leftovers import Leftovers
 from generator.shared.errors import DocumentError
 from generator.subprocesses.commands import run
 
@@ -19,7 +20,7 @@ name = "cwltool"
 
 _START = (
     "import sys; sys.path[:] = [one for one in sys.path if one]; "
-    "from generator.package.engines.checked_cwltool import program; sys.exit(program.{function}(sys.argv[1:]))"
+    "from generator.package.engines.checked_cwltool import {module}; sys.exit({module}.{function}(sys.argv[1:]))"
 )
 """Starts the engine's program. Without the first line, Python would import modules from the current folder."""
 
@@ -32,9 +33,10 @@ class Validation:
     seconds: float
 
 
-def command(limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:  # noqa: ARG001 - the limits have it as ``bare``
-    """Return the command that starts packmill's cwltool."""
-    return (*_program(limits), "--disable-color")
+def command(limits: ContainerLimits, *, trust: bool, left: Leftovers) -> tuple[str, ...]:  # noqa: ARG001 - the limits have it as ``bare``
+    """Return the command that starts packmill's cwltool, which ends with this process."""
+    own = (str(os.getpid()), str(left.folder), left.label)
+    return (*_program("start", "main"), *own, limits.to_json(), "--disable-color")
 
 
 def environment(variables: Mapping[str, str], folder: Path | None = None) -> dict[str, str]:
@@ -45,7 +47,7 @@ def environment(variables: Mapping[str, str], folder: Path | None = None) -> dic
 
 def validate(paths: Sequence[Path]) -> list[Validation]:
     """Validate documents with ``cwltool --validate --strict``, in one process: cwltool takes long to load."""
-    words = (*_program(container_limits(), "validate"), *map(str, paths))
+    words = (*_program("program", "validate"), container_limits().to_json(), *map(str, paths))
     done = run(words, environment=environment(os.environ), alone=True, timeout=300)
     try:
         return [Validation(**verdict) for verdict in json.loads(done.stdout)]
@@ -69,5 +71,5 @@ def load(path: Path) -> None:
         raise DocumentError(f"{path.name}: not valid CWL\n{error}") from None
 
 
-def _program(limits: ContainerLimits, function: str = "main") -> tuple[str, ...]:
-    return (sys.executable, "-c", _START.format(function=function), limits.to_json())
+def _program(module: str, function: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", _START.format(module=module, function=function))

@@ -18,9 +18,8 @@ from typing import Any
 from generator.containers.limits import ContainerLimits, container_limits
 from generator.package.engines import engine_of
 from generator.package.engines.failure import FailureReason
+from generator.package.engines.leftovers import Leftovers
 from generator.shared.errors import DiskFullError, EngineMissingError, RunError
-from generator.subprocesses.commands import run
-from generator.subprocesses.interruptions import deferred_interruptions
 from generator.subprocesses.streams import stream
 
 
@@ -46,25 +45,25 @@ def execute(
         DiskFullError: the results do not fit on their disk.
         RunError: the engine ends with an error; the message is the reason in one sentence.
     """
-    label = f"org.packmill.run={secrets.token_hex(8)}"
     own = limits or container_limits()
-    own = replace(own, labels=(*own.labels, label), bare=trust)
     chosen = engine_of(engine)
     with TemporaryDirectory(prefix="packmill-run-") as temporary:
-        job_file, result = Path(temporary, "job.json"), Path(temporary, "outputs.json")
-        job_file.touch(mode=0o600)
-        job_file.write_text(job_text(job))
+        left = Leftovers(folder=Path(temporary), label=f"org.packmill.run={secrets.token_hex(8)}")
+        own = replace(own, labels=(*own.labels, left.label), bare=trust)
+        result = left.folder / "outputs.json"
+        left.job_file.touch(mode=0o600)
+        left.job_file.write_text(job_text(job))
         outdir.mkdir(parents=True, exist_ok=True)
         if shutil.which("podman"):
             from generator.containers.podman import use_podman_command
 
             with suppress(EngineMissingError):  # the CWL engine reports the missing program itself
                 use_podman_command()
-        command = (*chosen.command(own, trust=trust), "--outdir", str(outdir), *options, str(process), str(job_file))
-        folder = Path(temporary, "engine")
-        folder.mkdir()
+        program = chosen.command(own, trust=trust, left=left)
+        command = (*program, "--outdir", str(outdir), *options, str(process), str(left.job_file))
+        left.engine_folder.mkdir()
         is_cluster = any(option.startswith("--batchSystem") for option in options)  # its nodes do not see the folder
-        environment = chosen.environment(os.environ, None if is_cluster else folder)
+        environment = chosen.environment(os.environ, None if is_cluster else left.engine_folder)
         code, failure = None, FailureReason()
 
         def read(line: str) -> None:
@@ -74,10 +73,10 @@ def execute(
         try:
             code = stream(command, on_line=read, stdout=result, environment=environment, alone=True, kept=kept)
         finally:
-            job_file.unlink(missing_ok=True)
+            left.job_file.unlink(missing_ok=True)
             if code != 0:
-                _remove_containers(label)
-            _remove_folder(folder)
+                left.remove_containers()
+            left.remove_engine_folder()
         if code != 0:
             if full := failure.full_disk():
                 raise DiskFullError(full)
@@ -102,19 +101,3 @@ def job_text(job: dict[str, Any]) -> str:
         return [marked(item) for item in value] if isinstance(value, list) else value
 
     return re.sub(rf'"{mark}\.(-?)(inf|nan)"', r"\1.\2", json.dumps(marked(job)))
-
-
-def _remove_containers(label: str) -> None:
-    """Remove the containers of a run that failed or was interrupted; nothing else would, so a second Ctrl-C waits."""
-    with deferred_interruptions():
-        listed = ("docker", "ps", "--all", "--quiet", "--filter", f"label={label}")
-        if left := run(listed, timeout=30, apart=True).stdout.split():
-            run(("docker", "rm", "--force", "--volumes", *left), timeout=60, apart=True)
-
-
-def _remove_folder(folder: Path) -> None:
-    """Remove a folder without following links, even with unreadable folders or more levels than Python can follow."""
-    remove = ("rm", "-rf", "--", str(folder))
-    if run(remove, timeout=600).code != 0:
-        run(("chmod", "-R", "u+rwX", "--", str(folder)), timeout=600)
-        run(remove, timeout=600)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from generator.containers.limits import ContainerLimits
 from generator.package.engines.environment import kept_variables
+from generator.package.engines.leftovers import Leftovers
 from generator.shared.errors import UsageError
 
 name = "toil"
@@ -25,7 +26,7 @@ _CONTAINER_SETTINGS = (
 """Variables of Podman, Singularity and Apptainer."""
 
 
-def command(limits: ContainerLimits, *, trust: bool) -> tuple[str, ...]:  # noqa: ARG001 - Toil has no such limits
+def command(limits: ContainerLimits, *, trust: bool, left: Leftovers) -> tuple[str, ...]:  # noqa: ARG001 - Toil has no such limits
     """Return the command that starts Toil.
 
     Raises:

@@ -12,6 +12,7 @@ import pytest
 
 from generator.containers.limits import container_limits
 from generator.package.engines import cwltool
+from generator.package.engines.leftovers import Leftovers
 
 _DOCKER = """\
 import json, os, signal, sys, time
@@ -52,9 +53,10 @@ def test_a_container_that_writes_too_much_is_removed_though_the_engine_is_busy_a
     monkeypatch.setenv("PATH", str(docker.parent), prepend=":")
     (tmp_path / "tool.cwl").write_text(json.dumps(_TOOL))
     limits = replace(container_limits(), output=1, most_output=1)
+    left = Leftovers(folder=tmp_path / "run", label="org.packmill.run=1")
 
     ended = subprocess.run(
-        [*cwltool.command(limits, trust=True), str(tmp_path / "tool.cwl")],
+        [*cwltool.command(limits, trust=True, left=left), str(tmp_path / "tool.cwl")],
         cwd=tmp_path,
         capture_output=True,
         text=True,

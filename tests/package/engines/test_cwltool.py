@@ -9,6 +9,7 @@ import pytest
 
 from generator.containers.limits import container_limits
 from generator.package.engines import cwltool, engine_of, engines
+from generator.package.engines.leftovers import Leftovers
 from generator.shared.errors import UsageError
 
 
@@ -21,10 +22,11 @@ def test_an_unknown_engine_is_refused_with_the_known_names() -> None:
         engine_of("arvados")
 
 
-def test_cwltool_s_limits_are_part_of_its_command() -> None:
+def test_cwltool_s_limits_are_part_of_its_command(tmp_path: Path) -> None:
     limits = replace(container_limits(), labels=("org.packmill.run=1",))
+    left = Leftovers(folder=tmp_path, label="org.packmill.run=1")
 
-    assert limits.to_json() in cwltool.command(limits, trust=False)
+    assert limits.to_json() in cwltool.command(limits, trust=False, left=left)
 
 
 def test_cwltool_s_temporary_files_go_to_the_folder_of_the_run(tmp_path: Path) -> None:

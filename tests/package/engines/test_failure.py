@@ -9,6 +9,7 @@ import pytest
 
 from generator.package.engines import execution
 from generator.package.engines.failure import FailureReason
+from generator.package.engines.leftovers import Leftovers
 from generator.shared.errors import DiskFullError, RunError
 
 _LIMIT = "WARNING [job process] exceeded time limit of 20 seconds and will be terminated"
@@ -97,7 +98,7 @@ def test_a_failed_run_ends_with_the_reason(
         command=lambda *_, **__: ("sh", "-c", script), environment=lambda variables, _: dict(variables)
     )
     monkeypatch.setattr(execution, "engine_of", lambda _: engine)
-    monkeypatch.setattr(execution, "_remove_containers", lambda _: None)
+    monkeypatch.setattr(Leftovers, "remove_containers", lambda _: None)
 
     with pytest.raises(RunError) as failed:
         execution.execute(

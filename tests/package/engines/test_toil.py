@@ -11,6 +11,7 @@ import pytest
 from generator.containers.limits import container_limits
 from generator.package.engines import engine_of, toil
 from generator.package.engines.execution import execute
+from generator.package.engines.leftovers import Leftovers
 from generator.shared.errors import UsageError
 
 _limits = container_limits()
@@ -20,9 +21,11 @@ def test_toil_is_found_by_its_name() -> None:
     assert engine_of("toil") is toil
 
 
-def test_toil_requires_trust() -> None:
+def test_toil_requires_trust(tmp_path: Path) -> None:
+    left = Leftovers(folder=tmp_path, label="org.packmill.run=1")
+
     with pytest.raises(UsageError, match="--trust"):
-        toil.command(_limits, trust=False)
+        toil.command(_limits, trust=False, left=left)
 
 
 def test_toil_gets_the_variables_of_batch_schedulers_and_no_token() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import nullcontext, suppress
@@ -70,11 +71,20 @@ def main(arguments: Sequence[str], output: TextIO | None = None, **options_of_ru
     if not limits.bare:
         loading.fetcher_constructor = _fetcher(options.workflow, options.job_order)
     vars(cwltool.main)["jobloaderctx"] = _plain_job(jobloaderctx)
+    vars(cwltool.main)["_signal_handler"] = _end
     running.path_mapper, running.log_dir_handler = CheckedPaths, keep_logs
     streams = {"stdout": output, "stderr": output} if output else {}
     schemas = {} if options.enable_ext else {"custom_schema_callback": _prepare_schemas}
     given = {**schemas, **streams, **options_of_run}
     return int(cwltool.main.run(args=options, loadingContext=loading, runtimeContext=running, **given))
+
+
+def _end(number: int, _: Any) -> None:
+    """End after SIGTERM, which ends containers, too (`cwltool.main.run`).
+
+    cwltool's own handler ends them first, and waits ten seconds for a process for which the interrupted code waits.
+    """
+    sys.exit(number)
 
 
 def validate(arguments: Sequence[str]) -> int:
