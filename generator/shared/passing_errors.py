@@ -41,8 +41,12 @@ def is_shortage(error: BaseException) -> bool:
     return False
 
 
-def insist(action: Callable[[], _Result], *, patience: float) -> _Result:
+def insist(
+    action: Callable[[], _Result], *, patience: float, passes: Callable[[OSError], bool] = lambda _error: True
+) -> _Result:
     """Return the result of an action, which is tried again for ``patience`` seconds while its error may pass.
+
+    Of the errors that may pass (`may_pass`), only those for which ``passes`` is true count.
 
     Raises:
         OSError: the action failed for that long, or with another error.
@@ -52,7 +56,7 @@ def insist(action: Callable[[], _Result], *, patience: float) -> _Result:
         try:
             return action()
         except OSError as error:
-            if not may_pass(error) or time.monotonic() > deadline:
+            if not (may_pass(error) and passes(error)) or time.monotonic() > deadline:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

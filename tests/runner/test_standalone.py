@@ -268,6 +268,18 @@ def test_a_failed_run_has_its_page_too(here: Folder) -> None:
     assert "ZeroDivisionError" in (here.folder / "out.html").read_text()
 
 
+@pytest.mark.parametrize("data", ["{'text/markdown': 5}", "{'image/svg+xml': None}", "{'text/html': ['a', 5]}"])
+def test_an_output_that_no_page_can_show_fails_no_run(data: str, here: Folder) -> None:
+    here.write(f"from IPython.display import publish_display_data\npublish_display_data({data})")
+
+    done = here.run("in.ipynb", "out.ipynb", "--html", "--results", "results")
+
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("warning: no HTML page" in done.stderr) is not (here.folder / "out.html").exists()
+    assert json.loads((here.folder / "results/result.json").read_text())["state"] == "succeeded"
+
+
 def test_help_notebook_shows_the_parameters(here: Folder) -> None:
     here.write(_CELL)
 

@@ -12,14 +12,17 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from generator.runner.document.document import Document
-from generator.shared.passing_errors import is_full_disk
+from generator.shared.passing_errors import insist, is_full_disk
 
 AT_LEAST = 1.0
 """Minimum seconds between two saves."""
 _SHARE = 20
+_PATIENCE = 10.0
+"""Seconds in which a failure of the last save may pass."""
 
 
 def rest_after(seconds: float, *, at_least: float = AT_LEAST) -> float:
@@ -66,6 +69,10 @@ class Saver:
             self._write(self.document.text())
         ended = time.monotonic()
         self._next = ended + rest_after(ended - started, at_least=self._at_least or 0.0)
+
+    def save_at_the_end(self) -> None:
+        """Write the notebook; try again for a while if the disk or its server fails."""
+        insist(partial(self.save, now=True), patience=_PATIENCE, passes=lambda error: not is_full_disk(error))
 
     def store_cell(self, index: int) -> None:
         """Move a finished cell to disk."""

@@ -78,7 +78,7 @@ def execute(task: Task, record: RunRecord, console: ProgressOutput, *, start: St
     failure: ProcessFailedError | None = None
     with _start_kernel(task, secrets, record, start or start_cold) as kernel:
         progress.annotations = Annotations(document)
-        task.saver.save()
+        progress.save()
         try:
             with _kernel_errors_as_failures(progress, kernel.process, killed_before):
                 stop = _run_cells(task, kernel, progress, secrets)
@@ -88,7 +88,7 @@ def execute(task: Task, record: RunRecord, console: ProgressOutput, *, start: St
         finally:
             ignore_signals()
             progress.annotations.finish_run()
-            task.saver.save(now=True)
+            task.saver.save_at_the_end()
     if failure:
         if oom_kills() > killed_before and "MemoryError" not in str(failure):
             console.say("warning: a process of the run was killed because memory ran out")

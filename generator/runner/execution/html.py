@@ -32,11 +32,23 @@ def write_page_after(task: Task, write: Write | None, console: ProgressOutput) -
         yield
     except RunFailedError:
         try:
-            write([_page_of(task, console)])
+            _write_page(task, write, console)
         except Exception as error:  # noqa: BLE001 - the run's own failure is raised
             console.say(f"warning: the HTML page cannot be written: {error}")
         raise
-    write([_page_of(task, console)])
+    _write_page(task, write, console)
+
+
+def _write_page(task: Task, write: Write, console: ProgressOutput) -> None:
+    """Write the page; an output of a form that nbconvert does not expect, such as a number as text, is a warning."""
+    try:
+        page = _page_of(task, console)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - of any kind: no output of a notebook makes a run fail that succeeded
+        console.say(f"warning: no HTML page, which nbconvert cannot make: {type(error).__name__}: {error}")
+        return
+    write([page])
 
 
 def _page_of(task: Task, console: ProgressOutput) -> bytes:

@@ -13,6 +13,7 @@ from generator.runner.document.streams import plain_output
 from generator.runner.execution.task import ProgressOutput, Task
 from generator.runner.results.result import RunRecord
 from generator.shared.failures import BadInputsError
+from generator.shared.passing_errors import is_full_disk, may_pass
 
 if TYPE_CHECKING:
     from generator.runner.execution.cells import Stop
@@ -74,18 +75,22 @@ class Progress:
             for output in masked["outputs"] if self.secrets else ():
                 self._copy(output)
         self.task.saver.store_cell(index)
-        self._save()
+        self.save()
 
     def late_output(self, index: int, cell: Any, output: dict[str, Any]) -> None:  # noqa: ARG002 - a listener's
         """Record the scraps of an output that arrived after the end of its cell."""
         self.record.scraps.take(index, self._mask_outputs({"outputs": [output]}))
 
-    def _save(self) -> None:
+    def save(self) -> None:
         """Save during the run; failures are warnings, since the next save may succeed; a full disk ends the run."""
         try:
             self.task.saver.save()
         except BadInputsError as error:
             self.warn(str(error))
+        except OSError as error:
+            if is_full_disk(error) or not may_pass(error):
+                raise
+            self.warn(f"the executed notebook is not saved at the moment: {error}")
 
     def recollect_scraps(self, indexes: Iterable[int]) -> None:
         """Read scraps again from cells whose displays were updated later."""
@@ -127,7 +132,7 @@ class Progress:
         now = time.monotonic()
         if self.task.autosave and now - self._saved >= self.task.autosave:
             self._saved = now
-            self._save()
+            self.save()
 
 
 def _first_line(source: str) -> str:
