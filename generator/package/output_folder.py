@@ -12,6 +12,7 @@ import posixpath
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from generator.shared import contract
 from generator.shared.errors import UsageError
@@ -43,6 +44,19 @@ def refuse_links(outdir: Path, *paths: str) -> None:
             raise UsageError(
                 f"{link}: is a link, and results do not go through links; remove it, or choose another --outdir"
             )
+
+
+def make_writable(outdir: Path) -> None:
+    """Create an output folder, and write a temporary file to it: a run of hours would lose its results at the end.
+
+    Raises:
+        OSError: the folder cannot be written, such as one of another user or on a read-only disk, or the disk is full.
+    """
+    outdir.mkdir(parents=True, exist_ok=True)
+    for folder in (outdir, outdir / contract.output_folder):
+        if folder.is_dir():
+            with TemporaryFile(dir=folder) as file:
+                file.write(b"x")
 
 
 class NamesOfResults:

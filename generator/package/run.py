@@ -19,7 +19,7 @@ from generator.package.image_presence import require_own_image
 from generator.package.image_signatures import Verification, refuse_unverified_runtimes
 from generator.package.inputs import check_job, refuse_remote_files
 from generator.package.job_file import read_job, refuse_address_keys
-from generator.package.output_folder import refuse_links
+from generator.package.output_folder import make_writable, refuse_links
 from generator.package.record import read_record
 from generator.progress import Progress
 from generator.shared import contract
@@ -114,7 +114,7 @@ def run_package(
         if document.name != "process.cwl":
             require_staging_image(folder, options)
         with _failures_named(outdir):
-            outdir.mkdir(parents=True, exist_ok=True)
+            make_writable(outdir)
 
         def run() -> dict[str, Any]:
             with progress.timed():

@@ -685,6 +685,16 @@ def test_a_file_is_no_folder_for_outputs(options: dict[str, Any], name: str, pac
     assert (tmp_path / "file").read_text() == "kept"
 
 
+@pytest.mark.parametrize("options", [{"engine": "cwltool"}, {"engine": "toil", "resume": True}], ids=str)
+def test_a_folder_that_cannot_be_written_is_refused_before_the_run(options: dict[str, Any], package: Path) -> None:
+    """Such as one of another user, or on a read-only disk; here, one of the kernel's."""
+    values = (f"tiles={package}/package.json", f"table={package}/package.json")
+    outdir = Path("/proc/self")
+
+    with pytest.raises(UsageError, match=r"cannot be written: .*; choose another --outdir"):
+        run_package(package, job=None, values=values, outdir=outdir, options=(), trust=True, **options)
+
+
 @pytest.mark.parametrize(
     ("link", "options"),
     [
