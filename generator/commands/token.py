@@ -57,7 +57,9 @@ def _manage(database: Database, options: argparse.Namespace) -> None:
     from generator.shared.errors import UsageError
 
     if options.action == "create":
-        expires = seconds(options.expires, "--expires") if options.expires else None
+        expires = None if options.expires is None else seconds(options.expires, "--expires")
+        if expires is not None and expires <= 0:
+            raise UsageError(f"--expires {options.expires}: the token would have expired; give a longer time")
         scopes = options.scope or tokens.roles.get(options.role, ("api",))
         role = options.role or "admin"
         print(tokens.create(database, name=options.name, scopes=scopes, role=role, expires_in=expires))

@@ -173,6 +173,8 @@ def test_a_token_is_shown_once_and_known_by_its_digest(tmp_path: Path) -> None:
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(token.encode() in path.read_bytes() for path in files)
     assert all(path.stat().st_mode & 0o077 == 0 for path in files)
+    never = token_command(tmp_path, "create", "brief", "--expires", "0s")
+    assert (never.returncode, never.stdout) == (2, ""), "0 looks like no end"
     again = token_command(tmp_path, "create", "ci")
     assert again.returncode == 2
     assert "already in use" in again.stderr

@@ -64,6 +64,14 @@ def test_a_scope_is_all_that_a_token_may_do(
     assert requests.post(f"{service.root}/trigger/pipeline", data=form, timeout=60).status_code == triggers
 
 
+@pytest.mark.parametrize("lifetime", ["0", "", "soon"])
+def test_a_token_without_a_lifetime_is_no_token_without_an_end(lifetime: str, token: Callable[..., Finished]) -> None:
+    refused = token("create", "brief", "--expires", lifetime)
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "--expires" in refused.err
+
+
 def test_a_token_ends_with_its_time(service: Service, token: Callable[..., Finished]) -> None:
     made = token("create", "brief", "--expires", "5 seconds").out.strip()
 

@@ -26,6 +26,18 @@ def duration(text: str) -> float:
     return float(found[1]) * unit
 
 
+def lifetime(text: str) -> float:
+    """Parse the lifetime of a token into seconds, with the form of `duration`.
+
+    Raises:
+        ArgumentTypeError: the text is not a duration, or 0, which looks like no end and is none.
+    """
+    seconds = duration(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError(f"{text!r}: the token would have expired; give a longer time")
+    return seconds
+
+
 def time_limit(text: str) -> float | None:
     """Parse a time limit into seconds; 0 means none.
 

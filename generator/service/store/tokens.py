@@ -120,7 +120,7 @@ def create_all(
             "scopes": scopes,
             "role": role,
             "created_at": now,
-            "expires_at": now + expires_in if expires_in else None,
+            "expires_at": None if expires_in is None else now + expires_in,
         }
         for (name, scopes, _), text in zip(made, texts, strict=True)
     ]

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from generator.runner.server.options import default_data
-from generator.runner.server.quantities import duration
+from generator.runner.server.quantities import lifetime
 from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.tokens.role import roles
 from generator.runner.server.tokens.store import TokenStore
@@ -35,7 +35,7 @@ def add_token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="the token's name; its runs belong to this name")
     parser.add_argument("--role", choices=roles, default="run", help="role of a new token (default: %(default)s)")
     parser.add_argument(
-        "--expires", type=duration, metavar="DURATION", help="lifetime of a new token, such as 90d (default: no end)"
+        "--expires", type=lifetime, metavar="DURATION", help="lifetime of a new token, such as 90d (default: no end)"
     )
     parser.add_argument(
         "--data", default=default_data, metavar="DIRECTORY", help="data folder of the server (default: %(default)s)"

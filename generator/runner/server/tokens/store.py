@@ -74,7 +74,7 @@ class TokenStore:
             BadInputsError: the name is invalid, or already in use.
         """
         secret, now = new_secret(), time.time()
-        expires = now + lifetime if lifetime else None
+        expires = None if lifetime is None else now + lifetime
         values = (check_name(name), role, digest(secret), now, expires)
         try:
             self._query(f"INSERT INTO token ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", *values)  # noqa: S608 - constant names
