@@ -39,7 +39,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a repository may hold text that a terminal cannot show
     if "_ARGCOMPLETE" in os.environ:  # the shell asks what can follow
         _complete()
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            if sys.stdout:  # not closed by the caller
+                sys.stdout.flush()  # Python would report a failure at its end, with another exit code
+    except BrokenPipeError:
+        _discard_output()
+        return 1
+    except OSError as error:  # the output goes to a full disk
+        if not is_full_disk(error):
+            raise
+        _discard_output()
+        full = DiskFullError(error)
+        print(f"packmill: {full}", file=sys.stderr)
+        return full.exit_code
+
+
+def _run(words: list[str]) -> int:
+    """Run the command that the words name; return its exit code."""
     options = _parser(words).parse_args(_without_engine_options(words))
     options.engine_options = tuple(words[len(_without_engine_options(words)) + 1 :])
     try:
@@ -50,13 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("packmill: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise
     except OSError as error:
         if not is_full_disk(error):
             raise
         return _report(DiskFullError(error), options)
     return code
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complete() -> None:

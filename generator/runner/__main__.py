@@ -13,6 +13,7 @@ import sys  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
 from generator.runner.cli import main  # noqa: E402
+from generator.shared.failures import DiskFullError  # noqa: E402
 
 
 def start() -> NoReturn:
@@ -31,6 +32,8 @@ def start() -> NoReturn:
             stream.flush()
     except BrokenPipeError:
         code = code or 1
+    except OSError:  # such as a full disk
+        code = code or DiskFullError.exit_code
     os._exit(code)
 
 

@@ -12,7 +12,8 @@ from textwrap import fill
 from generator.runner.options import add_process, add_run, take_pairs
 from generator.runner.run_command import packaged_run, run_packaged, run_standalone, say
 from generator.shared import contract
-from generator.shared.failures import BadInputsError, RunFailedError, exit_codes
+from generator.shared.failures import BadInputsError, DiskFullError, RunFailedError, exit_codes
+from generator.shared.passing_errors import is_full_disk
 from generator.staging.options import add_stage_in, add_stage_out
 
 _exit_codes = "exit codes: " + ", ".join(f"{code} {words}" for code, words in exit_codes.items())
@@ -30,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.chdir(folder)
         except OSError as error:
             parser.error(f"-C {folder}: {error.strerror}")
-    options = _parse(parser, words)
     try:
+        options = _parse(parser, words)
         staging = words[:1] in (["stage-in"], ["stage-out"])
         code: int = options.command(options, say) if staging else options.command(options)
     except RunFailedError as error:
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         where = f"{error.filename}: " if error.filename else ""
         say(f"packmill-runner: {where}{error.strerror}")
-        return BadInputsError.exit_code
+        return (DiskFullError if is_full_disk(error) else BadInputsError).exit_code
     return code
 
 
