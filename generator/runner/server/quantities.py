@@ -30,7 +30,7 @@ def lifetime(text: str) -> float:
     """Parse the lifetime of a token into seconds, with the form of `duration`.
 
     Raises:
-        ArgumentTypeError: the text is not a duration, or 0, which looks like no end and is none.
+        ArgumentTypeError: the text is not a duration, or is 0, which other options take for no limit.
     """
     seconds = duration(text)
     if not seconds:
