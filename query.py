@@ -866,7 +866,7 @@ def _cancel(client: Client, _: Mapping[str, str], options: argparse.Namespace) -
 
 
 def _retry(client: Client, _: Mapping[str, str], options: argparse.Namespace) -> int:
-    if client.pipeline(options.pipeline)["status"] == "canceling":  # jobs that go on would not be retried
+    if client.pipeline(options.pipeline)["status"] == "canceling":  # two attempts at once could deliver to one place
         print(f"pipeline {options.pipeline}: is being canceled; waiting for its jobs to end", file=sys.stderr)
         client.wait(options.pipeline)
     pipeline = client.retry(options.pipeline)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from ci_service import ACCESS, TRIGGER, Service
 from openapi_spec_validator import validate
+from waiting import wait_until
 
 _PIPELINE = (
     "id iid project_id sha ref status source created_at updated_at web_url name before_sha tag yaml_errors user "
@@ -235,6 +237,25 @@ def test_canceling_and_retrying(service: Service) -> None:
     assert service.ask("POST", f"/jobs/{again.json()['id']}/erase").status_code == 201
     assert service.trace(again.json()["id"]) == ""
     assert service.ask("POST", f"/jobs/{again.json()['id']}/play").status_code == 400
+
+
+@pytest.mark.parametrize("what", ["pipeline", "job"])
+def test_a_job_that_is_being_canceled_is_retried_as_gitlab_does(what: str, service: Service, marks: Path) -> None:
+    """The API answered 201, and the pipeline ended as canceled: only the jobs that had ended were retried."""
+    mark = marks / f"retried-{what}"
+    ends_late = "trap 'sleep 3; exit 1' TERM; echo begun; sleep 60 & wait"
+    number = service.trigger(script=f"test -e {mark} && exit; touch {mark}; {ends_late}", later="true")
+    job = service.jobs(number)["one"]["id"]
+    wait_until(lambda: "begun" in service.trace(job), message="the job is under way")
+    service.ask("POST", f"/pipelines/{number}/cancel")
+
+    again = service.ask("POST", f"/pipelines/{number}/retry" if what == "pipeline" else f"/jobs/{job}/retry")
+    if what == "job":
+        service.ask("POST", f"/jobs/{service.jobs(number)['two']['id']}/retry")
+
+    assert again.status_code == 201
+    assert service.wait(number) == "success"
+    wait_until(lambda: service.get(f"/jobs/{job}")["status"] == "canceled", message="the first attempt ends")
 
 
 def test_values_that_would_be_dropped_are_refused(service: Service) -> None:

@@ -93,6 +93,21 @@ def test_the_oldest_artifacts_go_first_and_only_as_many_as_needed(stored: Stored
     assert stored.rows.job(1)["artifacts_size"] is None  # type: ignore[index]
 
 
+def test_a_pipeline_with_a_retried_job_that_has_not_ended_stays(stored: Stored) -> None:
+    """The retry of a job that was being canceled may end first; the job still writes to its folder."""
+    job = {"id": 101, "pipeline_id": 1, "name": "build", "stage": "build", "stage_index": 0, "lane": ""}
+    job |= {"when": "on_success", "allow_failure": False, "status": "canceling", "created_at": 0.0, "retried": True}
+    with stored.rows.database.transaction() as connection:
+        connection.execute(sa.insert(jobs).values(job))
+    stored.data.job(101).prepare()
+    stored.keeper(quota=1000).enforce()
+
+    assert sorted(stored.state()) == [1, 101]
+    stored.rows.update_job(101, {"status": "canceled"})
+    stored.keeper(quota=1000).enforce()
+    assert not stored.state()
+
+
 def test_then_the_oldest_pipelines_go_with_their_logs(stored: Stored) -> None:
     keeper = stored.keeper(quota=4_000_000)
     keeper.enforce()

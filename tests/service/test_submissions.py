@@ -19,7 +19,8 @@ from starlette.datastructures import Headers, UploadFile
 from support import git
 
 from generator.service.pages import submissions as submissions_module
-from generator.service.store.database import Database, sqlite_url
+from generator.service.store.database import Database, jobs, pipelines, sqlite_url
+from generator.service.store.job_folders import DataFolder
 from generator.service.store.submission_tables import submissions
 from generator.service.store.submissions import add_address, find_address, remove_old
 
@@ -221,6 +222,36 @@ def test_a_form_that_canceled_a_pipeline_does_not_cancel_its_retry(
     service.ask("DELETE", f"/pipelines/{number}")
 
     assert after in ("pending", "running")
+
+
+def test_a_pipeline_is_retried_only_after_the_end_of_jobs_that_are_being_canceled(
+    service: Service,
+    session: requests.Session,
+    render: Callable[[str], Form],
+    submit: Callable[[str, Form], requests.Response],
+) -> None:
+    number = service.trigger(script="false")
+    service.wait(number)
+    page = f"{service.url}/ada/toy/-/pipelines/{number}"
+    form, offered = render(f"pipelines/{number}"), session.get(page, timeout=60).text
+    _leave_canceling(service, number)
+    then, answer = session.get(page, timeout=60).text, submit(f"pipelines/{number}/retry", form)
+    service.ask("DELETE", f"/pipelines/{number}")
+
+    assert ("/retry" in offered, "/retry" in then) == (True, False)
+    assert answer.status_code == 409
+    assert "The pipeline is being canceled. Retry it when its jobs have ended." in answer.text
+
+
+def _leave_canceling(service: Service, number: int) -> None:
+    """Store that the first job of a pipeline is being canceled, and the later ones were."""
+    database = Database(sqlite_url(DataFolder(service.data).database))
+    with database.transaction() as connection:
+        mine = sa.update(jobs).where(jobs.c.pipeline_id == number)
+        connection.execute(mine.values(status="canceled"))
+        connection.execute(mine.where(jobs.c.name == "one").values(status="canceling"))
+        connection.execute(sa.update(pipelines).where(pipelines.c.id == number).values(status="canceling"))
+    database.close()
 
 
 @pytest.mark.parametrize("path", ["runs/{}/unshare", "runs/{}/cancel", "pipelines/{}/retry", "jobs/{}/resume"])

@@ -112,7 +112,7 @@ def cancel(request: Request, number: int) -> Response:
 
 @router.post("/jobs/{number:int}/retry")
 async def retry(request: Request, number: int) -> Response:
-    """Create a new job in place of a finished one."""
+    """Create a new job in place of one that has ended or is being canceled."""
     given = await read_parameters(request)
     return await run_in_threadpool(_retry, request, number, given)
 

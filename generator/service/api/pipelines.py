@@ -188,7 +188,7 @@ def cancel(request: Request, number: int) -> Response:
 
 @router.post("/pipelines/{number:int}/retry")
 def retry(request: Request, number: int) -> Response:
-    """Retry a pipeline's failed and canceled jobs."""
+    """Retry a pipeline's failed and canceled jobs, also those that are still being canceled."""
     here = context(request)
     here.access.require_writer(request)
     here.check_quota()  # may remove this one

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from generator.service.api.parameters import read_parameters
 from generator.service.archives import Archive
 from generator.service.context import context
-from generator.service.http_errors import raise_not_found
+from generator.service.http_errors import HttpError, raise_not_found
 from generator.service.jobs.cell_progress import CellProgress, cell_progress
 from generator.service.pages.badges import pipeline_status
 from generator.service.pages.failures import failure
@@ -113,7 +113,7 @@ def pipeline_page(request: Request, number: int) -> Response:
         requested=requested_variables(pipeline),
         run=here.runs.get(number),
         again=form_to_repeat(pipeline, f"/{here.project.path}/-", here.data),
-        retryable=any(job["status"] in ("failed", "canceled") for job in current),
+        retryable=pipeline["status"] != "canceling" and any(job["status"] in ("failed", "canceled") for job in current),
     )
 
 
@@ -137,10 +137,13 @@ async def _act(request: Request, number: int, action: str) -> Response:
         check_writer_form(request, given)
         if action == "retry":
             here.check_quota()  # may remove this one
-        if here.pipelines.get(number) is None:
+        pipeline = here.pipelines.get(number)
+        if pipeline is None:
             raise_not_found()
         if action == "cancel":
             here.scheduler.cancel(here.pipelines.cancel(number))
+        elif pipeline["status"] == "canceling":  # two attempts of a job at once could deliver to one place
+            raise HttpError(409, {"message": "The pipeline is being canceled. Retry it when its jobs have ended."})
         else:
             here.pipelines.retry_pipeline(number)
         return RedirectResponse(f"/{here.project.path}/-/pipelines/{number}", status_code=303)

@@ -27,7 +27,12 @@ _is_kept = sa.exists().where(
 _KEPT = 30 * 24 * 3600.0
 """Seconds for which an uploaded file is kept."""
 _unfinished = sorted(set(states.statuses) - states.finished)
-_is_over = pipelines.c.status.in_(states.finished)
+_attempts = jobs.alias("attempts")
+_has_attempt = sa.exists().where(
+    _attempts.c.pipeline_id == pipelines.c.id, _attempts.c.status.in_(("running", "canceling"))
+)
+"""A job that was retried while it was being canceled may end after its retry."""
+_is_over = pipelines.c.status.in_(states.finished) & ~_has_attempt
 _PAGE = 4096
 """Bytes of a page of SQLite."""
 

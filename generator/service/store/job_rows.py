@@ -13,7 +13,7 @@ from generator.service.store.outbox import store_events
 
 
 def clone_job(connection: sa.Connection, old: Row, *, status: str) -> int:
-    """Create a job in place of a finished one; return its number."""
+    """Create a job in place of one that has ended or is being canceled; return its number."""
     set_job(connection, old["id"], retried=True)
     kept = ("pipeline_id", "name", "stage", "stage_index", "when", "allow_failure", "lane")
     values = {name: old[name] for name in kept}

@@ -241,7 +241,7 @@ class Pipelines:
         return [job["id"] for job in found if job["status"] in ("running", "canceling")]
 
     def retry(self, number: int) -> int | None:
-        """Create a new job in place of a finished one; return None if it cannot be retried.
+        """Create a new job in place of one that has ended or is being canceled; return None if it cannot be retried.
 
         Raises:
             QueueFullError: its pipeline has ended, and too many have not.
@@ -259,7 +259,7 @@ class Pipelines:
         return made
 
     def retry_pipeline(self, number: int) -> None:
-        """Create new jobs in place of failed and canceled ones, and requeue those skipped because of them.
+        """Create new jobs in place of those that failed, were canceled or are being canceled, and requeue skipped ones.
 
         Raises:
             QueueFullError: the pipeline has ended, and too many have not.
@@ -267,7 +267,7 @@ class Pipelines:
         with self.database.transaction() as connection:
             check_room_of(connection, number)
             mine = rows(connection, sa.select(jobs).where(jobs.c.pipeline_id == number, jobs.c.retried.is_(False)))
-            again = [job for job in mine if job["status"] in ("failed", "canceled")]
+            again = [job for job in mine if job["status"] in states.retryable - {"success"}]
             for job in again:
                 clone_job(connection, job, status="created")
             if again:

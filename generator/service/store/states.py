@@ -13,7 +13,8 @@ statuses = (
 ).split()
 active = frozenset(("created", "waiting_for_resource", "preparing", "pending", "running", "canceling"))
 finished = frozenset(("success", "failed", "canceled", "skipped"))
-retryable = frozenset(("success", "failed", "canceled"))
+retryable = frozenset(("success", "failed", "canceling", "canceled"))
+"""A job that is being canceled ends while its retry waits or runs (``Ci::Processable#retryable?``)."""
 _LABELS = {"success": "passed", "waiting_for_resource": "waiting for resource", "manual": "manual action"}
 
 _Job = Mapping[str, Any]
