@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -31,6 +30,7 @@ from generator.service.api import (
 from generator.service.api.addressing import ProjectAddresses
 from generator.service.context import Context, context
 from generator.service.http_errors import HttpError, error_text, queue_full
+from generator.service.log import log
 from generator.service.pages import api as api_pages
 from generator.service.pages import audit as audit_pages
 from generator.service.pages import hooks as hook_pages
@@ -223,14 +223,14 @@ def _handle_unavailable_database(request: Request, error: Exception) -> Response
     """Answer that the database does not answer, is full or locked; the log has the reason."""
     if not is_unavailable(error):
         raise error
-    print(f"packmill: {request.method} {_route(request)}: {reason_of(error)}", file=sys.stderr, flush=True)
+    log(f"{request.method} {_route(request)}: {reason_of(error)}")
     words = "The database is unavailable. Try again later."
     return _handle_http_error(request, HttpError(503, {"message": words}, {"Retry-After": "5"}))
 
 
 def _handle_unavailable_git(request: Request, error: Exception) -> Response:
     """Answer that git cannot read the project now; the log has the reason."""
-    print(f"packmill: {request.method} {_route(request)}: {error}", file=sys.stderr, flush=True)
+    log(f"{request.method} {_route(request)}: {error}")
     words = "The project cannot be read now. Try again later."
     return _handle_http_error(request, HttpError(503, {"message": words}, {"Retry-After": "5"}))
 

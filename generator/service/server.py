@@ -31,6 +31,7 @@ from generator.service.jobs.inherited_variables import inherited_variables
 from generator.service.jobs.isolation import choose_isolation
 from generator.service.jobs.scheduler import Scheduler
 from generator.service.jobs.spec import Limits
+from generator.service.log import surviving
 from generator.service.lookups.lookups import Lookups
 from generator.service.metrics import ServiceMetrics
 from generator.service.notebooks.pages import NotebookPages
@@ -89,10 +90,14 @@ class Options:
 def serve(options: Options, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM. Jobs that still run continue, and the next service adopts them.
 
+    Lines that ``say`` cannot write are lost, except those with the first tokens.
+
     Raises:
+        OSError: the first tokens cannot be shown; they are not created.
         UsageError: an option cannot be used on this machine; nothing was started.
         SQLAlchemyError: the database cannot be opened, or fails at the start.
     """
+    report = surviving(say)
     database = open_database(options.data, options.database)
     database.claim()
     data = DataFolder(options.data.resolve())
@@ -126,7 +131,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             jobs_at_once=options.limits.concurrent,
         )
         if hidden := data.hidden.hide_earlier(database):
-            say(f"{hidden} earlier pipelines: removed values that may be secret from the database")
+            report(f"{hidden} earlier pipelines: removed values that may be secret from the database")
         record_earlier(database, data)
         rows = Pipelines(database, data.hidden)
         sets_up = (isolation.confined or isolation.user) and checkout.has_file("build.sh")
@@ -136,7 +141,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
             data,
             options.limits,
             isolation=isolation,
-            prepare=(lambda: set_up_engine(say, operator_variables(job_context), data=data.path))
+            prepare=(lambda: set_up_engine(report, operator_variables(job_context), data=data.path))
             if sets_up
             else lambda: None,
         )
@@ -163,15 +168,15 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
                 ),
             )
         )
-        say(f"packmill serves {checkout.path} (project {checkout.id}) at {address} (API and web pages)")
+        report(f"packmill serves {checkout.path} (project {checkout.id}) at {address} (API and web pages)")
         for sentence in sentences:
-            say(sentence)
+            report(sentence)
         for secret in secrets_without_host(environment):
-            say(f"warning: {secret}: not used; set {host_variable(secret)} to the host that it is for")
+            report(f"warning: {secret}: not used; set {host_variable(secret)} to the host that it is for")
         create_first_tokens(database, environment, data.path, say)
         config = uvicorn.Config(
             app,
-            http=_protocol_factory(options.connections, say),
+            http=_protocol_factory(options.connections, report),
             ws="none",
             backlog=backlog,
             log_level="warning",
@@ -181,7 +186,7 @@ def serve(options: Options, environment: Mapping[str, str], say: Callable[[str],
         )
         with suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly and then raises the signal again
             uvicorn.Server(config).run(sockets=[listener])
-        say("packmill: stopped; running jobs continue, and the next 'packmill serve' adopts them")
+        report("packmill: stopped; running jobs continue, and the next 'packmill serve' adopts them")
 
 
 def _dispatcher(

@@ -86,8 +86,12 @@ class Service:
         database: str | None = None,
         fresh: bool = False,
         open_files: int | None = None,
+        log: Path | None = None,
     ) -> None:
-        """Prepare a service; ``open_files`` is the soft limit of open files that it is started with."""
+        """Prepare a service; ``open_files`` is the soft limit of open files that it is started with.
+
+        What it prints is written to ``log``, by default a file next to the data.
+        """
         self.port = free_port()
         self.data, self.url = data, f"http://127.0.0.1:{self.port}"
         self.root = f"{self.url}/api/v4/projects/1"
@@ -96,11 +100,12 @@ class Service:
         tokens = {"PACKMILL_CI_TRIGGER_TOKEN": TRIGGER, "PACKMILL_CI_ACCESS_TOKEN": ACCESS}
         self.environment = {**os.environ, **tokens, **({"PACKMILL_DATABASE": database} if database else {})}
         self._fresh, self._open_files = fresh, open_files
+        self._log = log or data.with_suffix(".log")
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Service:
         self.data.parent.mkdir(parents=True, exist_ok=True)
-        with self.data.with_suffix(".log").open("ab") as log:
+        with self._log.open("ab") as log:
             given: dict[str, Any] = {"env": self.environment, "stdout": log, "stderr": log, "fresh": self._fresh}
             if self._open_files is not None:
                 limits = (self._open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
@@ -114,7 +119,7 @@ class Service:
             requests.get(f"{self.url}/-/sign-in", timeout=60)
         except requests.ConnectionError:
             assert self.process is not None
-            assert self.process.poll() is None, self.data.with_suffix(".log").read_text()
+            assert self.process.poll() is None, self._log.read_text()
             return False
         return True
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -124,6 +124,16 @@ def test_a_result_waits_until_it_can_be_stored(
 
     assert ended.conclude() == ("success", None)
     assert pauses == [*range(30), *[30] * 10]
+
+
+def test_a_result_waits_also_while_the_log_cannot_be_written(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the log and the database share a full disk; without the thread, the job would run for ever."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(ended.rows, "update_job", _failing(ended.rows.update_job, full, 3))
+    with open("/dev/full", "wb", buffering=0) as log:
+        monkeypatch.setattr(sys, "stderr", TextIOWrapper(log, write_through=True))
+
+        assert ended.conclude() == ("success", None)
 
 
 @pytest.mark.parametrize("step", ["sync", "replace"])

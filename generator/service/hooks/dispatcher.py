@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import sys
 import threading
 import time
 import uuid
@@ -21,6 +20,7 @@ from generator import __version__
 from generator.network.address_policy import AddressPolicy
 from generator.service.hooks.payloads import Payloads
 from generator.service.hooks.sending import Outcome, secrets_of, send
+from generator.service.log import log
 from generator.service.store.database import Row, is_unavailable
 from generator.service.store.hooks import LONGEST_PAUSE, Hooks
 from generator.service.store.outbox import JOB
@@ -92,7 +92,7 @@ class Dispatcher:
                 self._clean_if_due()
                 wait = self._seconds_to_next()
             except Exception as error:  # noqa: BLE001 - an unavailable database must not end the thread
-                print(f"packmill: hooks: {error}; retrying", file=sys.stderr, flush=True)
+                log(f"hooks: {error}; retrying")
                 wait = 1.0
             self._wake.wait(timeout=wait)
 
@@ -126,7 +126,7 @@ class Dispatcher:
                 outcome, values = self._attempt(delivery, pauses=_PAUSES)
                 self._store(number, values, outcome)
         except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database: the row is still due
-            print(f"packmill: hook {hook}: {error}; retrying", file=sys.stderr, flush=True)
+            log(f"hook {hook}: {error}; retrying")
             time.sleep(1)
         finally:
             with self._guard:
@@ -141,7 +141,7 @@ class Dispatcher:
                 self.hooks.update_delivery(number, {**values, **columns})
                 return
             except Exception as error:  # noqa: BLE001 - a full disk, an unavailable database, an answer that does not fit
-                print(f"packmill: delivery {number}: {error}; storing it again", file=sys.stderr, flush=True)
+                log(f"delivery {number}: {error}; storing it again")
                 columns = columns if may_pass(error) or is_unavailable(error) else {}
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_WAIT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -14,6 +13,7 @@ from generator.service.jobs.cleaning import Cleaning
 from generator.service.jobs.environment import JobContext
 from generator.service.jobs.failure_reasons import LONGEST, describe_failure
 from generator.service.jobs.spec import Limits
+from generator.service.log import log
 from generator.service.project.pipeline_file import Job
 from generator.service.project.project import GitUnavailableError
 from generator.service.store.database import Row, is_unavailable, jobs, pipelines
@@ -79,9 +79,7 @@ class Conclusion:
                 action(number)
                 return
             except Exception as error:  # noqa: BLE001 - a full disk, an unavailable database, a malformed report
-                print(
-                    f"packmill: job {number}: cannot store the result: {error}; retrying", file=sys.stderr, flush=True
-                )
+                log(f"job {number}: cannot store the result: {error}; retrying")
                 failures += not (may_pass(error) or is_unavailable(error))
             if failures >= _ATTEMPTS:
                 action = self._give_up

@@ -28,6 +28,7 @@ from generator.service.jobs.environment import JobContext
 from generator.service.jobs.isolation import Isolation
 from generator.service.jobs.spec import Limits, job_spec
 from generator.service.jobs.turns import Turns
+from generator.service.log import log
 from generator.service.project.project import GitUnavailableError
 from generator.service.store import tokens
 from generator.service.store.database import Database, Row, is_unavailable, jobs, rows
@@ -125,7 +126,7 @@ class Scheduler:
         try:
             self._data.job(number).cancel()
         except OSError as error:
-            print(f"packmill: job {number}: cannot cancel it: {error}; retrying", file=sys.stderr, flush=True)
+            log(f"job {number}: cannot cancel it: {error}; retrying")
             return False
         return True
 
@@ -172,7 +173,7 @@ class Scheduler:
         try:
             self._pipelines.announce(number)
         except sa.exc.SQLAlchemyError as error:  # such as on a full disk: the job is waited for all the same
-            print(f"packmill: job {number}: cannot store that it runs: {error}; retrying", file=sys.stderr, flush=True)
+            log(f"job {number}: cannot store that it runs: {error}; retrying")
             return False
         return True
 
@@ -211,7 +212,7 @@ class Scheduler:
                     raise failed  # noqa: TRY301 - like each failure, but after the removal
                 failures = 0
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the queue
-                print(f"packmill: job queue: {error}; retrying", file=sys.stderr, flush=True)
+                log(f"job queue: {error}; retrying")
                 self._is_unsure = True
                 failures += 1
                 time.sleep(_PAUSE)
@@ -316,7 +317,7 @@ class Scheduler:
                 threading.Thread(target=self._wait, args=(number,), name=f"job {number}", daemon=True).start()
                 return
             except RuntimeError as error:  # the machine allows no more threads now; no other job could start either
-                print(f"packmill: job {number}: {error}; retrying", file=sys.stderr, flush=True)
+                log(f"job {number}: {error}; retrying")
                 time.sleep(1)
 
     def _wait(self, number: int) -> None:

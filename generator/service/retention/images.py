@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.service.log import log
 from generator.service.retention.policy import Policy
 from generator.subprocesses.commands import run
 
@@ -43,5 +44,5 @@ def prune_images(policy: Policy, *, data: Path, variables: Mapping[str, str]) ->
         )
     except (ValueError, LookupError, TypeError):
         lines = done.stderr.strip().splitlines() or [f"exit code {done.code}"]
-        print(f"packmill: retention: images: {lines[-1]}", file=sys.stderr, flush=True)
+        log(f"retention: images: {lines[-1]}")
         return None

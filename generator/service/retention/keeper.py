@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
+from generator.service.log import log
 from generator.service.retention import ended
 from generator.service.retention.images import ImageReport
 from generator.service.retention.policy import Policy
@@ -151,7 +151,7 @@ class Keeper:
         try:
             size = database.give_back(most) if database.file == self._data.database.resolve() else 0
         except sqlite3.Error as error:  # such as on a full disk: removing files still helps
-            print(f"packmill: retention: cannot shrink the database: {error}", file=sys.stderr, flush=True)
+            log(f"retention: cannot shrink the database: {error}")
             return 0
         self.usage = replace(self.usage, database=max(0, self.usage.database - size))
         return size
@@ -224,7 +224,7 @@ class Keeper:
                     self.enforce()
                 self._prune_if_due()
             except Exception as error:  # noqa: BLE001 - an unavailable database or engine must not end the thread
-                print(f"packmill: retention: {error}; retrying", file=sys.stderr, flush=True)
+                log(f"retention: {error}; retrying")
                 time.sleep(1)
             self._wake.wait(timeout=self._seconds_to_wait())
 
@@ -248,10 +248,7 @@ class Keeper:
         if shift < 0 and self._due is not None:
             self._due = min(self._due, self._next_due() or self._due)
         if shift > 0:
-            print(
-                f"packmill: the clock is {shift:.0f} s ahead of its last time: nothing is pruned for an hour",
-                file=sys.stderr,
-            )
+            log(f"the clock is {shift:.0f} s ahead of its last time: nothing is pruned for an hour")
 
     def _is_stale(self) -> bool:
         return not self.usage.time or (self._has_changed and time.monotonic() >= self._measured + self._break())

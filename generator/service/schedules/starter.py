@@ -9,7 +9,6 @@ the times that were computed before are computed again.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import traceback
@@ -19,6 +18,7 @@ import sqlalchemy as sa
 
 from generator.service.context import Context
 from generator.service.http_errors import HttpError, error_text
+from generator.service.log import log
 from generator.service.project.project import GitUnavailableError
 from generator.service.store import tokens
 from generator.service.store.database import Row, Within
@@ -71,7 +71,7 @@ class ScheduleStarter:
                     time.sleep(_BREAK)
                 wait = self._seconds_to_next()
             except Exception as error:  # noqa: BLE001 - a full disk or an unavailable database must not end the thread
-                print(f"packmill: schedules: {error}; retrying", file=sys.stderr, flush=True)
+                log(f"schedules: {error}; retrying")
                 wait = 1.0
             self._wake.wait(timeout=wait)
 
@@ -99,8 +99,7 @@ class ScheduleStarter:
         except (sa.exc.SQLAlchemyError, OSError):
             raise
         except Exception:  # noqa: BLE001 - a bug; the next time of the schedule follows
-            print(f"packmill: schedule {schedule['id']} cannot be started:", file=sys.stderr)
-            traceback.print_exc()
+            log(f"schedule {schedule['id']} cannot be started:\n{traceback.format_exc().rstrip()}")
             with suppress(AlreadyStartedError):
                 self._schedules.note_problem(schedule, "an error of the service; its log has more")
         return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import math
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
+from generator.service.log import log
 from generator.service.store import (
     audit_tables,
     folder_tables,
@@ -303,7 +303,7 @@ def despite_outages() -> Iterator[None]:
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
         if not is_unavailable(error):
             raise
-        print(f"packmill: the answer to a stored change is shorter: {reason_of(error)}", file=sys.stderr, flush=True)
+        log(f"the answer to a stored change is shorter: {reason_of(error)}")
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:

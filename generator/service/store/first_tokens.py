@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from generator.service.log import surviving
 from generator.service.store import tokens
 from generator.service.store.database import Database
 
@@ -22,17 +23,24 @@ def create_first_tokens(
 
     Raises:
         UsageError: a given token is too short or already in use.
+        OSError: a new token cannot be shown; none is created.
     """
     given = {variable: environment.get(variable) or None for _, _, variable in _FIRST_TOKENS}
     known = {one["name"] for one in tokens.list_tokens(database)}
     if known & {name for name, _, _ in _FIRST_TOKENS}:
-        _warn_of_invalid(database, given, data, say)
+        _warn_of_invalid(database, given, data, surviving(say))
         return
-    made = tokens.create_all(database, [(name, scopes, given[variable]) for name, scopes, variable in _FIRST_TOKENS])
-    for (name, _, variable), token in zip(_FIRST_TOKENS, made, strict=True):
-        say(f"{name} token   {f'that of {variable}' if given[variable] else token}")
-    once = "They are shown only once and stored as digests; " if not all(given.values()) else ""
-    say(f"{once}create others with 'packmill token create NAME'")
+    if all(given.values()):
+        say = surviving(say)
+
+    def show(made: list[str]) -> None:
+        for (name, _, variable), token in zip(_FIRST_TOKENS, made, strict=True):
+            say(f"{name} token   {f'that of {variable}' if given[variable] else token}")
+        once = "They are shown only once and stored as digests; " if not all(given.values()) else ""
+        say(f"{once}create others with 'packmill token create NAME'")
+
+    specs = [(name, scopes, given[variable]) for name, scopes, variable in _FIRST_TOKENS]
+    tokens.create_all(database, specs, show=show)
 
 
 def _warn_of_invalid(

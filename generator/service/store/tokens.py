@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -104,8 +104,11 @@ def create_all(
     *,
     role: str = "admin",
     expires_in: float | None = None,
+    show: Callable[[list[str]], None] = lambda _: None,
 ) -> list[str]:
     """Create tokens, all or none; each is given as its name, scopes, and optionally the token itself.
+
+    ``show`` gets them before they are stored: if it raises, none is created.
 
     Raises:
         UsageError: a scope is unknown, or a token is too short or already in use.
@@ -129,6 +132,7 @@ def create_all(
             connection.execute(sa.insert(tokens), values)
             for name, _, _ in made:
                 record(connection, Event.TOKEN_CREATED, name)
+            show(texts)
     except sa.exc.IntegrityError:
         raise UsageError("this token is already in use; choose another one") from None
     return texts
