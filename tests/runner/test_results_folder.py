@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,10 +48,25 @@ def test_a_run_of_a_process_does_not_mix_its_results_with_those_of_an_earlier_ru
     done = here.run("--process", "in.ipynb", "--repository", ".")
 
     assert done.returncode == 2
-    assert "--output output: has results of an earlier run (result.json); choose another folder" in done.stderr
+    assert "--output output: has results of an earlier run, which may have failed (result.json)" in done.stderr
     assert (here.folder / "output" / "plot.txt").read_text() == "of the earlier run"
     assert (here.folder / "output" / "result.json").read_text() == '{"state": "succeeded"}'
     assert sorted(path.name for path in here.folder.iterdir()) == ["in.ipynb", "output"]
+
+
+def test_a_run_of_a_process_does_not_take_files_of_a_failed_run_for_its_results(here: Folder) -> None:
+    """The same command runs again as soon as they are removed."""
+    repaired = here.folder / "repaired"
+    here.write(f"open('plot.txt', 'w').write('half')\nopen({str(repaired)!r})")
+    command = ("--process", "in.ipynb", "--repository", ".")
+    failed = here.run(*command)
+    refused = here.run(*command)
+    repaired.touch()
+    shutil.rmtree(here.folder / "output")
+
+    assert (failed.returncode, refused.returncode) == (1, 2)
+    assert "which may have failed (result.json); remove them, or choose another folder" in refused.stderr
+    assert here.run(*command).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ def refuse_earlier_results(folder: Path) -> None:
     record = folder / contract.result_file
     if os.path.lexists(record):
         raise BadInputsError(
-            f"--output {folder}: has results of an earlier run ({contract.result_file}); choose another folder, "
-            "or remove this one"
+            f"--output {folder}: has results of an earlier run, which may have failed ({contract.result_file}); "
+            "remove them, or choose another folder"
         )
 
 
