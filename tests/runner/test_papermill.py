@@ -322,6 +322,27 @@ def test_the_execution_is_an_engine_of_papermill_s(folder: Path) -> None:
     assert executed["metadata"]["language_info"]["name"] == "python"
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"kernelspec": {"name": 5}},
+        {"kernelspec": {"name": "missing", "language": None}, "language_info": {"name": [1]}},
+        {"kernelspec": {"name": "python3", "language": 5}},
+    ],
+    ids=str,
+)
+def test_the_engine_takes_names_of_kernels_and_languages_that_are_text(folder: Path, metadata: object) -> None:
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": "6 * 7", "outputs": [], "execution_count": None}
+    written = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": [cell]}
+    (folder / "in.ipynb").write_text(json.dumps(written))
+    command = [sys.executable, "-m", "papermill", "--engine", "packmill", "in.ipynb", "out.ipynb"]
+
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    assert '"42"' in (folder / "out.ipynb").read_text()
+
+
 def test_the_engine_hides_ipykernel_s_warning_of_tcp(folder: Path) -> None:
     """A kernel behind a program of its own gets TCP; packmill signs its messages."""
     spec = folder / "jupyter" / "kernels" / "wrapped"

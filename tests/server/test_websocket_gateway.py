@@ -640,6 +640,17 @@ def test_seeds_and_kernels_started_ahead(start: Start) -> None:
             assert channels.run("answer").text == "42"
 
 
+def test_a_cell_of_a_seed_without_a_source_is_empty(folder: Path, start: Start) -> None:
+    """No kernel started: "--prespawn-count: 'source'"."""
+    cells = [{"cell_type": "code", "metadata": {}}, {"cell_type": "code", "metadata": {}, "source": "answer = 43"}]
+    seed = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"metadata": {}}, *cells]}
+    (folder / "hollow.ipynb").write_text(json.dumps(seed))
+    client = client_of(start("--seed-uri=hollow.ipynb"))
+
+    with client.channels(client.start()) as channels:
+        assert channels.run("answer").text == "43"
+
+
 def test_sigterm_lets_cells_finish(start: Start) -> None:
     server = start("--kernel-lifetime=1h")
     client = client_of(server)
@@ -671,7 +682,17 @@ def test_no_kernel_outlives_a_killed_server(start: Start) -> None:
         wait_until(lambda process=process: has_ended(process), message="the kernel ends")  # type: ignore[misc]
 
 
+_ODD_SEEDS: dict[str, dict[str, object]] = {
+    "a-number": {"kernelspec": {"name": 5}},
+    "a-list": {"kernelspec": {"name": ["python3"]}},
+    "no-language": {"kernelspec": {"name": "missing"}, "language_info": {"name": None}},
+    "a-list-of-languages": {"kernelspec": {"name": ""}, "language_info": {"name": [1]}},
+}
+"""Metadata of seeds that run in the default kernel, as `packmill-runner run` takes them."""
+_LATER_REFUSAL = (2, "others could run code without a token")
+"""The end of a start that has read its seed."""
 _REFUSALS = {
+    **{("--ip=0.0.0.0", f"--seed-uri={name}.json"): _LATER_REFUSAL for name in _ODD_SEEDS},
     ("--ip", "0.0.0.0"): (2, "others could run code without a token"),
     ("--allow-origin=*",): (2, "any web page"),
     ("--default-kernel-name=cobol",): (2, "--default-kernel-name cobol: not found; available: "),
@@ -706,6 +727,8 @@ def test_servers_that_cannot_start(folder: Path) -> None:
     (folder / "list.json").write_text("[1]")
     wrong = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": "x"}, "cells": []}
     (folder / "kernel.json").write_text(json.dumps(wrong))
+    for name, metadata in _ODD_SEEDS.items():
+        (folder / f"{name}.json").write_text(json.dumps({**wrong, "metadata": metadata}))
     commands = [["gateway", *_MODE, *options] for options in _REFUSALS]
     finished = subprocess.run(
         [sys.executable, "-c", _IN_FORKS],

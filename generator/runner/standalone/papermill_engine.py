@@ -56,6 +56,7 @@ class PackmillEngine(Engine):  # type: ignore[misc]
         --results``; a glued ``statusCode`` of 400 or more then fails the run. ``parameters_cell`` is the number of the
         cell with the parameters, from 1, in a notebook without the tag.
         """
+        kernel_name = _text(kernel_name)
         if (parameters_cell := options.pop("parameters_cell", None)) is not None:
             tag_cell(nb, parameters_cell)
         reinject(NotebookCells(nb), kernel_name, _language(nb))
@@ -153,7 +154,11 @@ def _language(nb: Any) -> str:
     """Return a notebook's language, from its kernel's name if it does not name one."""
     kernelspec = nb.metadata.get("kernelspec", {})
     named = (nb.metadata.get("language_info", {}).get("name"), kernelspec.get("language"))
-    return next(filter(None, named), "") or language_of_kernel(str(kernelspec.get("name", ""))) or "python"
+    return next(filter(None, map(_text, named)), "") or language_of_kernel(str(kernelspec.get("name", ""))) or "python"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]

@@ -157,8 +157,10 @@ class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
         try:
             notebook = nbformat.reads(data.decode("utf-8"), 4)
             spec = notebook.metadata.setdefault("kernelspec", {"name": ""})
-            name = self.force_kernel_name or spec.get("name") or self.default_kernel_name
-            language = notebook.metadata.get("language_info", {}).get("name", "python")
+            name = self.force_kernel_name or _text(spec.get("name")) or self.default_kernel_name
+            language = _text(notebook.metadata.get("language_info", {}).get("name")) or "python"
+            for cell in notebook.cells:  # the Kernel Gateway requires both
+                cell.update(cell_type=_text(cell.get("cell_type")), source=_text(cell.get("source")))
         except (ValueError, TypeError, AttributeError, nbformat.validator.ValidationError) as error:
             raise BadInputsError(f"{uri}: not a notebook: {error}") from None
         known = KernelSpecs(parent=self).kernels()
@@ -266,3 +268,7 @@ class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
         self.settings.say(f"packmill-runner: --prespawn-count: {reason}")
         self.exit_code = 1
         self._note_signal()
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
