@@ -32,7 +32,7 @@ def explain_git_error(repository: Repository, error: Exception, secret: str) -> 
     output = git_messages(error, secret)
     advice = "check the address and that it can be reached"
     if is_disk_full(output):
-        advice = f"git could not write its files: is the disk full? Free some space in {gettempdir()}"
+        advice = _full_disk()
     elif "expected commit type" in output:
         advice = "the checkout is not a commit; name a branch, a commit, or a tag of a commit"
     elif repository.local:
@@ -53,9 +53,18 @@ def explain_git_error(repository: Repository, error: Exception, secret: str) -> 
     return f"{repository.address}: {advice}\n{output}"
 
 
+def explain_full_disk(repository: Repository, output: str, secret: str) -> str:
+    """Return the error message of a git command that ended on a full disk, although it may have ended with code 0."""
+    return f"{repository.address}: {_full_disk()}\n{_last_lines(output, secret)}".rstrip()
+
+
+def _full_disk() -> str:
+    return f"git could not write its files: is the disk full? Free some space in {gettempdir()}"
+
+
 def is_disk_full(output: str) -> bool:
     """Whether git stopped because of a full disk; of some files it only prints that it could not write them."""
-    if re.search(r"No space left on device|Disk quota exceeded", output):
+    if re.search(r"(?i)No space left on device|Disk quota exceeded", output):
         return True
     if re.search(r"Permission denied|Read-only file system|expected commit type", output):
         return False
@@ -65,6 +74,10 @@ def is_disk_full(output: str) -> bool:
 def git_messages(error: Exception, *secrets: str) -> str:
     """Return the last lines that git printed, without secrets."""
     output = str(getattr(error, "stderr", None) or error).strip().removeprefix("stderr:").strip(" '\n")
+    return _last_lines(output, *secrets)
+
+
+def _last_lines(output: str, *secrets: str) -> str:
     for secret in filter(None, secrets):
         output = output.replace(secret, "***")
     return "\n".join(f"  {line}" for line in [line for line in redacted(output).splitlines() if line.strip()][-6:])

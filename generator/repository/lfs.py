@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
-from dataclasses import replace
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import git
@@ -14,8 +15,11 @@ from generator.network.address_policy import Access
 from generator.repository.checkout import read_bytes
 from generator.repository.connection import Connection
 from generator.repository.git_environment import git_environment
+from generator.repository.git_messages import explain_full_disk, is_disk_full
 from generator.repository.git_objects import FetchRequest
+from generator.repository.submodules import list_folders
 from generator.shared.errors import RepositoryError
+from generator.shared.file_digest import file_sha256
 from generator.shared.suggestions import list_some
 
 _ATTRIBUTES = ".gitattributes"
@@ -25,56 +29,91 @@ _POINTER = b"version https://git-lfs.github.com/spec/"
 _LONGEST_POINTER = 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """An LFS pointer: the SHA-256 and the bytes of the file that it is in the place of (git-lfs, spec.md).
+
+    ``digest`` is empty if the pointer is damaged.
+    """
+
+    digest: str
+    size: int
+
+    def is_fetched(self, path: Path) -> bool:
+        """Return whether the file is at ``path``, whole."""
+        return path.is_file() and file_sha256(path) == self.digest
+
+
 def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> tuple[list[str], list[str]]:
     """Fetch Git LFS files, with credentials only from the repository's own server.
 
-    Return the paths of those that could not be fetched, and warnings that name them.
+    Return the paths of those that could not be fetched, and warnings that name them. git-lfs writes to the checkout
+    itself, and can end with code 0 in the middle of a file: one that is not whole gets its pointer again.
 
     ``.lfsconfig`` may name any server, and git-lfs connects to any address that a server names: another server is used
     only without credentials, and only if no policy restricts addresses.
+
+    Raises:
+        RepositoryError: the disk is full.
     """
-    folder, reason = Path(repo.working_dir), "is git-lfs installed?"
-    if not _list_pointers(folder):
+    folder, printed = Path(repo.working_dir), ""
+    pointers = _read_pointers(folder)
+    if not pointers:
         return [], []
+    reason = ""
     if connection.access is not Access.FULL:
         reason = top.policy.refusal(top.repository.address, "LFS files are only fetched for listed repositories")
     elif not _has_server_setting(folder):
-        _pull(repo)
+        printed = _pull(repo)
     elif top.policy.listed or top.policy.guarded:
         reason = "its .lfsconfig names another server"
     else:
         with git_environment(replace(top.repository, password=""), "", access=Access.PUBLIC) as environment:
             repo.git.update_environment(**environment)
-            _pull(repo)
-    left = _list_pointers(folder)
-    return left, [_describe_missing(left, reason)] if left else []
+            printed = _pull(repo)
+    missing = {path: one for path, one in pointers.items() if not one.is_fetched(folder / path)}
+    parts = {path: one for path, one in missing.items() if not _is_pointer(folder / path)}
+    if missing and (is_disk_full(printed) or _is_too_large(parts, folder)):
+        raise RepositoryError(explain_full_disk(top.repository, printed, top.secret))
+    for path in parts:
+        _restore(repo, path)
+    return list(missing), [_describe_missing(repo, list(missing), reason, printed)] if missing else []
 
 
 def pointed_digest(path: Path) -> str:
-    """Return the SHA-256 of the file that an LFS pointer is in the place of (git-lfs, spec.md); '' for other files."""
-    if path.stat().st_size >= _LONGEST_POINTER:
-        return ""
-    text = path.read_bytes()
-    found = re.search(rb"(?m)^oid sha256:([0-9a-f]{64})$", text) if text.startswith(_POINTER) else None
-    return found[1].decode() if found else ""
+    """Return the SHA-256 of the file that an LFS pointer is in the place of; '' for other files."""
+    pointer = _read_pointer(path)
+    return pointer.digest if pointer else ""
 
 
-def _list_pointers(folder: Path) -> list[str]:
-    """List the paths of LFS pointers whose files have not been fetched."""
+def _is_pointer(path: Path) -> bool:
+    return not path.is_symlink() and path.is_file() and _read_pointer(path) is not None
+
+
+def _read_pointer(path: Path) -> Pointer | None:
+    """Read a pointer, None for another file; with an extension of git-lfs, the file has the digest from before it."""
+    if path.stat().st_size >= _LONGEST_POINTER or not (text := path.read_bytes()).startswith(_POINTER):
+        return None
+    digest = re.search(rb"(?m)^(?:ext-0-\S+|oid) sha256:([0-9a-f]{64})\r?$", text)
+    size = re.search(rb"(?m)^size ([0-9]+)\r?$", text)
+    return Pointer(digest[1].decode() if digest else "", int(size[1]) if size else 0)
+
+
+def _read_pointers(folder: Path) -> dict[str, Pointer]:
+    """Read the LFS pointers of a checkout, by their paths."""
     # os.walk, since Path.rglob raises for a link with a long target in Python 3.11.2 and others
     attributes = (Path(root, _ATTRIBUTES) for root, _, names in os.walk(folder) if _ATTRIBUTES in names)
     own = (path for path in attributes if not path.is_symlink() and path.is_file())
     if not any(b"filter=lfs" in read_bytes(path, path.name, RepositoryError) for path in own):
-        return []
-    found = []
+        return {}
+    found = {}
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != ".git"]
         for name in names:
             path = Path(root, name)
-            is_small = not path.is_symlink() and path.is_file() and path.stat().st_size < _LONGEST_POINTER
-            if is_small and path.read_bytes().startswith(_POINTER):
-                found.append(str(path.relative_to(folder)))
-    return sorted(found)
+            if not path.is_symlink() and path.is_file() and (pointer := _read_pointer(path)):
+                found[str(path.relative_to(folder))] = pointer
+    return dict(sorted(found.items()))
 
 
 def _has_server_setting(folder: Path) -> bool:
@@ -82,12 +121,34 @@ def _has_server_setting(folder: Path) -> bool:
     return os.path.lexists(folder / ".lfsconfig")
 
 
-def _pull(repo: git.Repo) -> None:
-    """Fetch the LFS files of the checkout, if git-lfs is installed and its server answers."""
-    with suppress(git.GitError):  # callers report the pointers that remain
-        repo.git.execute(["git", "lfs", "pull"], kill_after_timeout=_TIMEOUT)
+def _pull(repo: git.Repo) -> str:
+    """Fetch the LFS files of the checkout, if git-lfs is installed and its server answers; return its messages."""
+    _, _, messages = repo.git.execute(
+        ["git", "lfs", "pull"], with_extended_output=True, with_exceptions=False, kill_after_timeout=_TIMEOUT
+    )
+    return messages
 
 
-def _describe_missing(paths: list[str], reason: str) -> str:
-    """Return a warning that lists LFS files that could not be fetched."""
+def _is_too_large(parts: Mapping[str, Pointer], folder: Path) -> bool:
+    """Return whether the disk has no space for the rest of files that git-lfs began: it does not always report that."""
+    began = sum(path.stat().st_size for name in parts if (path := folder / name).is_file())
+    return sum(one.size for one in parts.values()) - began > shutil.disk_usage(folder).free
+
+
+def _restore(repo: git.Repo, path: str) -> None:
+    """Write the pointer that the commit has in the place of a part of its file."""
+    text = repo.git.execute(
+        ["git", "cat-file", "blob", f"HEAD:{path}"], stdout_as_string=False, strip_newline_in_stdout=False
+    )
+    Path(repo.working_dir, path).write_bytes(text)
+
+
+def _describe_missing(repo: git.Repo, paths: list[str], reason: str, printed: str) -> str:
+    """Return a warning that lists LFS files that could not be fetched, with the reason."""
+    if not reason:
+        reason = "git-lfs did not fetch them"
+        if "is not a git command" in printed:
+            reason = "is git-lfs installed?"
+        elif all(path.startswith(tuple(f"{folder}/" for folder in list_folders(repo))) for path in paths):
+            reason = "those of submodules are not fetched"
     return f"Git LFS files could not be fetched, only their pointers are packaged: {list_some(paths)} ({reason})"
