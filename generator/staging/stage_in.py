@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from generator.shared import contract
 from generator.shared.failures import BadInputsError, StagingError
-from generator.shared.folder_levels import is_too_deep, too_deep
 from generator.shared.json_text import json_text
 from generator.shared.safe_names import safe_name
 from generator.shared.safe_text import json_for_terminal
 from generator.staging import urls
-from generator.staging.file_names import add_numbers, make_distinct, name_in_folder, partial_files
+from generator.staging.file_names import add_numbers, make_distinct, partial_files
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location, read_locations
 from generator.staging.sources import SourceFile, SourceFinder
-from generator.staging.stac.assets import AssetFile, StacReader, looks_like_stac, write_items
-from generator.staging.stac.catalog import (
-    CatalogFile,
-    refuse_other_catalog,
-    remove_staged_catalog,
-    staged_in,
-    write_catalog,
-)
-from generator.staging.stores.local import LocalSource
+from generator.staging.stac.assets import AssetFile, StacReader, looks_like_stac
+from generator.staging.stac.catalog import refuse_other_catalog
+from generator.staging.staged_folder import arrange_folder, copy_secondary_file, source_field
 from generator.staging.transfer.cache import Cache
 from generator.staging.transfer.fetching import FetchedFile, fetch_all, move_to_final_name
 from generator.staging.transfer.locks import folder_lock
@@ -97,10 +88,10 @@ def _fetch(
     request: StageInRequest, locations: Sequence[Location], finder: SourceFinder, cache: Cache | None
 ) -> dict[str, Any]:
     """Fetch the files into the folder; return the outputs that are not null."""
-    files, stacs = _list_files(locations, finder, request)
+    files, assets = _list_files(locations, finder, request)
     if request.as_type == "File" and len(files) != 1:
         raise BadInputsError(f"{request.name}: exactly one file is needed, not {len(files)}")
-    has_own = bool(stacs) or any(one.relative == contract.catalog_file for one in files)
+    has_own = bool(assets) or any(one.relative == contract.catalog_file for one in files)
     if request.as_type == "Directory" and not request.only_cache and not has_own:
         refuse_other_catalog(request.folder)
     fetched = fetch_all(
@@ -115,7 +106,7 @@ def _fetch(
     if request.only_cache:
         return {}
     if request.as_type == "Directory":
-        directory = _arrange_directory(request, files, fetched, stacs)
+        directory = arrange_folder(request.folder, files, fetched, assets, name=request.name, say=request.say)
         _remove_partial_files(request.folder)
         return {"output_directory": directory}
     named = _name_files(request.folder, files, fetched)
@@ -162,19 +153,18 @@ def _open_cache(request: StageInRequest) -> Cache | None:
 
 def _list_files(
     locations: Sequence[Location], finder: SourceFinder, request: StageInRequest
-) -> tuple[list[SourceFile], list[tuple[StacReader, list[AssetFile]]]]:
-    """List the files at every location; for STAC, also what its catalog needs."""
+) -> tuple[list[SourceFile], list[AssetFile]]:
+    """List the files at every location, and those of them that are assets of STAC."""
     files: list[SourceFile] = []
-    stacs: list[tuple[StacReader, list[AssetFile]]] = []
+    assets: list[AssetFile] = []
     for one in locations:
         if one.kind == "STAC" or (request.as_type == "Directory" and _is_stac(one, finder)):
-            stac = StacReader(one, finder)
-            assets = stac.assets()
-            stacs.append((stac, assets))
-            files += [SourceFile(asset.source, asset.relative) for asset in assets]
+            found = StacReader(one, finder).assets()
+            assets += found
+            files += [SourceFile(asset.source, asset.relative) for asset in found]
         else:
             files += finder.list_files(one)
-    return files, stacs
+    return files, assets
 
 
 def _is_stac(location: Location, finder: SourceFinder) -> bool:
@@ -207,88 +197,11 @@ def _name_files(folder: Path, files: Sequence[SourceFile], fetched: Sequence[Fet
             number = name.partition("_")[0]
             _, *others = make_distinct([one.name, *(safe_name(two.name) for two in source_file.secondary)])
             file["secondaryFiles"] = [
-                _copy_secondary_file(folder, f"{number}_{other}", two)
+                copy_secondary_file(folder, f"{number}_{other}", two)
                 for other, two in zip(others, source_file.secondary, strict=True)
             ]
-        objects.append({**file, **_source_field(one)})
+        objects.append({**file, **source_field(one)})
     return objects
-
-
-def _copy_secondary_file(folder: Path, name: str, source: LocalSource) -> dict[str, Any]:
-    """Copy a secondary file next to its primary file; return its CWL object."""
-    shutil.copyfile(source.path, folder / name)
-    return {"class": "File", "path": str(folder / name), "basename": name}
-
-
-def _source_field(fetched: FetchedFile) -> dict[str, str]:
-    """Return the field ``url``, the source of a file, which packmill adds to CWL's fields."""
-    url = fetched.source.url
-    return {"url": url} if urls.scheme(url) else {}
-
-
-def _arrange_directory(
-    request: StageInRequest,
-    files: Sequence[SourceFile],
-    fetched: Sequence[FetchedFile],
-    stacs: Sequence[tuple[StacReader, list[AssetFile]]],
-) -> dict[str, Any]:
-    """Arrange the files in a folder with a ``catalog.json`` (OGC 20-089, stage-in)."""
-    secondary = [two for file in files for two in file.secondary]
-    names = [_relative_path(file, one) for file, one in zip(files, fetched, strict=True)]
-    exact = {name for name, file in zip(names, files, strict=True) if file.relative}
-    paths = make_distinct([*names, *(safe_name(two.name) for two in secondary)], exact=exact)
-    paths, others = paths[: len(files)], paths[len(files) :]
-    _move_all(request.folder, fetched, paths)
-    for two, path in zip(secondary, others, strict=True):
-        _copy_secondary_file(request.folder, path, two)
-    remove_staged_catalog(request.folder, kept={*paths, *others})
-    assets = [asset for _, found in stacs for asset in found]
-    if len(assets) == len(files):
-        write_items(request.folder, list(zip(assets, paths, strict=True)), name=request.name)
-    elif contract.catalog_file not in (*paths, *others):
-        members = [
-            CatalogFile(path=path, source=_source_field(one).get("url", ""))
-            for path, one in zip(paths, fetched, strict=True)
-        ]
-        members += [CatalogFile(path=path) for path in others]
-        write_catalog(
-            request.folder,
-            members,
-            name=request.name,
-            description=staged_in,
-            time=datetime.now(timezone.utc),
-            say=request.say,
-        )
-    return {"class": "Directory", "path": str(request.folder), "basename": safe_name(request.name)}
-
-
-def _move_all(folder: Path, fetched: Sequence[FetchedFile], paths: Sequence[str]) -> None:
-    """Move the files to their paths below a folder.
-
-    Raises:
-        StagingError: two paths are those of one file, as in a file system that ignores case.
-    """
-    moved = set()
-    for one, path in zip(fetched, paths, strict=True):
-        target = folder / path
-        if target.exists() and _identity(target) in moved:
-            raise StagingError(f"{path[:200]}: its name and another are one to the file system of {folder}")
-        move_to_final_name(one, target)
-        moved.add(_identity(target))
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
-def _relative_path(file: SourceFile, fetched: FetchedFile) -> str:
-    """Return a file's safe path below the requested folder, else its name."""
-    parts = [part for part in file.relative.split("/") if part not in ("", ".", "..")]
-    parts = [name_in_folder(part, is_at_top=not level) for level, part in enumerate(parts)]
-    if is_too_deep(Path(*parts), Path()):
-        raise StagingError(f"{fetched.source.url[:200]}: {too_deep}")
-    return "/".join(parts) or fetched.name
 
 
 def write_output_object(outputs: dict[str, Any], folder: Path) -> None:
