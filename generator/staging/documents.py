@@ -18,6 +18,14 @@ _LARGEST_TOTAL = 1024**3
 """Bytes of all STAC documents of a step: their Items are in memory together."""
 
 
+class NotJsonError(StagingError):
+    """A document was fetched, and is not JSON."""
+
+
+class LargeDocumentError(StagingError):
+    """A document is too large to be parsed."""
+
+
 @dataclass(slots=True)
 class DocumentTotal:
     """The size of documents that lead to each other, in bytes."""
@@ -42,7 +50,9 @@ def read_json(source: Source, network: NetworkSettings, total: DocumentTotal | N
     """Fetch and parse a JSON document, with retries; ``total`` counts its size.
 
     Raises:
-        StagingError: the document is unavailable, too large, also with those counted before, or not JSON.
+        NotJsonError: the document is not JSON.
+        LargeDocumentError: the document is too large.
+        StagingError: the document is unavailable, or too large with those counted before.
     """
     with tempfile.TemporaryDirectory(prefix="packmill-document-") as folder:
         part = Path(folder, "document")
@@ -52,7 +62,7 @@ def read_json(source: Source, network: NetworkSettings, total: DocumentTotal | N
             nonlocal size
             size += more
             if size > _LARGEST:
-                raise StagingError(f"{source.url}: more than {_LARGEST // 1024**2} MB, too large for a document")
+                raise LargeDocumentError(f"{source.url}: more than {_LARGEST // 1024**2} MB, too large for a document")
             if total is not None:
                 total.add(more, source.url)
 
@@ -60,4 +70,4 @@ def read_json(source: Source, network: NetworkSettings, total: DocumentTotal | N
         try:
             return json.loads(part.read_bytes())
         except (ValueError, RecursionError):
-            raise StagingError(f"{source.url}: not valid JSON") from None
+            raise NotJsonError(f"{source.url}: not valid JSON") from None

@@ -26,6 +26,9 @@ from generator.staging.stores.local import LocalSource
 from generator.staging.stores.origins import trusted_origins
 from generator.staging.stores.registry import open_store, store_module
 
+LOCAL = ("", "file")
+"""Schemes of local addresses."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -71,9 +74,12 @@ class SourceFinder:
 
         Raises:
             BadInputsError: no store reads such URLs, or a package is not installed.
+            StagingError: a local file is missing, or is a folder.
         """
         scheme = urls.scheme(url)
-        if scheme in ("", "file"):
+        if scheme in LOCAL:
+            if self.local_path(url).is_dir():
+                raise StagingError(f"{url}: a folder, not a file")
             return next(self._list_local(url)).source
         store = self._store(scheme, location)
         return store.source(url, checksum=checksum or _read_checksum(location), size=size)
@@ -103,12 +109,21 @@ class SourceFinder:
                 time.sleep(self.network.retry_delay(attempt - 1, requested=error.wait))
         raise AssertionError
 
-    def _list_local(self, address: Any) -> Iterator[SourceFile]:
+    def local_path(self, address: Any) -> Path:
+        """Return the path of a local file or folder, from a CWL object, a ``file`` URL or a path.
+
+        Raises:
+            BadInputsError: the object has no path, or local files are not allowed.
+        """
         path = _engine_path(address)
-        if path is None:
-            if not isinstance(self.network.guard, NoGuard):
-                raise BadInputsError(f"{address}: local files are not allowed here")
-            path = Path(url2pathname(urlsplit(address).path) if urls.scheme(address) == "file" else str(address))
+        if path is not None:
+            return path
+        if not isinstance(self.network.guard, NoGuard):
+            raise BadInputsError(f"{address}: local files are not allowed here")
+        return Path(url2pathname(urlsplit(address).path) if urls.scheme(address) == "file" else str(address))
+
+    def _list_local(self, address: Any) -> Iterator[SourceFile]:
+        path = self.local_path(address)
         if path.is_dir():
             for one in sorted(paths_below(path, on_deeper=_refuse)):
                 if one.is_file():

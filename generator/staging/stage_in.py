@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from generator.shared import contract
-from generator.shared.failures import BadInputsError, StagingError
+from generator.shared.failures import BadInputsError
 from generator.shared.json_text import json_text
 from generator.shared.safe_names import safe_name
 from generator.shared.safe_text import json_for_terminal
 from generator.staging import urls
+from generator.staging.documents import LargeDocumentError, NotJsonError, read_json
 from generator.staging.file_names import add_numbers, make_distinct, partial_files
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location, read_locations
-from generator.staging.sources import SourceFile, SourceFinder
+from generator.staging.sources import LOCAL, SourceFile, SourceFinder
 from generator.staging.stac.assets import AssetFile, StacReader, looks_like_stac
 from generator.staging.stac.catalog import refuse_other_catalog
 from generator.staging.staged_folder import arrange_folder, copy_secondary_file, source_field
@@ -158,7 +159,7 @@ def _list_files(
     files: list[SourceFile] = []
     assets: list[AssetFile] = []
     for one in locations:
-        if one.kind == "STAC" or (request.as_type == "Directory" and _is_stac(one, finder)):
+        if one.kind == "STAC" or (request.as_type == "Directory" and _is_stac(one, finder, request.say)):
             found = StacReader(one, finder).assets()
             assets += found
             files += [SourceFile(asset.source, asset.relative) for asset in found]
@@ -167,18 +168,26 @@ def _list_files(
     return files, assets
 
 
-def _is_stac(location: Location, finder: SourceFinder) -> bool:
-    """Return whether a location is a JSON document that is STAC."""
-    from generator.staging.documents import read_json
+def _is_stac(location: Location, finder: SourceFinder, say: Callable[[str], None]) -> bool:
+    """Return whether a location is a JSON document that is STAC.
 
+    Raises:
+        StagingError: the document cannot be read. It may be STAC: without its assets, the folder would be incomplete.
+    """
     address = location.addresses[0]
     path = urls.canonical(address).partition("?")[0] if isinstance(address, str) and urls.scheme(address) else address
     if not isinstance(path, str) or not path.endswith((".json", ".geojson")):
         return False
-    try:
-        return looks_like_stac(read_json(finder.source(str(address), location), finder.network))
-    except StagingError:
+    if urls.scheme(address) in LOCAL and finder.local_path(address).is_dir():
         return False
+    source = finder.source(address, location)
+    try:
+        return looks_like_stac(read_json(source, finder.network))
+    except LargeDocumentError:
+        say(f"{source.url}: too large for a STAC document, so it is staged in as a file")
+    except NotJsonError:
+        pass
+    return False
 
 
 def _remove_partial_files(folder: Path) -> None:

@@ -27,6 +27,7 @@ from generator.staging.records import Location
 from generator.staging.sources import SourceFinder
 from generator.staging.stac.assets import StacReader
 from generator.staging.stac.catalog import _make_identifier
+from generator.staging.stage_in import StageInRequest, stage_in
 from generator.staging.stores.s3 import S3Access, S3Source, S3Store
 from generator.staging.transfer.transfer import Transfer, TransferResult, Watch
 
@@ -84,6 +85,41 @@ class TestDocumentsThatLeadAstray:
         result = step("stage-in", {"input_path": url, "as_type": "Directory"})
 
         assert (result.code, "Traceback" in result.err) == (0, False), result.err
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_a_document_that_cannot_be_read_is_not_taken_for_a_file(
+        self, web: HttpServer, step: Runner, status: int
+    ) -> None:
+        """It may be STAC, and a folder with the document alone would pass for its data."""
+        web.put("/b.tif", b"b")
+        url = web.put("/i.json", json_page(item({"b": {"href": "b.tif"}})), statuses=[status] * 2)
+
+        failed = step("stage-in", {"input_path": url, "as_type": "Directory"}, "--attempts", "2")
+        again = step("stage-in", {"input_path": url, "as_type": "Directory"}, "--attempts", "2")
+
+        assert (failed.code, f"the server answers {status}" in failed.err) == (12, True), failed.err
+        assert (again.code, again.content("i/b.tif")) == (0, b"b"), again.err
+
+    def test_a_document_that_is_too_large_for_stac_is_a_file_with_a_word(
+        self, web: HttpServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Files of GeoJSON can be of any size."""
+        monkeypatch.setattr(documents, "_LARGEST", 100)
+        url = web.put("/i.json", json_page(item({"b": {"href": "b.tif"}}, filler="x" * 100)))
+        said: list[str] = []
+        request = StageInRequest(
+            input_path=url,
+            folder=tmp_path / "staged",
+            as_type="Directory",
+            network=NetworkSettings(),
+            credentials=Credentials(),
+            say=said.append,
+        )
+
+        stage_in(request)
+
+        assert (tmp_path / "staged/i.json").read_bytes() == web.pages["/i.json"].content
+        assert f"{url}: too large for a STAC document, so it is staged in as a file" in said[0]
 
     def test_many_large_documents_have_a_limit_in_total(self, web: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
         """All locations of a step together: the Items of all are in memory. Each document here is small enough."""

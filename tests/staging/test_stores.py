@@ -751,6 +751,19 @@ class TestLocal:
         assert result.code == 0, result.err
         assert result.content("a.json").decode() == text
 
+    @pytest.mark.parametrize("files", [(), ("a.txt",)])
+    def test_a_folder_named_like_a_document_is_a_folder(
+        self, runner: Runner, tmp_path: Path, files: tuple[str, ...]
+    ) -> None:
+        (tmp_path / "x.json").mkdir()
+        for name in files:
+            (tmp_path / "x.json" / name).write_text('{"stac_version": "1.1.0"}')
+
+        result = runner("stage-in", "./x.json", "--directory")
+
+        assert result.code == 0, result.err
+        assert {path.name for path in (tmp_path / "staged").glob("*.txt")} == set(files)
+
     def test_two_deliveries_of_one_name_take_turns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each copy would wait for the other one in its middle."""
         both = threading.Barrier(2)

@@ -17,11 +17,10 @@ from generator.staging.checksums import Checksum
 from generator.staging.documents import read_json
 from generator.staging.file_names import make_distinct
 from generator.staging.records import Location
-from generator.staging.sources import SourceFinder
+from generator.staging.sources import LOCAL, SourceFinder
 from generator.staging.stac.catalog import staged_in
 from generator.staging.stores import Source
 
-_LOCAL = ("", "file")
 _REMOTE = frozenset("http https s3 gs gcs abfs abfss az ftp sftp".split())
 _MOST_DOCUMENTS = 10_000
 """Maximum number of documents that one URL may lead to."""
@@ -176,7 +175,7 @@ def _check_reach(base: str, href: str) -> None:
         StagingError: the link is local, invalid, or of an unknown scheme.
     """
     scheme = urls.scheme(href)
-    if scheme not in _REMOTE and not (scheme in _LOCAL and urls.scheme(base) in _LOCAL):
+    if scheme not in _REMOTE and not (scheme in LOCAL and urls.scheme(base) in LOCAL):
         raise StagingError(f"{urls.redact(base)}: it leads to {href.partition('?')[0]!r}, which is not followed")
     if wrong := urls.find_problem(href):
         raise StagingError(f"{urls.redact(base)}: {wrong}")
