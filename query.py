@@ -18,6 +18,7 @@ import json
 import lzma
 import os
 import re
+import shlex
 import stat
 import sys
 import time
@@ -506,7 +507,9 @@ def _read_settings_file(file: Path) -> dict[str, Any]:
     try:
         with file.open(encoding="utf-8") as opened:
             if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
-                raise QueryError(f"{file}: contains tokens and others can read it; run: chmod 600 {file}")
+                raise QueryError(
+                    f"{file}: contains tokens and others can read it; run: chmod 600 {shlex.quote(str(file))}"
+                )
             kept = json.load(opened)
     except FileNotFoundError:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from generator.commands.parser import Commands, command
@@ -93,7 +94,7 @@ def _compose(options: argparse.Namespace) -> int:
     for file in written:
         print(file)
     print(
-        f"start: docker compose --project-directory {options.output} up --detach\n"
+        f"start: docker compose --project-directory {shlex.quote(str(options.output))} up --detach\n"
         f"then:  http://127.0.0.1:{options.port}, signed in with the token in {options.output}/secrets/access_token",
         file=sys.stderr,
     )

@@ -5,6 +5,7 @@ Asks the docker command, as the CWL engines do; the Docker SDK would take longer
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from generator.shared.errors import RunError
@@ -30,6 +31,7 @@ def require_own_image(reference: str, *, options: tuple[str, ...], package: Path
         name = printable(reference)
         raise RunError(
             f"{name}: image not found in the container engine, and it is in no registry; build the package again, and "
-            f"run what that writes: packmill rebuild {package}\n  add --trust if it is your own package: its "
-            "repository may be a folder of this machine or need your git login"
+            f"run what that writes: packmill rebuild {shlex.quote(str(package))}\n"
+            "  add --trust if it is your own package: its repository may be a folder of this machine or need your git "
+            "login"
         )

@@ -25,6 +25,7 @@ from generator.ci.checks import CheckResult, junit
 from generator.documents import readme
 from generator.image.dockerfiles import image_dockerfile
 from generator.metadata.metadata import Metadata, Person
+from generator.package import image_presence
 from generator.package.map.journal import Ended
 from generator.package.map.results import write_results
 from generator.package.map.rows import PlannedRow
@@ -35,7 +36,8 @@ from generator.repository.source import Source
 from generator.resources import data_folder
 from generator.runner.server.operation.metrics import Metrics, Snapshot
 from generator.service.api.artifacts import member
-from generator.shared.errors import ImageBuildError
+from generator.shared.errors import ImageBuildError, RunError
+from generator.subprocesses import commands
 
 MARKUP = (
     "<img src=x><script>1</script> ![a](https://x.example/p.png) [b](javascript:1) | `c` **d** _e_ {{ 7*7 }} $(f) # g"
@@ -167,6 +169,23 @@ def test_a_command_that_is_shown_has_a_folder_as_one_word(name: str) -> None:
     shown = next_steps(built(folder), has_image=False).splitlines()[-1]
 
     assert shlex.split(shown.partition("  #")[0]) == ["packmill", "validate", str(folder)]
+
+
+@pytest.mark.parametrize("name", ["a;$(id)", "it's"])
+def test_the_command_for_a_missing_image_has_the_package_as_one_word(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package's folder has the name of a branch of a stranger's repository."""
+    missing = commands.Finished(command=(), code=1, stdout="", stderr="Error: No such image: x")
+    monkeypatch.setattr(image_presence, "run", lambda *_, **__: missing)
+
+    with pytest.raises(RunError) as refused:
+        image_presence.require_own_image(
+            f"{image_presence.own_prefix}environment:1", options=(), package=Path("packages", name)
+        )
+
+    command = str(refused.value).partition("what that writes: ")[2].splitlines()[0]
+    assert shlex.split(command) == ["packmill", "rebuild", f"packages/{name}"]
 
 
 def built(folder: Path) -> Built:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import socket
 from collections.abc import Callable, Collection
 from functools import partial
@@ -187,7 +188,7 @@ def _access(options: argparse.Namespace, data: Path, base_url: str, say: Callabl
     elif not loopback and tokens.is_empty():
         raise BadInputsError(
             f"--host {options.host}: others could run notebooks without a token. Create one with\n"
-            f"  packmill-runner token create NAME --role admin --data {data}\n"
+            f"  packmill-runner token create NAME --role admin --data {shlex.quote(str(data))}\n"
             "or set PACKMILL_SERVE_TOKENS=NAME:ROLE:TOKEN, or use --token-file; --host 127.0.0.1 needs no token"
         )
     elif warning := tokens.warning():
