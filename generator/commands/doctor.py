@@ -15,8 +15,8 @@ def add(commands: Commands) -> None:
 Checks what packmill needs of this machine: Python packages, git and git-lfs, container engine, disk space, memory,
 settings, registry logins, and the packages of optional features. Lines that are not 'ok' have the command that fixes
 them. Changes nothing and needs no network; 'packmill setup' installs and starts an engine. The exit code is 0 if
-nothing required is missing, else the one that a build would end with: 10 without git, 19 without an engine, 15 with a
-full disk, 14 without a Python package, 2 with an invalid setting."""
+nothing required is missing, else the one that a build would end with: 10 without git, 19 without an engine, 23 with a
+full disk for packages, 15 with one for images, 14 without a Python package, 2 with an invalid setting."""
     parser = command(commands, "doctor", "report what is missing on this machine", text)
     parser.add_argument(
         "--output",

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from generator.machine.pruning.report import to_dict
     from generator.machine.pruning.service_data import old_pipelines
     from generator.request.secret_files import with_secret_files
-    from generator.shared.errors import UsageError
+    from generator.shared.errors import DiskFullError, UsageError
 
     if not 0 <= options.older_than <= 36500:
         raise UsageError(f"--older-than {options.older_than:g}: give a number of days from 0")
@@ -76,9 +76,12 @@ def run(options: argparse.Namespace) -> int:
     notes = old_notes(before=before) if options.only != "pipelines" else ()
     database = options.database or with_secret_files(os.environ).get("PACKMILL_DATABASE") or None
     pipelines = old_pipelines(options.data, database=database, before=before, is_removing=options.yes)
-    with pipelines if options.only != "images" else nullcontext(()) as ended:
-        removals = (*images, *notes, *ended)
-        failed = [one for one in removals if not one.remove()] if options.yes else []
+    try:
+        with pipelines if options.only != "images" else nullcontext(()) as ended:
+            removals = (*images, *notes, *ended)
+            failed = [one for one in removals if not one.remove()] if options.yes else []
+    except DiskFullError as error:
+        raise DiskFullError(error.error, "run the command again; with --only images it needs none") from None
     left = None if size is None else size - sum(one.size for one in images if one not in failed)
     if options.json:
         from generator.shared.safe_text import json_for_terminal

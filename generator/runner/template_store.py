@@ -8,8 +8,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.shared.failures import BadInputsError, usage_errors_as_bad_inputs
+from generator.shared.failures import BadInputsError, DiskFullError, usage_errors_as_bad_inputs
 from generator.shared.path_templates import check_template
+from generator.shared.sqlite_misfits import is_without_space
 
 variable = "PACKMILL_TEMPLATES"
 """The environment variable that names the file."""
@@ -99,7 +100,8 @@ class TemplateStore:
             with closing(sqlite3.connect(self.path, timeout=10)) as database, database:
                 yield database
         except (sqlite3.Error, ValueError) as error:
-            raise BadInputsError(f"{self.path}: the templates cannot be read or written: {error}") from None
+            kind = DiskFullError if is_without_space(error, self.path.parent) else BadInputsError
+            raise kind(f"{self.path}: the templates cannot be read or written: {error}") from None
 
 
 def find_store(path: str | None, environment: Mapping[str, str]) -> TemplateStore | None:

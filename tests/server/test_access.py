@@ -28,7 +28,7 @@ from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailabl
 from generator.runner.server.tokens.command import manage_tokens
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.server.tokens.token import read_token_file
-from generator.shared.failures import BadInputsError
+from generator.shared.failures import BadInputsError, DiskFullError
 
 READER, RUNNER, OTHER, ADMIN = (f"{name}-0123456789abcdefghij" for name in ("reader", "runner", "other", "admin"))
 SPARE = [f"spare{number}-0123456789abcdefghij" for number in range(10)]
@@ -145,13 +145,15 @@ def test_an_address_that_guesses_is_slowed_down_but_its_users_are_not(closed: No
 def test_the_command_names_a_file_of_tokens_that_cannot_be_used(
     action: str, name: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> NoReturn:
-        raise StoreUnavailableError("database or disk is full")
-
-    monkeypatch.setattr(TokenStore, "_query", fail)
     options = Namespace(action=action, name=name, role="run", expires=None, data=str(tmp_path))
-    with pytest.raises(BadInputsError, match=r"the file of tokens cannot be used: database or disk is full$"):
-        manage_tokens(options, print)
+    for problem, kind in (("database or disk is full", DiskFullError), ("database is locked", BadInputsError)):
+
+        def fail(*_: object, problem: str = problem) -> NoReturn:
+            raise StoreUnavailableError(problem)
+
+        monkeypatch.setattr(TokenStore, "_query", fail)
+        with pytest.raises(kind, match=rf"the file of tokens cannot be used: {problem}$"):
+            manage_tokens(options, print)
 
 
 def test_a_file_of_tokens_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from generator.containers.engine import storage_folder
 from generator.containers.machine_memory import largest_memory, ordinary_memory
 from generator.machine.finding import Finding, State
-from generator.shared.errors import EngineMissingError, ImageBuildError
+from generator.shared.errors import DiskFullError, EngineMissingError, ImageBuildError
 from generator.shared.size_text import size_text
 
 _DISK_NEEDED, _DISK_COMFORTABLE = 2 * 1024**3, 10 * 1024**3
@@ -21,28 +21,26 @@ _MEMORY_OF_A_RUN = 2048
 
 def check(folder: Path) -> Iterator[Finding]:
     """Check the disks of images and packages, and the memory of a container."""
-    places = {"packages": folder.resolve()}
+    places = {"packages": (folder.resolve(), DiskFullError.exit_code)}
     try:
         storage = storage_folder()
     except EngineMissingError:
         storage = None
     if storage is not None and _is_visible(storage):
-        places["images"] = storage
-    for name, place in places.items():
-        yield _disk(f"disk of {name}", place)
+        places["images"] = (storage, ImageBuildError.exit_code)
+    for name, (place, exit_code) in places.items():
+        yield _disk(f"disk of {name}", place, exit_code)
     yield _memory()
 
 
-def _disk(name: str, place: Path) -> Finding:
+def _disk(name: str, place: Path, exit_code: int) -> Finding:
     free = shutil.disk_usage(next(one for one in (place, *place.parents) if _is_visible(one))).free
     detail = f"{size_text(free)} free at {place}"
     if free >= _DISK_COMFORTABLE:
         return Finding(name=name, state=State.OK, detail=detail)
     state = State.WARNING if free >= _DISK_NEEDED else State.MISSING
     least = f"; images need {size_text(_DISK_NEEDED)}, with conda {size_text(_DISK_COMFORTABLE)}"
-    return Finding(
-        name=name, state=state, detail=detail + least, fix="packmill prune", exit_code=ImageBuildError.exit_code
-    )
+    return Finding(name=name, state=state, detail=detail + least, fix="packmill prune", exit_code=exit_code)
 
 
 def _is_visible(path: Path) -> bool:

@@ -14,7 +14,8 @@ from generator.runner.server.runs.store import StoreUnavailableError
 from generator.runner.server.tokens.role import roles
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.server.tokens.token import Token
-from generator.shared.failures import BadInputsError
+from generator.shared.failures import BadInputsError, DiskFullError
+from generator.shared.sqlite_misfits import is_without_space
 
 _description = """\
 Creates, lists and revokes the tokens of 'packmill-runner serve'. A token is printed once, when it is created; the data
@@ -46,8 +47,8 @@ def manage_tokens(options: argparse.Namespace, say: Callable[[str], None]) -> in
     """Run the command and return the exit code.
 
     Raises:
-        BadInputsError: the name is missing, invalid, in use or unknown, or the file of tokens is locked or broken, or
-            its disk full.
+        BadInputsError: the name is missing, invalid, in use or unknown, or the file of tokens is locked or broken.
+        DiskFullError: its disk is full.
         OSError: the data folder cannot be written to.
     """
     if options.action != "list" and not options.name:
@@ -58,7 +59,8 @@ def manage_tokens(options: argparse.Namespace, say: Callable[[str], None]) -> in
         with closing(TokenStore(data)) as store:
             _manage(store, options, say)
     except StoreUnavailableError as error:
-        raise BadInputsError(f"--data {data}: the file of tokens cannot be used: {error}") from None
+        kind = DiskFullError if is_without_space(error, data) else BadInputsError
+        raise kind(f"--data {data}: the file of tokens cannot be used: {error}") from None
     return 0
 
 
