@@ -26,13 +26,14 @@ from generator.repository.fetch_limits import FetchLimits, usual_limits, within_
 from generator.repository.git_environment import git_environment, identity, leave_hook
 from generator.repository.git_messages import explain_git_error
 from generator.repository.git_objects import FetchRequest, check_out, fetch_commit
-from generator.repository.lfs import fetch_lfs
+from generator.repository.lfs import LfsFiles, fetch_lfs
 from generator.repository.parts import find_part
 from generator.repository.scripts import repair_scripts
 from generator.repository.source import Source
 from generator.repository.submodules import fetch_submodules, list_folders, warn_of_empty_folders
 from generator.repository.versions import describe_version, packaging_texts
 from generator.shared.errors import RepositoryError
+from generator.shared.file_names import shown_name
 from generator.shared.suggestions import did_you_mean, list_some
 
 try:
@@ -118,12 +119,12 @@ def fetch(
             fetch_submodules(top, repo)
         if is_file(Path(folder, ".gitmodules")):
             repo.git.execute(["git", "submodule", "--quiet", "absorbgitdirs"], with_exceptions=False)
-        pointers, warnings = fetch_lfs(top, repo, connection)
-        warnings += [warning] if warning else []
+        lfs = fetch_lfs(top, repo, connection)
+        warnings = [*lfs.warnings, *([warning] if warning else [])]
         left_out = [] if with_submodules else part.below(list_folders(repo))
         warnings += warn_of_empty_folders(left_out)
         if part.repository.local and connection.refs.get("HEAD") == commit:
-            warnings += _uncommitted(repo, part.repository.local, part.path)
+            warnings += _uncommitted(repo, part.repository.local, part.path, lfs)
         warnings += repair_scripts(place)
         _let_everyone_read(folder)
         return Checkout(
@@ -136,7 +137,7 @@ def fetch(
             folder=place,
             version=version,
             left_out=tuple(left_out),
-            pointers=tuple(pointers),
+            pointers=lfs.missing,
             warnings=tuple(warnings),
         )
 
@@ -184,25 +185,26 @@ def _unknown_checkout(repository: Repository, checkout: str, refs: Mapping[str, 
     return f"{repository.address}: branch, tag or commit {checkout!r} not found{hint}\n  available: {some}"
 
 
-def _uncommitted(repo: git.Repo, local: Path, part: str) -> list[str]:
+def _uncommitted(repo: git.Repo, local: Path, part: str, lfs: LfsFiles) -> list[str]:
     """Warn of uncommitted changes in a local working tree, or in a folder of it.
 
     Git runs with the configuration of packmill's own clone: that of the repository can name programs that
-    ``git status`` starts.
+    ``git status`` starts. So git compares Git LFS files with their pointers, and they count only if they have changed.
     """
     place = ("git", f"--git-dir={repo.git_dir}", f"--work-tree={local}")
     if not (local / ".git").exists():
         return []
     try:
         only = ("--", f":(top,literal){part}") if part else ()
-        words = ("status", "--porcelain", "--ignore-submodules=all", *only)
+        words = ("status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all", *only)
         status = str(repo.git.execute([*place, *words]))
     except git.GitError:
         return []
-    changed = status.splitlines()
+    listed = [entry[3:] for entry in status.split("\0") if entry]
+    changed = [path for path in listed if path not in lfs.pointers or not lfs.pointers[path].is_unchanged(local / path)]
     if not changed:
         return []
-    names = ", ".join(line[2:].strip() for line in changed[:5]) + (", …" if len(changed) > 5 else "")
+    names = ", ".join(map(shown_name, changed[:5])) + (", …" if len(changed) > 5 else "")
     return [f"not committed and therefore not packaged: {names}"]
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import git
@@ -43,12 +43,28 @@ class Pointer:
         """Return whether the file is at ``path``, whole."""
         return path.is_file() and file_sha256(path) == self.digest
 
+    def is_unchanged(self, path: Path) -> bool:
+        """Return whether the file in a working tree is the one that is committed, or its pointer."""
+        try:
+            return not path.is_symlink() and path.is_file() and (self == _read_pointer(path) or self.is_fetched(path))
+        except OSError:  # closed to the user
+            return False
 
-def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> tuple[list[str], list[str]]:
+
+@dataclass(frozen=True, slots=True)
+class LfsFiles:
+    """The pointers of a commit by their paths, the paths ``missing`` files have, and warnings that name them."""
+
+    pointers: Mapping[str, Pointer] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> LfsFiles:
     """Fetch Git LFS files, with credentials only from the repository's own server.
 
-    Return the paths of those that could not be fetched, and warnings that name them. git-lfs writes to the checkout
-    itself, and can end with code 0 in the middle of a file: one that is not whole gets its pointer again.
+    git-lfs writes to the checkout itself, and can end with code 0 in the middle of a file: one that is not whole gets
+    its pointer again.
 
     ``.lfsconfig`` may name any server, and git-lfs connects to any address that a server names: another server is used
     only without credentials, and only if no policy restricts addresses.
@@ -59,7 +75,7 @@ def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> tupl
     folder, printed = Path(repo.working_dir), ""
     pointers = _read_pointers(folder)
     if not pointers:
-        return [], []
+        return LfsFiles()
     reason = ""
     if connection.access is not Access.FULL:
         reason = top.policy.refusal(top.repository.address, "LFS files are only fetched for listed repositories")
@@ -77,7 +93,8 @@ def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> tupl
         raise RepositoryError(explain_full_disk(top.repository, printed, top.secret))
     for path in parts:
         _restore(repo, path)
-    return list(missing), [_describe_missing(repo, list(missing), reason, printed)] if missing else []
+    warnings = (_describe_missing(repo, tuple(missing), reason, printed),) if missing else ()
+    return LfsFiles(pointers, tuple(missing), warnings)
 
 
 def pointed_digest(path: Path) -> str:
@@ -143,7 +160,7 @@ def _restore(repo: git.Repo, path: str) -> None:
     Path(repo.working_dir, path).write_bytes(text)
 
 
-def _describe_missing(repo: git.Repo, paths: list[str], reason: str, printed: str) -> str:
+def _describe_missing(repo: git.Repo, paths: tuple[str, ...], reason: str, printed: str) -> str:
     """Return a warning that lists LFS files that could not be fetched, with the reason."""
     if not reason:
         reason = "git-lfs did not fetch them"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,6 +23,12 @@ _SCENE = bytes(range(256)) * 2400
 """600 KB."""
 _PART = "head -c 300000 /dev/zero > scene.tif"
 """A script that writes a part of the file, as git-lfs does."""
+
+
+def pointer(content: bytes) -> str:
+    return (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256(content).hexdigest()}\nsize {len(content)}\n"
+    )
 
 
 @pytest.fixture
@@ -47,12 +53,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def folder(path: Path) -> Path:
     path.mkdir(parents=True)
     return path
-
-
-def pointer(content: bytes) -> str:
-    return (
-        f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256(content).hexdigest()}\nsize {len(content)}\n"
-    )
 
 
 def with_scene(repository: Path) -> Path:
@@ -85,7 +85,38 @@ def test_the_files_are_packaged(repository: Path, tmp_path: Path) -> None:
     checkout = checkout_of(repository, tmp_path)
 
     assert (checkout.folder / "scene.tif").read_bytes() == _SCENE
-    assert checkout.pointers == ()
+    assert (checkout.pointers, checkout.warnings) == ((), ())
+
+
+@needs_git_lfs
+@pytest.mark.parametrize("content", [_SCENE, pointer(_SCENE).encode()], ids=["the file", "its pointer"])
+def test_a_working_tree_with_the_file_or_its_pointer_has_no_change(
+    content: bytes, repository: Path, tmp_path: Path
+) -> None:
+    (repository / "scene.tif").write_bytes(content)
+
+    assert checkout_of(repository, tmp_path).warnings == ()
+
+
+@needs_git_lfs
+def test_a_change_of_the_file_is_named(repository: Path, tmp_path: Path) -> None:
+    (repository / "scene.tif").write_bytes(bytes(len(_SCENE)))
+    (repository / "grün\n.txt").write_text("new")
+
+    assert checkout_of(repository, tmp_path).warnings == (
+        "not committed and therefore not packaged: scene.tif, grün\\n.txt",
+    )
+
+
+@needs_git_lfs
+@pytest.mark.parametrize("instead", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda _: None])
+def test_what_is_in_the_place_of_the_file_is_a_change(
+    instead: Callable[[Path], object], repository: Path, tmp_path: Path
+) -> None:
+    (repository / "scene.tif").unlink()
+    instead(repository / "scene.tif")
+
+    assert checkout_of(repository, tmp_path).warnings == ("not committed and therefore not packaged: scene.tif",)
 
 
 @needs_git_lfs
@@ -123,8 +154,8 @@ def test_a_file_that_is_not_whole_is_a_missing_one(
 
     assert checkout.source.pointers == ("scene.tif",)
     assert (checkout.folder / "scene.tif").read_text() == pointer(_SCENE)
-    assert checkout.warnings[0] == (
-        "Git LFS files could not be fetched, only their pointers are packaged: scene.tif (git-lfs did not fetch them)"
+    assert checkout.warnings == (
+        "Git LFS files could not be fetched, only their pointers are packaged: scene.tif (git-lfs did not fetch them)",
     )
 
 
@@ -153,7 +184,9 @@ def test_without_git_lfs_the_warning_names_it(
     (tmp_path / "bin/git").symlink_to(git_program)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
-    assert "scene.tif (is git-lfs installed?)" in checkout_of(repository, tmp_path).warnings[0]
+    (warning,) = checkout_of(repository, tmp_path).warnings
+
+    assert "scene.tif (is git-lfs installed?)" in warning
 
 
 @needs_git_lfs
