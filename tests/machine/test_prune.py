@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from support import Finished
 
 from generator.containers import local_images
 from generator.containers.local_images import LocalImage
+from generator.machine.pruning import service_data
 from generator.machine.pruning.images import images_over, old_images, total_size
 from generator.machine.pruning.packages import used_by_artifacts, used_by_packages
 from generator.service.store.database import Database, jobs, pipelines, sqlite_url
@@ -361,6 +362,22 @@ def test_a_database_that_fails_is_an_error(service: DataFolder, packmill: Callab
     assert done.code == 2
     assert "packmill-data: the database failed: database disk image is malformed" in done.err
     assert sorted(service.numbers()) == [1, 2, 3, 4]
+
+
+def test_on_a_full_disk_the_message_names_what_can_be_removed_without_space(
+    service: DataFolder, packmill: Callable[..., Finished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite makes files next to a database that it opens."""
+
+    def fail(_url: str) -> NoReturn:
+        raise sa.exc.OperationalError("PRAGMA", None, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr(service_data, "Database", fail)
+    done = packmill("prune", "--yes")
+
+    assert done.code == 23
+    assert f"{service.database.name}: the disk is full; free some space" in done.err
+    assert "with --only images it needs none" in done.err
 
 
 def test_old_records_of_images_go_and_the_secret_of_caches_stays(
