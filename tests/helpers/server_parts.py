@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,28 +52,34 @@ class Server:
         path: str,
         query: str = "",
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> Answer:
-        """Send a request."""
+        """Send a request; ``meanwhile`` is called when one half of its body has arrived, before the other one."""
         app: Any = application(self.context, lambda _: pytest.fail("no worker starts"), shutdown_timeout=0)
         path = path.format(run=self.run.id)
         scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "root_path": ""}
         kind = b"text/html" if path.endswith("/again") else b"application/json"
-        sent_headers = [(b"host", b"localhost"), (b"accept", kind), (b"content-type", b"application/json")]
-        sent_headers += [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+        known = {"host": b"localhost", "accept": kind, "content-type": b"application/json"}
+        given = {name.lower(): value.encode() for name, value in (headers or {}).items()}
+        sent_headers = [(name.encode(), value) for name, value in (known | given).items()]
         scope |= {
             "query_string": query.encode(),
             "headers": sent_headers,
             "scheme": "http",
             "server": ("localhost", 80),
         }
-        bodies, sent = [b"" if body is None else json.dumps(body).encode()], list[dict[str, Any]]()
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        half = len(content) // 2
+        halves, sent = [content[half:], content[:half]], list[dict[str, Any]]()
 
         async def receive() -> dict[str, Any]:
-            if not bodies:
+            if not halves:
                 await asyncio.Event().wait()  # the client stays
-            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+            if len(halves) == 1:
+                meanwhile()
+            return {"type": "http.request", "body": halves.pop(), "more_body": bool(halves)}
 
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)

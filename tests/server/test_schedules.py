@@ -54,6 +54,7 @@ from generator.runner.server.schedules.values import read_values, remove_values,
 from generator.runner.server.storage import NotebookStorage
 from generator.runner.server.tokens.role import Role
 from generator.runner.server.tokens.store import TokenStore
+from generator.runner.server.tokens.token import digest
 from generator.runner.template_store import TemplateStore
 from generator.shared.clock_watch import ClockWatch
 
@@ -673,8 +674,8 @@ def test_a_token_has_a_share_of_the_schedules(context: Context, monkeypatch: pyt
 
 
 def test_runs_of_a_schedule_belong_to_its_owner(context: Context, clock: Clock) -> None:
-    TokenStore(context.data).create("a", "run")
-    schedule = run(create_schedule(context, ScheduleChange(**EVERY_HOUR), Identity("a", "run"))).schedule
+    owner = Identity("a", "run", digest(TokenStore(context.data).create("a", "run")))
+    schedule = run(create_schedule(context, ScheduleChange(**EVERY_HOUR), owner)).schedule
     context.schedules.advance(schedule, due=NOON, problem=None)
     run(Scheduler(context, now=clock).start_due_runs())
 
@@ -684,8 +685,8 @@ def test_runs_of_a_schedule_belong_to_its_owner(context: Context, clock: Clock) 
 @pytest.mark.parametrize("role", [None, "read"])
 def test_a_schedule_of_a_revoked_token_starts_no_run(context: Context, clock: Clock, role: Role | None) -> None:
     tokens = TokenStore(context.data)
-    tokens.create("a", "run")
-    schedule = run(create_schedule(context, ScheduleChange(**EVERY_HOUR), Identity("a", "run"))).schedule
+    owner = Identity("a", "run", digest(tokens.create("a", "run")))
+    schedule = run(create_schedule(context, ScheduleChange(**EVERY_HOUR), owner)).schedule
     context.schedules.advance(schedule, due=NOON, problem=None)
     tokens.revoke("a")
     if role:

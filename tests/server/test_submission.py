@@ -69,7 +69,7 @@ def test_an_execute_request_keeps_its_values_if_a_network_may_have_lost_the_answ
     request = ExecuteRequest(inputs={}, results=ResultsRequest())
 
     with pytest.raises(StoreUnavailableError):
-        asyncio.run(_submit(context, submission, request))
+        asyncio.run(_submit(context, submission, request, caller=None))
 
     assert run_folder(tmp_path, run_id).inputs_file.exists()
 
@@ -96,7 +96,7 @@ def test_others_are_answered_while_an_archive_is_unpacked(tmp_path: Path, monkey
     submission = Submission(notebook=cast("Any", SimpleNamespace(path="a.ipynb")), inputs={}, run_id=run_id)
 
     async def count_answers() -> int:
-        run = asyncio.create_task(submit(context, submission))
+        run = asyncio.create_task(submit(context, submission, caller=None))
         answers = 0
         while not run.done():
             await asyncio.sleep(0.001)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Collection, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request, Response
@@ -36,6 +36,8 @@ class Identity:
 
     name: str
     role: Role
+    token: str = field(default="", repr=False, compare=False)
+    """The digest of the token; empty on a server without tokens."""
 
     def may(self, role: Role) -> bool:
         """Whether the identity may do what a role may; ``read`` includes only the runs that it `sees`."""
@@ -95,13 +97,8 @@ class Access:
         """
         identity = self.identify(request)
         if identity is None:
-            raise ProblemError(
-                401,
-                "a valid token is needed, as 'Authorization: Bearer TOKEN'",
-                headers={"WWW-Authenticate": 'Bearer realm="packmill-runner"'},
-            )
-        if not identity.may(role):
-            raise ProblemError(403, f"the token's role is {identity.role!r}, but {role!r} is needed")
+            raise _token_needed()
+        _check_role(identity, role)
         if role != "read" and not _header_token(request):
             check_origin(request)
         return identity
@@ -116,6 +113,22 @@ class Access:
             request.scope["identity"] = self._identify(request)
         identity: Identity | None = request.scope["identity"]
         return identity
+
+    def confirm(self, identity: Identity, role: Role) -> None:
+        """Check again that a caller may what a role may: the body of its request may have taken minutes to arrive.
+
+        Raises:
+            ProblemError: 401, the token was revoked or has expired since, or the server got its first one; 403, it has
+                another role now.
+        """
+        if not identity.token:
+            if not self.open:
+                raise _token_needed()
+            return
+        token = self._store.find_by_digest(identity.token)
+        if token is None:
+            raise _token_needed()
+        _check_role(_identity_of(token), role)
 
     def check_owner(self, name: str) -> None:
         """Check that a token may still start runs, for a run that it asked for earlier; no name is always valid.
@@ -148,7 +161,7 @@ class Access:
             httponly=True,
             samesite="strict",
         )
-        return Identity(found.name, found.role)
+        return _identity_of(found)
 
     def sign_out(self, request: Request, response: Response) -> None:
         """End the session of a request, and delete its cookie in a response.
@@ -184,7 +197,7 @@ class Access:
         if found is None:
             return None
         self._count(request, found)
-        return Identity(found.name, found.role)
+        return _identity_of(found)
 
     def _check(self, request: Request, secret: str) -> Token | None:
         """Return the token of a secret. An address that has guessed too often is known by its earlier tokens alone."""
@@ -217,6 +230,23 @@ class Access:
         wait = self._limit.take(token.digest) if self._limit else 0.0
         if self._limit and wait:
             raise too_many_requests(f"token {token.name!r}: more than {self._limit.per_minute} requests a minute", wait)
+
+
+def _identity_of(token: Token) -> Identity:
+    return Identity(token.name, token.role, token.digest)
+
+
+def _token_needed() -> ProblemError:
+    return ProblemError(
+        401,
+        "a valid token is needed, as 'Authorization: Bearer TOKEN'",
+        headers={"WWW-Authenticate": 'Bearer realm="packmill-runner"'},
+    )
+
+
+def _check_role(identity: Identity, role: Role) -> None:
+    if not identity.may(role):
+        raise ProblemError(403, f"the token's role is {identity.role!r}, but {role!r} is needed")
 
 
 def _header_token(request: Request) -> str:

@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from generator.notebook.literals import MisfitError
 from generator.runner.packaged.values import notebook_values
+from generator.runner.server.access import Identity
 from generator.runner.server.catalogue import ServedNotebook
 from generator.runner.server.context import Context
 from generator.runner.server.operation.logs import log
@@ -54,12 +55,12 @@ class Submission:
     """Known before the run is queued, so that uploads can be written to its folder."""
 
 
-async def submit(context: Context, submission: Submission) -> Run:
-    """Queue a run and return its row.
+async def submit(context: Context, submission: Submission, *, caller: Identity | None) -> Run:
+    """Queue a run and return its row; ``caller`` is None for a schedule, whose owner is checked before.
 
     Raises:
         ProblemError: 400 if the values do not fit or the notebook cannot run, 503 if too many runs wait, 429 if too
-            many of the owner do.
+            many of the owner do; 401 or 403 if the caller may start no runs any more.
     """
     folder = context.folder(submission.run_id)
     try:
@@ -70,6 +71,8 @@ async def submit(context: Context, submission: Submission) -> Run:
             await run_in_threadpool(_write_files, folder, read.files.values(), folders=read.folders, limit=limit)
         is_keyed = submission.idempotency_key is not None
         uploads = await run_in_threadpool(_digests, folder.uploads) if is_keyed else []
+        if caller is not None:
+            context.access.confirm(caller, "run")
     except BaseException:
         folder.remove()
         raise

@@ -13,6 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from generator.runner.server.access import Identity
 from generator.runner.server.api.entities import result_entity, run_entity
 from generator.runner.server.api.models import ResultEntity, RunEntity, RunList, binary, document
 from generator.runner.server.api.run_requests import read_submission
@@ -64,7 +65,7 @@ async def start_run(
     context = context_of(request)
     identity = context.access.require(request, "run")
     submission = await read_submission(request, context, owner=identity.name, idempotency_key=headers.idempotency_key)
-    return await _start(request, submission, _seconds_to_wait(headers.prefer, query.wait, context))
+    return await _start(request, identity, submission, _seconds_to_wait(headers.prefer, query.wait, context))
 
 
 @router.post("/notebooks/{path:path}/runs", responses=start_responses, openapi_extra=start_parameters)
@@ -85,13 +86,13 @@ async def start_run_of_notebook(
         options=RunOptions(html=query.html, way=query.kernels),
         idempotency_key=headers.idempotency_key,
     )
-    return await _start(request, submission, _seconds_to_wait(headers.prefer, query.wait, context))
+    return await _start(request, identity, submission, _seconds_to_wait(headers.prefer, query.wait, context))
 
 
-async def _start(request: Request, submission: Submission, seconds: float) -> Response:
+async def _start(request: Request, identity: Identity, submission: Submission, seconds: float) -> Response:
     """Queue a run and answer with its state, or with its result if it ends in time."""
     context = context_of(request)
-    run = await submit(context, submission)
+    run = await submit(context, submission, caller=identity)
     if seconds:
         run = await wait_for_run(request, run, seconds)
     await save(context, run)

@@ -59,7 +59,7 @@ async def _run(
         options=RunOptions(deliver=destination, replaces=asked.output_path is not None, time_limit=asked.time_limit),
         idempotency_key=headers.idempotency_key,
     )
-    run = await submit(context, submission)
+    run = await submit(context, submission, caller=identity)
     wait = seconds_to_wait(headers.prefer)
     if wait != 0:
         run = await wait_for_run(request, run, wait)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from generator.runner.server.access import Identity
 from generator.runner.server.context import Context, context_of
 from generator.runner.server.ogc.addresses import Addresses
 from generator.runner.server.ogc.errors import ExceptionRoute
@@ -48,7 +49,7 @@ async def execute_process(
     submission = Submission(
         notebook=served, inputs={}, owner=identity.name, protocol="ogc", idempotency_key=idempotency_key
     )
-    run = await _submit(context, submission, parsed)
+    run = await _submit(context, submission, parsed, caller=identity)
     wait, applied = _preferences(prefer, context)
     if wait is None or wait > 0:
         run = await wait_for_run(request, run, wait)
@@ -74,7 +75,7 @@ async def _answer_results(request: Request, context: Context, run: Run, headers:
     return response
 
 
-async def _submit(context: Context, submission: Submission, parsed: ExecuteRequest) -> Run:
+async def _submit(context: Context, submission: Submission, parsed: ExecuteRequest, *, caller: Identity | None) -> Run:
     """Write the files of a request to the run's folder, and queue the run."""
     folder = context.folder(submission.run_id)
     folder.create()
@@ -86,7 +87,8 @@ async def _submit(context: Context, submission: Submission, parsed: ExecuteReque
     except BaseException:
         folder.remove()
         raise
-    return await submit(context, replace(submission, inputs=inputs))  # which removes the folder of a refused run alone
+    # which removes the folder of a refused run alone
+    return await submit(context, replace(submission, inputs=inputs), caller=caller)
 
 
 def _preferences(prefer: str, context: Context) -> tuple[float | None, str]:

@@ -142,7 +142,7 @@ async def _start_run(form: SentForm) -> str:
         options=RunOptions(deliver=dated_name(form.notebook.path, local_now()) if in_home else None),
         run_id=form.body.run_id,
     )
-    run = await submit(form.context, submission)
+    run = await submit(form.context, submission, caller=form.identity)
     await save(form.context, run)
     return f"/runs/{run.id}"
 

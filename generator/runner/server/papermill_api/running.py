@@ -84,7 +84,7 @@ async def _run(request: Request, identity: Identity, asked: RunRequest, prefer: 
         source=found.data,
         idempotency_key=key,
     )
-    run = await submit(context, submission)
+    run = await submit(context, submission, caller=identity)
     wait = seconds_to_wait(prefer)
     if wait != 0:
         run = await wait_for_run(request, run, wait)

@@ -86,9 +86,11 @@ async def delete_template(request: Request, name: str = "") -> Response:
 async def _open(request: Request) -> tuple[TemplateStore, dict[str, Any]]:
     """Return the templates and the body of a request that changes them."""
     context = context_of(request)
-    context.access.require(request, "admin")
+    identity = context.access.require(request, "admin")
     data = await read_bytes(request, context.limits.body, advice="")
-    return context.templates, await parse_body(read_body, data, _NAMES)
+    body = await parse_body(read_body, data, _NAMES)
+    context.access.confirm(identity, "admin")
+    return context.templates, body
 
 
 def _name(body: dict[str, Any], name: str) -> str:

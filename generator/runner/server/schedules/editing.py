@@ -72,8 +72,9 @@ async def create_schedule(context: Context, change: ScheduleChange, identity: Id
     """Create a schedule.
 
     Raises:
-        ProblemError: 400 or 404 if it could not run, 409 if there are too many.
+        ProblemError: 400 or 404 if it could not run, 409 if there are too many, or as `Access.confirm`.
     """
+    context.access.confirm(identity, "run")
     _check_number(await context.stored(context.schedules.list), identity)
     empty = Schedule(id=new_schedule_id(), process="", cron="", owner=identity.name, created=utc_now())
     values = dict(change.parameters or {})
@@ -102,8 +103,9 @@ async def change_schedule(
 
     Raises:
         ScheduleMissingError: the caller may change no schedule of this id.
-        ProblemError: 400 or 404, it could not run any more.
+        ProblemError: 400 or 404, it could not run any more, or as `Access.confirm`.
     """
+    context.access.confirm(identity, "run")
     is_replaced = False
     while not is_replaced:  # if the scheduler or another request changes it meanwhile, their change is kept
         before = await _find(context, schedule_id, identity)

@@ -120,7 +120,7 @@ class Scheduler:
         problem = None
         try:
             self._context.access.check_owner(schedule.owner)
-            run = await submit(self._context, self._submission(schedule, schedule.due, now))
+            run = await submit(self._context, self._submission(schedule, schedule.due, now), caller=None)
             await save(self._context, run)
         except ProblemError as error:
             if error.status in (429, 503):  # such as a full queue, or a notebook that cannot be read now

@@ -105,7 +105,15 @@ class TokenStore:
 
         Digests are compared, so the time of a comparison tells nothing of a secret.
         """
-        return self._find(digest(secret))
+        return self.find_by_digest(digest(secret))
+
+    def find_by_digest(self, token_digest: str) -> Token | None:
+        """Return the token with a digest; None for one that is unknown, expired or revoked."""
+        token = self._given.get(token_digest)
+        if token is None:
+            rows = self._query(f"SELECT {_COLUMNS} FROM token WHERE digest = ?", token_digest)  # noqa: S608
+            token = _token(rows[0]) if rows else None
+        return token if token and token.is_valid(time.time()) else None
 
     def begin_session(self, token: Token, secret: str, *, lifetime: float) -> None:
         """Store a session of a token, and remove expired ones and the oldest of too many; ``lifetime`` in seconds."""
@@ -120,7 +128,7 @@ class TokenStore:
     def find_by_session(self, secret: str) -> Token | None:
         """Return the token of a session; None if the session or its token is no longer valid."""
         found = self._query("SELECT token FROM session WHERE digest = ? AND expires > ?", digest(secret), time.time())
-        return self._find(found[0][0]) if found else None
+        return self.find_by_digest(found[0][0]) if found else None
 
     def end_session(self, secret: str) -> None:
         """End a session, which invalidates all copies of its cookie."""
@@ -129,13 +137,6 @@ class TokenStore:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
-
-    def _find(self, token_digest: str) -> Token | None:
-        token = self._given.get(token_digest)
-        if token is None:
-            rows = self._query(f"SELECT {_COLUMNS} FROM token WHERE digest = ?", token_digest)  # noqa: S608
-            token = _token(rows[0]) if rows else None
-        return token if token and token.is_valid(time.time()) else None
 
     def _query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Execute a statement, and return its rows.
