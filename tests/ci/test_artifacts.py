@@ -118,6 +118,14 @@ def test_an_archive_that_cannot_be_unpacked_is_named(
         fetch({})
 
 
+def test_a_full_disk_does_not_count_as_a_damaged_archive(fetch: Fetch, tmp_path: Path) -> None:
+    (tmp_path / "packages" / "trees").mkdir(parents=True)
+    (tmp_path / "packages" / "trees" / "package.json").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        fetch({"trees": "process.ipynb"})
+
+
 def test_a_job_without_a_package_is_named(fetch: Fetch) -> None:
     with pytest.raises(UsageError, match="job 7 has no package"):
         fetch({})

@@ -296,6 +296,15 @@ def test_the_files_bear_the_name_of_the_algorithm(
     ]
 
 
+def test_long_names_of_algorithms_have_names_of_files_of_their_own(context: DocumentContext) -> None:
+    """File systems limit a name to 255 bytes."""
+    stated = ["x" * 250 + ending for ending in ("1", "2")]
+    emitted = [set(maap.emit(with_metadata(context, "algorithm_config.yml", name=one))) for one in stated]
+
+    assert max(len(Path(path).name.encode()) for path in emitted[0] | emitted[1]) <= 255
+    assert emitted[0] & emitted[1] == {"maap/algorithm_config.yml"}
+
+
 def test_a_packaged_algorithm_keeps_its_name_and_its_command() -> None:
     """A shell script with an algorithm_config goes back to MAAP under its own name."""
     folder = cases / "packages" / "shell-with-a-config" / "repository"

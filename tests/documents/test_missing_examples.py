@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from support import Finished, commit_all, write_notebook
 
+from generator.documents import missing_examples
 from generator.documents.examples import has_pointers
 from generator.package.inputs import missing_values
 from generator.package.job_file import read_yaml
+from generator.process.process import read_process
 
 _NOT_RUN = "; use a small example in the repository as the default, or a pipeline's check cannot run the process"
 _POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
@@ -153,6 +155,19 @@ def test_a_pipeline_shows_the_warning_outside_of_its_sections(
     folded = re.sub(r"section_start:.*?section_end:", "", built.err, flags=re.DOTALL)
     assert "section_start" in built.err
     assert "warning: process.ipynb line 1: table: its default 'missing.csv' is not in the repository" in folded
+
+
+def test_a_folder_that_many_inputs_have_as_their_default_is_looked_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+    monkeypatch.setattr(missing_examples, "has_pointers", lambda place: bool(seen.append(place)))
+    write_notebook(tmp_path / "a.ipynb", "\n".join(f"n{number} = 'in/'  # type: stage-in" for number in range(9)))
+    (tmp_path / "in").mkdir()
+
+    remarks = missing_examples.missing_examples(tmp_path, read_process(tmp_path, "a.ipynb"))
+
+    assert (len(remarks), seen) == (9, [tmp_path / "in"])
 
 
 def test_a_large_folder_is_looked_through_for_pointers_up_to_a_limit(tmp_path: Path) -> None:

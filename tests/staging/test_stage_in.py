@@ -392,6 +392,18 @@ class TestTheStep:
         assert all(path.exists() for path in files)
         assert not (folder / "catalog.json").exists()
 
+    def test_a_fetched_file_with_the_path_of_an_item_stays(self, tmp_path: Path) -> None:
+        """A catalog of an earlier stage-in may name it, in another case on some file systems."""
+        (tmp_path / "A.stac").mkdir()
+        (tmp_path / "A.stac" / "A.json").write_text("fetched")
+        document = {"type": "Catalog", "description": "x, staged in", "links": [{"href": "./A.stac/A.json"}]}
+        (tmp_path / "catalog.json").write_text(json.dumps(document))
+
+        remove_staged_catalog(tmp_path, kept=("a.stac/a.json",))
+
+        assert (tmp_path / "A.stac" / "A.json").read_text() == "fetched"
+        assert not (tmp_path / "catalog.json").exists()
+
     @pytest.mark.parametrize(
         ("text", "kept"),
         [

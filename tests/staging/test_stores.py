@@ -852,6 +852,15 @@ class TestLocal:
         assert (result.code, f"{small_disk}/sub/large.bin: no space is left" in result.err) == (10, True), result.err
         assert list((small_disk / "sub").iterdir()) == []
 
+    def test_a_list_of_deliveries_that_does_not_fit_on_the_disk_is_a_full_disk(
+        self, step: Runner, results: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "cwl.output.json").symlink_to("/dev/full")
+
+        result = step("stage-out", {"output_path": {"path": "out"}, "output_dir": str(results), "include": ["*.txt"]})
+
+        assert (result.code, "no space is left" in result.err) == (10, True), result.err
+
     def test_a_person_may_name_any_folder(self, runner: Runner, results: Path, tmp_path: Path) -> None:
         result = runner("stage-out", results, tmp_path / "elsewhere", "--include", "*.txt")
 

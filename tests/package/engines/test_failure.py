@@ -68,6 +68,7 @@ def test_the_reason_is_the_last_report_of_the_runner_or_of_the_engine(log: str, 
         (f"{_RUNNER}\n{_FULL}", None),
         (f"{_FULL}\n{_KILLED}", None),
         (f"{_FULL}\n{_LIMIT}", None),
+        (f"{_FULL}\n  the run wrote more than 5 files and folders, which is the limit", None),
         (_RECORD, None),
     ],
 )

@@ -142,16 +142,20 @@ def test_a_map_does_not_replace_its_table_by_its_results(package: Path, tmp_path
     assert (tmp_path / "out" / "results.csv").read_text() == "n\n1\n"
 
 
-@pytest.mark.parametrize(("template", "link"), [(None, "rows"), ("{{ n }}/{{ args.row }}", "rows/1")])
+@pytest.mark.parametrize(
+    ("template", "link", "has_begun"),
+    [(None, "rows", True), (None, "rows", False), ("{{ n }}/{{ args.row }}", "rows/1", True)],
+)
 def test_no_row_is_put_behind_a_link_that_a_repository_shipped(
-    template: str | None, link: str, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    template: str | None, link: str, has_begun: bool, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Scheduler, "run", lambda *_: pytest.fail("rows were started"))
     place = tmp_path / "out" / link
     place.parent.mkdir(parents=True)
     place.symlink_to(tmp_path)
-    with open_journal(tmp_path / "out", resume=False) as journal:  # of a map that began before
-        journal.digits(1)
+    with open_journal(tmp_path / "out", resume=False) as journal:
+        if has_begun:
+            journal.digits(1)
     request = MapRequest(
         package=package, table=[{"n": 1}], folder=tmp_path, outdir=tmp_path / "out", folder_template=template
     )
