@@ -128,6 +128,19 @@ def repository(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
 def trials(request: pytest.FixtureRequest) -> Trials:
     """As many trials of ``kill -9`` as ``--trials`` states, at random moments or those of ``--seed``."""
     kind = request.node.name.removeprefix("test_").replace("_", " ")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,9 +17,8 @@ from generator.repository.git_messages import is_disk_full
 from generator.shared.errors import RepositoryError
 
 needs_git_lfs = pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed")
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 _SCENE = bytes(range(256)) * 2400
-"""600 KB."""
+"""600 KB: a small disk has space for it in git-lfs's store, and for a part of it in the checkout."""
 _PART = "head -c 300000 /dev/zero > scene.tif"
 """A script that writes a part of the file, as git-lfs does."""
 
@@ -35,24 +33,6 @@ def pointer(content: bytes) -> str:
 def repository(repository: Path) -> Path:
     """A repository with the Git LFS file ``scene.tif``."""
     return with_scene(repository)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with space for the file in git-lfs's store, and for a part of it in the checkout."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False).returncode:
-        pytest.skip("a small disk cannot be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def folder(path: Path) -> Path:
-    path.mkdir(parents=True)
-    return path
 
 
 def with_scene(repository: Path) -> Path:
@@ -120,7 +100,6 @@ def test_what_is_in_the_place_of_the_file_is_a_change(
 
 
 @needs_git_lfs
-@needs_root
 def test_a_full_disk_ends_the_fetch(repository: Path, small_disk: Path) -> None:
     """git-lfs writes to the checkout itself, and then can end with code 0."""
     with pytest.raises(RepositoryError, match="is the disk full") as caught:
@@ -129,7 +108,6 @@ def test_a_full_disk_ends_the_fetch(repository: Path, small_disk: Path) -> None:
     assert "installed" not in str(caught.value)
 
 
-@needs_root
 def test_a_full_disk_that_git_lfs_does_not_report_ends_the_fetch(
     repository: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +169,10 @@ def test_without_git_lfs_the_warning_names_it(
 
 @needs_git_lfs
 def test_files_of_submodules_are_not_fetched(tmp_path: Path) -> None:
-    inner, outer = with_scene(folder(tmp_path / "ada/inner")), folder(tmp_path / "ada/outer")
+    inner, outer = tmp_path / "ada/inner", tmp_path / "ada/outer"
+    for repository in (inner, outer):
+        repository.mkdir(parents=True)
+    with_scene(inner)
     commit_all(outer)
     git(outer, "submodule", "--quiet", "add", str(inner), "lib")
     commit_all(outer)
