@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import stat
+import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from another_user import as_another_user
 
 from generator.runner.packaged import home as rules
-from generator.runner.packaged.home import find_image_home, prepare_home
+from generator.runner.packaged.home import find_image_home, plan_home, prepare_home
+from generator.runner.packaged.kept_copy import KeptHome
+from generator.runner.packaged.request import PackagedRun
+from generator.runner.packaged.run import run
+from generator.runner.packaged.run_folders import home_folder
+from generator.shared.failures import DiskFullError
 
 
 @pytest.fixture
@@ -24,6 +34,11 @@ def image_home(tmp_path: Path) -> Path:
     (home / "models/deep/link").symlink_to("../a.bin")
     (home / ".local/lib/python3/site-packages/a.py").write_text("")
     return home
+
+
+def fill(disk: Path, *, left: int) -> None:
+    """Fill a disk with the file ``ballast``, except for ``left`` bytes."""
+    (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - left))
 
 
 def prepare(tmp_path: Path, image_home: Path | None, **given: str) -> dict[str, str]:
@@ -123,6 +138,69 @@ def test_a_large_home_costs_a_limited_number_of_links(
 
     assert all((home / f"many-{number}/inside/file").read_text() == "x" for number in range(30))
     assert sum(not path.is_symlink() for path in home.rglob("*")) <= 20
+
+
+def test_a_home_for_which_the_disk_has_no_space_fails_the_run(
+    image_home: Path, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "note.json").write_text(json.dumps({"home": str(image_home)}))
+    monkeypatch.setattr("generator.runner.image_note._note", tmp_path / "note.json")
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    monkeypatch.setenv("HOME", "/nowhere")
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository/process.sh").write_text("echo result > result.txt\n")
+    (image_home / ".cdsapirc").write_bytes(b"k" * 30_000)
+    fill(small_disk, left=16_384)
+    output = tmp_path / "output"
+
+    with patch.dict(os.environ), pytest.raises(DiskFullError, match="no space is left"):
+        run(PackagedRun(process="process.sh", repository=str(tmp_path / "repository"), output=output))
+
+    result = json.loads((output / "result.json").read_text())
+    assert (result["exit_code"], result["reason"]) == (10, "disk-full")
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+
+def test_a_home_of_which_the_disk_had_space_for_a_part_is_not_kept(
+    image_home: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    monkeypatch.setenv("HOME", "/nowhere")
+    (image_home / ".cdsapirc").write_bytes(b"k" * 30_000)
+    kept = KeptHome()
+    fill(small_disk, left=16_384)
+
+    full = pytest.raises(OSError, match="No space left")
+    with full, patch.dict(os.environ), home_folder(image_home, kept, in_place=False):
+        pytest.fail("the run begins")
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+    (small_disk / "ballast").unlink()
+    with patch.dict(os.environ), home_folder(image_home, kept, in_place=False) as homes:
+        assert (homes / "home/.cdsapirc").read_bytes() == b"k" * 30_000
+    kept.remove()
+
+
+@pytest.mark.parametrize("kind", ["removed", "a folder", "closed"])
+def test_a_file_that_is_replaced_while_the_home_is_made_is_left_out(
+    kind: str, image_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan, settings = plan_home(Path(image_home.name), {"HOME": "/nowhere"}), image_home / ".config/mine/rc"
+    settings.chmod(0)
+    if kind != "closed":
+        settings.unlink()
+    if kind == "a folder":
+        settings.mkdir()
+    Path("homes").mkdir()
+    for folder, mode in ((tmp_path, 0o755), (Path("homes"), 0o777)):
+        folder.chmod(mode)
+
+    with as_another_user():
+        plan.make(Path("homes"))
+
+    assert not Path("homes/home/.config/mine/rc").exists()
+    assert Path("homes/home/models/a.bin").is_symlink()
 
 
 def test_outside_of_an_image_home_stays(tmp_path: Path) -> None:

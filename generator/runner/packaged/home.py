@@ -14,12 +14,13 @@ import stat
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from generator.runner.packaged.kept_copy import State, state_of
+from generator.shared.passing_errors import may_pass
 
 _HOME = "home"
 _COPY_LIMIT = 64 * 1024
@@ -44,7 +45,11 @@ def find_image_home(note: Mapping[str, Any]) -> Path | None:
 
 
 def prepare_home(folder: Path, image_home: Path | None, environment: MutableMapping[str, str]) -> None:
-    """Set HOME and the variables of caches and settings to writable folders, new ones below ``folder`` where needed."""
+    """Set HOME and the variables of caches and settings to writable folders, new ones below ``folder`` where needed.
+
+    Raises:
+        OSError: they cannot be made, such as on a full disk.
+    """
     plan = plan_home(image_home, environment)
     plan.make(folder)
     plan.set_variables(folder, environment)
@@ -95,10 +100,14 @@ class HomePlan:
         return {entry.relative: entry.source for entry in self.entries if entry.kind == "copy"}
 
     def make(self, folder: Path) -> None:
-        """Fill an empty folder."""
+        """Fill an empty folder; files that were removed meanwhile, or may not be read, are left out.
+
+        Raises:
+            OSError: the disk is full, or another error that may pass.
+        """
         (folder / "runtime").mkdir(mode=0o700, exist_ok=True)
         for entry in self.entries:
-            with suppress(OSError):  # it was removed meanwhile
+            with _suppress_lasting_errors():
                 entry.make(folder)
         for source in self.settings:
             _link(source, folder / _HOME / source.name)
@@ -157,9 +166,19 @@ def _link(source: Path, target: Path) -> None:
         for entry in source.iterdir():
             _link(entry, target / entry.name)
         return
-    with suppress(OSError):
+    with _suppress_lasting_errors():
         target.unlink(missing_ok=True)
         target.symlink_to(source.absolute())
+
+
+@contextmanager
+def _suppress_lasting_errors() -> Iterator[None]:
+    """Suppress errors of single files, but none that may pass: later runs could get a folder that lacks files."""
+    try:
+        yield
+    except OSError as error:
+        if may_pass(error):
+            raise
 
 
 @dataclass(slots=True)

@@ -37,6 +37,9 @@ def home_folder(image_home: Path | None, kept: KeptHome | None, *, in_place: boo
     """Set HOME and the caches of programs to a folder in TMPDIR, so that results stay clean; yield it.
 
     A run ``in_place`` keeps the user's. A ``kept`` folder that is as this one would be is used again.
+
+    Raises:
+        OSError: the folder cannot be made, such as on a full disk.
     """
     if kept is not None:
         with _kept_folder(image_home, kept) as homes:
@@ -59,7 +62,11 @@ def _kept_folder(image_home: Path | None, kept: KeptHome) -> Iterator[Path]:
     homes = kept.take(plan)
     if homes is None:
         homes = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        plan.make(homes)
+        try:
+            plan.make(homes)
+        except BaseException:
+            remove_tree(homes)
+            raise
         kept.watch(homes, plan, plan.copies)
     plan.set_variables(homes, os.environ)
     try:

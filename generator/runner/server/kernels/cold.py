@@ -83,15 +83,19 @@ class WaitingKernel:
         """Start it.
 
         Raises:
-            OSError: the kernel's program cannot be started.
+            OSError: the kernel's program cannot be started, or the disk is full.
         """
         self._place = folder / os.urandom(8).hex()
         self._directory = self._place / "directory"
         runtime, home = self._place / "runtime", self._place / "home"
-        for one in (self._directory, runtime, home):
-            one.mkdir(mode=0o700, parents=True)
         environment = dict(base)
-        prepare_home(home, find_image_home(read_image_note()), environment)
+        try:
+            for one in (self._directory, runtime, home):
+                one.mkdir(mode=0o700, parents=True)
+            prepare_home(home, find_image_home(read_image_note()), environment)
+        except BaseException:
+            remove_tree(self._place)
+            raise
         reading, writing = os.pipe()
         self._log = _Log(reading)
         try:
