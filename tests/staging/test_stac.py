@@ -78,6 +78,42 @@ class TestStagedIn:
         assert (tmp_path / "staged" / "scene" / "red.tif").exists()
         found.validate()
 
+    @pytest.mark.parametrize("folder", ["run#1", "run?1/x", "run;1"])
+    def test_a_folder_with_characters_that_end_the_path_of_an_address(
+        self, scene: str, runner: Runner, tmp_path: Path, folder: str
+    ) -> None:
+        (tmp_path / "run").write_text("own")
+
+        result = runner("stage-in", scene, "--stac", "--directory", "--output", folder)
+
+        assert result.code == 0, result.err
+        assert (tmp_path / "run").read_text() == "own"
+        (tmp_path / folder).rename(tmp_path / "staged")  # pystac cannot read the other one
+        (found,) = staged_catalog(tmp_path)
+        assert {Path(str(one.get_absolute_href())).parent for one in found.assets.values()} == {
+            tmp_path / "staged/scene"
+        }
+        assert (tmp_path / "staged/scene/scene.json").exists()
+
+    def test_a_catalog_of_an_earlier_stage_in_is_replaced(self, scene: str, runner: Runner, tmp_path: Path) -> None:
+        for roles in ("thumbnail", "reflectance"):
+            result = runner("stage-in", scene, "--stac", "--directory", "--role", roles)
+            assert result.code == 0, result.err
+
+        (found,) = staged_catalog(tmp_path)
+        assert set(found.assets) == {"nir"}
+
+    def test_an_item_is_not_written_through_a_link(self, scene: str, runner: Runner, tmp_path: Path) -> None:
+        (tmp_path / "staged/scene").mkdir(parents=True)
+        (tmp_path / "own.json").write_text("own")
+        (tmp_path / "staged/scene/scene.json").symlink_to("../../own.json")
+
+        result = runner("stage-in", scene, "--stac", "--directory")
+
+        assert result.code == 0, result.err
+        assert (tmp_path / "own.json").read_text() == "own"
+        assert [one.id for one in staged_catalog(tmp_path)] == ["scene"]
+
     @pytest.mark.parametrize(
         ("wanted", "keys"),
         [

@@ -19,6 +19,7 @@ from generator.staging.file_names import make_distinct
 from generator.staging.records import Location
 from generator.staging.sources import LOCAL, SourceFinder
 from generator.staging.stac.catalog import staged_in
+from generator.staging.stac.writing import ROOT, write_documents
 from generator.staging.stores import Source
 
 _REMOTE = frozenset("http https s3 gs gcs abfs abfss az ftp sftp".split())
@@ -147,7 +148,10 @@ def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: s
     """Write a self-contained catalog of Items whose assets are at these paths below ``folder``."""
     import pystac
 
-    catalog = pystac.Catalog(id=name, description=f"{name}, {staged_in}")
+    catalog = pystac.Catalog(
+        id=name, description=f"{name}, {staged_in}", catalog_type=pystac.CatalogType.SELF_CONTAINED
+    )
+    catalog.set_self_href(str(ROOT / contract.catalog_file))
     taken = {path.casefold() for _, path in files} | {contract.catalog_file}
     items: dict[int, tuple[Any, list[tuple[AssetFile, str]]]] = {}
     for one, path in files:
@@ -160,12 +164,11 @@ def write_items(folder: Path, files: Sequence[tuple[AssetFile, str]], *, name: s
         taken.add(document.casefold())
         item.clear_links()
         item.collection_id = None  # it has no link to one any more, and STAC wants both or none
-        for one, path in mine:
-            item.assets[one.key].href = os.path.relpath(folder / path, folder / place)
         catalog.add_item(item)
-        item.set_self_href(str(folder / document))
-    catalog.set_self_href(str(folder / contract.catalog_file))
-    catalog.save(catalog_type=pystac.CatalogType.SELF_CONTAINED)
+        item.set_self_href(str(ROOT / document))
+        for one, path in mine:  # last, because pystac changes them with the address of their Item
+            item.assets[one.key].href = os.path.relpath(path, place)
+    write_documents(folder, catalog)
 
 
 def _check_reach(base: str, href: str) -> None:

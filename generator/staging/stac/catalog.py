@@ -23,6 +23,7 @@ from generator.staging.stac.footprints import footprint_of_all
 from generator.staging.stac.formats.description import Description
 from generator.staging.stac.formats.zarr_folders import marks_of, zarr_version
 from generator.staging.stac.reading import describe_files
+from generator.staging.stac.writing import ROOT, write_documents
 from generator.staging.transfer.transfer import compute_checksum
 
 _FILE_EXTENSION = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
@@ -34,8 +35,6 @@ staged_in = "staged in"
 _LARGEST_CATALOG = 256 << 20
 _ITEM = re.compile(r"\./([^/]+)\.stac/\1\.json")
 """The reference to an Item in a catalog of `write_catalog`."""
-_ROOT = PurePosixPath("/catalog")
-"""Where the catalog is for pystac, which takes a path for an address and would cut it at ``#``, ``?`` or ``;``."""
 _PICTURES = (".png", ".jpg", ".jpeg", ".svg", ".gif", ".webp")
 
 
@@ -72,27 +71,21 @@ def write_catalog(
     except ImportError:
         raise BadInputsError("a STAC catalog needs pystac: pip install 'packmill[staging]'") from None
     catalog = pystac.Catalog(id=name, description=description, catalog_type=pystac.CatalogType.SELF_CONTAINED)
-    catalog.set_self_href(str(_ROOT / contract.catalog_file))
+    catalog.set_self_href(str(ROOT / contract.catalog_file))
     taken: dict[str, int] = {}
     for stem, group in _group(folder, list(members), say).items():
         identifier = _make_identifier(folder, stem, taken)
-        place = PurePosixPath(_item_folder(_ROOT, identifier), f"{identifier}.json")
+        place = PurePosixPath(_item_folder(ROOT, identifier), f"{identifier}.json")
         item = _build_item(pystac, identifier, group, folder, time)
         catalog.add_item(item, set_parent=True)
         item.set_self_href(str(place))
         for member, asset in zip(group, item.assets.values(), strict=True):  # pystac would cut them at '#', '?', ';'
-            asset.href = make_href(os.path.relpath(_ROOT / member.file.path, place.parent))
+            asset.href = make_href(os.path.relpath(ROOT / member.file.path, place.parent))
     if (folder / contract.catalog_file).exists():
         raise BadInputsError(
             f"{contract.catalog_file}: the results have a file of this name, so no STAC catalog can be written"
         )
-    written: list[str] = []
-    for one in (*catalog.get_items(), catalog):
-        written.append(os.path.relpath(one.get_self_href(), _ROOT))
-        document = folder / written[-1]
-        document.parent.mkdir(parents=True, exist_ok=True)
-        document.write_text(pystac.StacIO.default().json_dumps(one.to_dict(include_self_link=False)), encoding="utf-8")
-    return written
+    return write_documents(folder, catalog)
 
 
 def remove_staged_catalog(folder: Path, *, kept: Collection[str]) -> None:
