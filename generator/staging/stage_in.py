@@ -22,7 +22,7 @@ from generator.staging.records import Location, read_locations
 from generator.staging.sources import LOCAL, SourceFile, SourceFinder
 from generator.staging.stac.assets import AssetFile, StacReader, looks_like_stac
 from generator.staging.stac.catalog import refuse_other_catalog
-from generator.staging.staged_folder import arrange_folder, copy_secondary_file, source_field
+from generator.staging.staged_folder import arrange_folder, copy_secondary_file, refuse_link, source_field
 from generator.staging.transfer.cache import Cache
 from generator.staging.transfer.fetching import FetchedFile, fetch_all, move_to_final_name
 from generator.staging.transfer.locks import folder_lock
@@ -92,7 +92,7 @@ def _fetch(
     files, assets = _list_files(locations, finder, request)
     if request.as_type == "File" and len(files) != 1:
         raise BadInputsError(f"{request.name}: exactly one file is needed, not {len(files)}")
-    has_own = bool(assets) or any(one.relative == contract.catalog_file for one in files)
+    has_own = any(one.relative == contract.catalog_file for one in files)
     if request.as_type == "Directory" and not request.only_cache and not has_own:
         refuse_other_catalog(request.folder)
     fetched = fetch_all(
@@ -125,6 +125,7 @@ def _stage_in_folders(request: StageInRequest) -> dict[str, Any]:
     with folder_lock(request.folder) if locations and not request.only_cache else nullcontext():
         for number, item in enumerate(value if isinstance(value, list) else [value]):
             folder, name = request.folder / str(number), f"{request.name}_{number}"
+            refuse_link(folder)
             part = replace(request, input_path=item, folder=folder, name=name, as_type="Directory")
             folders.append(stage_in(part)["output_directory"])
     found = [one for one in folders if one] or None

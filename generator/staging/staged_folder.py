@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.shared import contract
-from generator.shared.failures import StagingError
+from generator.shared.failures import BadInputsError, StagingError
 from generator.shared.folder_levels import is_too_deep, too_deep
 from generator.shared.safe_names import safe_name
 from generator.staging import urls
@@ -35,7 +35,7 @@ def arrange_folder(
     If all files are ``assets`` of STAC, the catalog has their Items.
 
     Raises:
-        BadInputsError: pystac is not installed.
+        BadInputsError: pystac is not installed, or the folder has a link in place of a folder of the files.
         StagingError: two files have one path, or a path is too deep.
     """
     secondary = [two for file in files for two in file.secondary]
@@ -43,6 +43,8 @@ def arrange_folder(
     exact = {name for name, file in zip(names, files, strict=True) if file.relative}
     paths = make_distinct([*names, *(safe_name(two.name) for two in secondary)], exact=exact)
     paths, others = paths[: len(files)], paths[len(files) :]
+    for one in sorted({parent for path in paths for parent in Path(path).parents[:-1]}):
+        refuse_link(folder / one)
     _move_all(folder, fetched, paths)
     for two, path in zip(secondary, others, strict=True):
         copy_secondary_file(folder, path, two)
@@ -64,6 +66,16 @@ def arrange_folder(
             say=say,
         )
     return {"class": "Directory", "path": str(folder), "basename": safe_name(name)}
+
+
+def refuse_link(folder: Path) -> None:
+    """Refuse a link in place of a folder below a staged one, which may lead to files of the user.
+
+    Raises:
+        BadInputsError: the folder is a link.
+    """
+    if folder.is_symlink():
+        raise BadInputsError(f"{folder}: a link, so nothing is written below it; remove it, or choose another folder")
 
 
 def _move_all(folder: Path, fetched: Sequence[FetchedFile], paths: Sequence[str]) -> None:
@@ -97,7 +109,10 @@ def _relative_path(file: SourceFile, fetched: FetchedFile) -> str:
 
 def copy_secondary_file(folder: Path, name: str, source: LocalSource) -> dict[str, Any]:
     """Copy a secondary file next to its primary file; return its CWL object."""
-    shutil.copyfile(source.path, folder / name)
+    part = folder / f".{name}.part"
+    part.unlink(missing_ok=True)  # it may be a link, as the name may
+    shutil.copyfile(source.path, part)
+    part.replace(folder / name)
     return {"class": "File", "path": str(folder / name), "basename": name}
 
 

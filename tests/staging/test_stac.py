@@ -95,6 +95,21 @@ class TestStagedIn:
         }
         assert (tmp_path / "staged/scene/scene.json").exists()
 
+    @pytest.mark.parametrize("link", [False, True])
+    def test_a_catalog_of_somebody_else_is_not_replaced(
+        self, scene: str, runner: Runner, tmp_path: Path, *, link: bool
+    ) -> None:
+        (tmp_path / "staged").mkdir()
+        catalog = tmp_path / "own.json" if link else tmp_path / "staged" / "catalog.json"
+        catalog.write_text('{"type": "Catalog", "description": "own"}')
+        if link:
+            (tmp_path / "staged" / "catalog.json").symlink_to("../own.json")
+
+        result = runner("stage-in", scene, "--stac", "--directory")
+
+        assert (result.code, "catalog.json: not of a stage-in" in result.err) == (2, True)
+        assert catalog.read_text() == '{"type": "Catalog", "description": "own"}'
+
     def test_a_catalog_of_an_earlier_stage_in_is_replaced(self, scene: str, runner: Runner, tmp_path: Path) -> None:
         for roles in ("thumbnail", "reflectance"):
             result = runner("stage-in", scene, "--stac", "--directory", "--role", roles)

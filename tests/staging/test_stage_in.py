@@ -17,8 +17,12 @@ from deep_folders import make_deep
 from staging_servers import HttpServer, Runner, Staged, http_server, start
 from waiting import wait_until
 
+from generator.shared.failures import StagingError
 from generator.shared.removal import remove_tree
 from generator.staging.stac.catalog import remove_staged_catalog
+from generator.staging.staged_folder import _move_all
+from generator.staging.stores.local import LocalSource
+from generator.staging.transfer.fetching import FetchedFile
 
 big = bytes(range(256)) * 4096 * 4  # 4 MiB
 
@@ -433,6 +437,37 @@ class TestTheStep:
         assert (refused.code, "catalog.json: not of a stage-in" in refused.err) == (2, True)
         assert [one.name for one in (tmp_path / "staged").iterdir() if not one.name.startswith(".")] == ["catalog.json"]
 
+    @pytest.mark.parametrize("as_type", ["Directory", "Directory[]"])
+    def test_nothing_is_written_below_a_link_in_the_folder(self, step: Runner, tmp_path: Path, as_type: str) -> None:
+        """Such as one of a repository that the user cloned."""
+        for path in ("given/0/x", "own/x", "staged/a"):
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "given/0/x").write_text("new")
+        (tmp_path / "own/x").write_text("own")
+        (tmp_path / "staged/0").symlink_to("../own")
+        given = {"class": "Directory", "path": str(tmp_path / "given" / ("0" if as_type == "Directory[]" else ""))}
+
+        result = step("stage-in", {"input_path": given, "as_type": as_type})
+
+        assert (result.code, "staged/0: a link, so nothing is written below it" in result.err) == (2, True), result.err
+        assert [(path.name, path.read_text()) for path in (tmp_path / "own").iterdir()] == [("x", "own")]
+
+    @pytest.mark.parametrize("as_type", ["Directory", "File"])
+    def test_a_secondary_file_is_not_copied_through_a_link(self, step: Runner, tmp_path: Path, as_type: str) -> None:
+        for name in ("a.bam", "a.bai", "own"):
+            (tmp_path / name).write_text(name)
+        secondary = {"class": "File", "path": str(tmp_path / "a.bai")}
+        given = {"class": "File", "path": str(tmp_path / "a.bam"), "secondaryFiles": [secondary]}
+        (tmp_path / "staged").mkdir()
+        for name in ("0_a.bai", "a.bai"):
+            (tmp_path / "staged" / name).symlink_to("../own")
+
+        result = step("stage-in", {"input_path": given, "as_type": as_type})
+
+        assert result.code == 0, result.err
+        assert (tmp_path / "own").read_text() == "own"
+        assert result.content("a.bai" if as_type == "Directory" else "0_a.bai") == b"a.bai"
+
     def test_a_list_of_directories_has_one_for_each_item(
         self, web: HttpServer, step: Runner, tmp_path: Path, outputs: Callable[[], dict[str, Any]]
     ) -> None:
@@ -471,18 +506,18 @@ class TestTheStep:
         plain = {str(tmp_path / "staged" / one) for one in reduced.values()}
         assert plain <= found, "readers of the catalog find each file"
 
-    def test_names_that_are_one_to_the_file_system_are_refused(self, step: Runner, tmp_path: Path) -> None:
+    def test_names_that_are_one_to_the_file_system_are_refused(self, tmp_path: Path) -> None:
         """As ``T`` and ``t`` are in a file system that ignores case; a link has the same effect."""
-        for name in ("T/x", "t/x"):
-            (tmp_path / "cube" / name).parent.mkdir(parents=True)
-            (tmp_path / "cube" / name).touch()
         (tmp_path / "staged/t").mkdir(parents=True)
         (tmp_path / "staged/T").symlink_to("t")
+        fetched = []
+        for name in ("0.part", "1.part"):
+            path = tmp_path / name
+            path.touch()
+            fetched.append(FetchedFile(source=LocalSource(path=path), name="x", path=path, size=0))
 
-        given = {"class": "Directory", "path": str(tmp_path / "cube")}
-        result = step("stage-in", {"input_path": given, "as_type": "Directory"})
-
-        assert (result.code, "t/x: its name and another are one to the file system" in result.err) == (12, True)
+        with pytest.raises(StagingError, match="t/x: its name and another are one to the file system"):
+            _move_all(tmp_path / "staged", fetched, ["T/x", "t/x"])
 
     @pytest.mark.parametrize("given", [None, []])
     def test_a_list_of_directories_may_be_empty(
