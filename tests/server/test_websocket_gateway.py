@@ -599,6 +599,30 @@ def test_a_client_whose_token_is_revoked_runs_no_further_code(start: Start, tmp_
     assert "token 'ann': revoked or expired" in server.log.read_text()
 
 
+def test_a_token_that_is_revoked_while_a_body_arrives_starts_no_kernel(start: Start, tmp_path: Path) -> None:
+    store = TokenStore(tmp_path)
+    secrets = {name: store.create(name, "admin") for name in ("ann", "ben")}
+    server = start("--data", str(tmp_path), "--no-fork", "--list-kernels")
+
+    def ask(name: str) -> str:
+        """Ask for a kernel; the token of Ann is revoked when the head has been answered."""
+        head = f"POST /api/kernels HTTP/1.1\r\nHost: localhost\r\nAuthorization: token {secrets[name]}\r\n"
+        head += "Content-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
+            connection.sendall(head.encode())
+            with connection.makefile("rb") as lines:
+                assert lines.readline().startswith(b"HTTP/1.1 100 ")
+                store.revoke("ann")
+                connection.sendall(b"{}")
+                return lines.read().decode()
+
+    assert " 401 " in ask("ann").split("\r\n")[1]
+    assert " 201 " in ask("ben").split("\r\n")[1]
+    assert len(client_of(server, secrets["ben"]).ask("GET", "/api/kernels")[1]) == 1
+    assert "Traceback" not in server.log.read_text()
+    store.close()
+
+
 def test_what_a_refused_client_still_sends_is_dropped() -> None:
     """It is not obliged to end its side of the connection."""
     client: Any = SimpleNamespace(_is_refused=True, subprotocol=_V1, session=None)

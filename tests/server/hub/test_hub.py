@@ -6,12 +6,14 @@ import json
 import pwd
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import requests
 from conftest import ADA, BOB, CARL, People
-from jupyterhub_server import ADMIN_TOKEN, CRON_TOKEN, python, user_processes
+from jupyterhub_server import ADMIN_TOKEN, CRON_TOKEN, PREFIX, python, user_processes
 from waiting import wait_until
 
 pytestmark = pytest.mark.group("hub")
@@ -225,6 +227,37 @@ def test_a_revoked_token_starts_nothing_from_then_on(people: People) -> None:
         lambda: people.hub.ask("GET", f"/user/{ADA}/notebooks", body["token"]).status_code == 401,
         message="the token reads nothing",
     )
+
+
+@pytest.mark.parametrize("path", [f"/user/{ADA}/runs", "/execute"])
+@pytest.mark.parametrize("is_revoked", [True, False])
+def test_a_token_that_is_revoked_while_a_body_arrives_starts_nothing(
+    people: People, ada: str, path: str, is_revoked: bool
+) -> None:
+    made = people.hub.api("POST", f"/users/{ADA}/tokens").json()
+    body = json.dumps({"notebook" if "runs" in path else "notebook_name": "double.ipynb"}).encode()
+    before = people.hub.ask("GET", f"/user/{ADA}/runs", ada).json()
+
+    def arrive(lines: BinaryIO) -> Iterator[bytes]:
+        assert lines.readline().startswith(b"HTTP/1.1 100 "), "the head has been checked"
+        yield body[:9]
+        if is_revoked:
+            people.hub.api("DELETE", f"/users/{ADA}/tokens/{made['id']}")
+            url = f"/user/{ADA}/notebooks"
+            wait_until(lambda: people.hub.ask("GET", url, made["token"]).status_code == 401, message="it reads nothing")
+        yield body[9:]
+
+    head = f"POST {PREFIX}{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: token {made['token']}\r\n"
+    head += f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\nPrefer: wait=0\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", people.hub.service_port), timeout=120) as connection:
+        connection.sendall(head.encode())
+        with connection.makefile("rb") as lines:
+            for part in arrive(lines):
+                connection.sendall(part)
+            statuses = [line.split()[1] for line in lines.read().splitlines() if line.startswith(b"HTTP/1.1 ")]
+
+    assert (statuses == [b"401"]) == is_revoked, statuses
+    assert (people.hub.ask("GET", f"/user/{ADA}/runs", ada).json() == before) == is_revoked
 
 
 def test_a_service_with_the_scope_for_all_acts_for_users_that_it_names(people: People) -> None:

@@ -147,6 +147,17 @@ def test_a_response_that_is_none_is_an_error_of_the_server(tmp_path: Path, respo
     assert sent == []
 
 
+def test_the_parts_of_a_body_pass_in_their_order(tmp_path: Path) -> None:
+    parts = [(b"ab", True), (b"", True), (b"cd", True), (b"e", True), (b"", False)]
+    messages = [{"type": "http.request", "body": part, "more_body": more} for part, more in parts]
+
+    program, _, _ = exchange(
+        tmp_path, b"", headers=[(b"content-length", b"5")], messages=[*messages, {"type": "http.disconnect"}]
+    )
+
+    assert program.received.endswith(b"\r\n\r\nabcde")
+
+
 TOO_LARGE = b"HTTP/1.1 204 No Content\r\nLink: " + b"x" * 100_000 + b"\r\n\r\n"
 BODY = {"type": "http.request", "body": b"ab", "more_body": False}
 

@@ -56,10 +56,15 @@ class Forwarded:
         target: str,
         action: Action,
         body: bytes | None = None,
+        confirm: Callable[[], Awaitable[None]] | None = None,
         before_response: Callable[[aiohttp.ClientResponse], Awaitable[None]] | None = None,
     ) -> None:
-        """``target`` is a percent-encoded path with its query; ``body`` is the request's, if it has been read."""
+        """``target`` is a percent-encoded path with its query; ``body`` is the request's, if it has been read.
+
+        Else ``confirm`` is called when the body has arrived, and raises ProblemError if the caller may not any more.
+        """
         self._server, self._target, self._action, self._body = server, target, action, body
+        self._confirm = confirm
         self._before_response = before_response
         self._error: BaseException | None = None
         self._sent = asyncio.Event()
@@ -153,7 +158,8 @@ class Forwarded:
         return self._stream(receive)
 
     async def _stream(self, receive: Receive) -> AsyncIterator[bytes]:
-        more = True
+        """Return the parts of a body; the last one is held back until the caller is confirmed."""
+        more, held = True, b""
         while more:
             try:
                 message: Message = await receive()
@@ -165,7 +171,17 @@ class Forwarded:
                 raise self._error
             more = message.get("more_body", False)
             if message.get("body"):
-                yield message["body"]
+                if held:
+                    yield held
+                held = message["body"]
+        if self._confirm is not None:
+            try:
+                await self._confirm()
+            except BaseException as error:
+                self._error = error
+                raise
+        if held:
+            yield held
         self._sent.set()
 
     async def _wait_for_leaving(self, receive: Receive) -> None:

@@ -45,9 +45,7 @@ class Guard:
                 of another site, 429 over a limit, or 503 if the hub does not answer.
         """
         caller = await self._identify(request)
-        if not caller.has(self._hub.access_scopes):
-            scopes = " or ".join(sorted(self._hub.access_scopes))
-            raise ProblemError(403, f"{caller.kind} {caller.name!r}: the scope {scopes} is needed for this service")
+        self._check_access(caller)
         self._count(request, caller)
         return caller
 
@@ -60,6 +58,18 @@ class Guard:
         caller = await self.require(request)
         self.check(caller, username, action)
         return caller
+
+    async def confirm(self, request: Request, username: str, action: Action) -> None:
+        """Check the caller again once the body of a request has arrived, which may have taken minutes.
+
+        The hub's answer of the last two seconds is used again.
+
+        Raises:
+            ProblemError: as `require_for`.
+        """
+        caller = await self._identify(request, fresh=False)
+        self._check_access(caller)
+        self.check(caller, username, action)
 
     def check(self, caller: Caller, username: str, action: Action) -> None:
         """Check that a caller may do something in the home of a user.
@@ -118,13 +128,18 @@ class Guard:
             if not self._active[key]:
                 del self._active[key]
 
-    async def _identify(self, request: Request) -> Caller:
+    def _check_access(self, caller: Caller) -> None:
+        if not caller.has(self._hub.access_scopes):
+            scopes = " or ".join(sorted(self._hub.access_scopes))
+            raise ProblemError(403, f"{caller.kind} {caller.name!r}: the scope {scopes} is needed for this service")
+
+    async def _identify(self, request: Request, *, fresh: bool = True) -> Caller:
         given = _header_token(request)
         if given is None:
             token, by_browser = self._sessions.token(request), True
-            caller = await self._hub.identify(token, fresh=request.method not in _SAFE) if token else None
+            caller = await self._hub.identify(token, fresh=fresh and request.method not in _SAFE) if token else None
         else:
-            caller, by_browser = await self._check_token(request, given[0]), given[1] == "basic"
+            caller, by_browser = await self._check_token(request, given[0], fresh=fresh), given[1] == "basic"
         if caller is None:
             raise ProblemError(
                 401,
@@ -138,7 +153,7 @@ class Guard:
             self.check_page(request)
         return caller
 
-    async def _check_token(self, request: Request, token: str) -> Caller | None:
+    async def _check_token(self, request: Request, token: str, *, fresh: bool) -> Caller | None:
         """Return whose token this is. An address that has guessed too often is known by its earlier tokens alone.
 
         Raises:
@@ -148,7 +163,7 @@ class Guard:
         wait = self._failures.wait(_address(request))
         if wait and digest not in self._known:
             raise too_many_requests("too many invalid tokens from this address", wait)
-        caller = await self._hub.identify(token, fresh=True)
+        caller = await self._hub.identify(token, fresh=fresh)
         if caller is None:
             self._failures.take(_address(request))
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from generator.runner.server.hub.health import examine
 from generator.runner.server.hub.login import sign_out
 from generator.runner.server.hub.requests import decoded_username, segments, username_of_body
 from generator.runner.server.hub.responses import ForwardedResponse
-from generator.runner.server.hub.scopes import metrics_scope
+from generator.runner.server.hub.scopes import Action, metrics_scope
 from generator.runner.server.json_responses import JsonResponse
 from generator.runner.server.pages.negotiation import wants_page
 from generator.runner.server.problems import ProblemError
@@ -91,7 +92,7 @@ async def run(request: Request) -> Response:
     caller = await context.access.require(request)
     body = await read_bytes(request, context.limits.body, advice="")
     username = await run_in_threadpool(username_of_body, request, body, caller)
-    context.access.check(caller, username, "run")
+    await context.access.confirm(request, username, "run")
     return _forward(request, username, target=request.scope["route"].path, action="run", body=body)
 
 
@@ -107,8 +108,9 @@ async def use_server(request: Request) -> Response:
     caller = await context.access.require_for(request, username, "read")
     if rest != [""] and rest[0] not in _SHOWN:
         context.access.check_page(request)
-    may_run = caller.may("run", username)
-    return _forward(request, username, target="/" + "/".join(rest), action="run" if may_run else "read")
+    action: Action = "run" if caller.may("run", username) else "read"
+    confirm = partial(context.access.confirm, request, username, action)
+    return _forward(request, username, target="/" + "/".join(rest), action=action, confirm=confirm)
 
 
 def _named_user(request: Request, first: str) -> tuple[str, list[str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +24,7 @@ _CHANNELS = re.compile(r"/api/kernels/[^/]+/channels")
 _KERNEL = re.compile(r"/api/kernels/([^/]+)")
 _PUBLIC = ("/health", "/health/live")
 _READING = ("GET", "HEAD")
+_StartLine = httputil.RequestStartLine | httputil.ResponseStartLine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,10 +59,27 @@ class Gate(Router):
         """Return the handler of a request, or of its refusal."""
         caller.set(None)
         try:
-            caller.set(self._check(request))
+            identity = self._check(request)
         except ProblemError as error:
-            return self._inner.get_handler_delegate(request, Refusal, {"problem": error})
-        return self._inner.find_handler(request)
+            return self._refusal(request, error)
+        caller.set(identity)
+        handler = self._inner.find_handler(request)
+        if identity is None or request.method in _READING:
+            return handler
+        return _Confirmed(handler, partial(self._refusal_now, request, identity))
+
+    def _refusal(self, request: httputil.HTTPServerRequest, problem: ProblemError) -> httputil.HTTPMessageDelegate:
+        return self._inner.get_handler_delegate(request, Refusal, {"problem": problem})
+
+    def _refusal_now(
+        self, request: httputil.HTTPServerRequest, identity: Identity
+    ) -> httputil.HTTPMessageDelegate | None:
+        """Return the refusal of a request whose body has arrived, None if its caller may still make it."""
+        try:
+            self._access.confirm(identity, "run")
+        except ProblemError as error:
+            return self._refusal(request, error)
+        return None
 
     def _check(self, request: httputil.HTTPServerRequest) -> Identity | None:
         """Return the caller; None for what everybody may ask.
@@ -119,6 +138,37 @@ class Gate(Router):
                 raise ProblemError(404, f"Kernel does not exist: {found[1]}")
         finally:
             caller.reset(token)
+
+
+class _Confirmed(httputil.HTTPMessageDelegate):
+    """A request that changes something: its token is asked for again when the body, which may be slow, is complete."""
+
+    def __init__(
+        self, inner: httputil.HTTPMessageDelegate, refusal: Callable[[], httputil.HTTPMessageDelegate | None]
+    ) -> None:
+        self._inner, self._refusal = inner, refusal
+        self._head: tuple[_StartLine, httputil.HTTPHeaders] | None = None
+
+    def headers_received(self, start_line: _StartLine, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
+        """Take the head."""
+        self._head = start_line, headers
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take a part of the body."""
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        """Answer."""
+        refusal = self._refusal()
+        if refusal is not None and self._head is not None:
+            self._inner = refusal
+            refusal.headers_received(*self._head)
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        """Note that the client left."""
+        self._inner.on_connection_close()
 
 
 def needed_role(method: str, path: str) -> Role:
