@@ -13,10 +13,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from generator.notebook.literals import MisfitError
 from generator.shared.errors import UsageError
+from generator.shared.file_names import shown_name
 
 _shared = {"class": str, "location": str, "path": str, "basename": str}
 _computed = {"dirname": str, "nameroot": str, "nameext": str}
@@ -99,13 +100,13 @@ def _place(kind: str, given: dict[str, Any], folder: Path) -> str | None:
         return None
     text = str(given.get("location", given.get("path")))
     if re.match("(?i)file:", text):
-        path = unquote(re.sub("(?i)^file:(//(localhost)?(?=/))?", "", text))
+        path = _unquoted(re.sub("(?i)^file:(//(localhost)?(?=/))?", "", text))
         if not path.startswith("/") or path.startswith("//"):
             raise MisfitError(f"has a {kind} at {text!r}; a file URL starts with file:///")
     elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         return text
     else:
-        path = unquote(text) if "location" in given else text
+        path = _unquoted(text) if "location" in given else text
     if "\0" in path or not path:
         raise MisfitError(f"has a {kind} whose path is {path!r}")
     return Path(os.path.abspath(folder / path)).as_uri()  # noqa: PTH100 - links keep their names
@@ -114,7 +115,15 @@ def _place(kind: str, given: dict[str, Any], folder: Path) -> str | None:
 def local_path(value: dict[str, Any]) -> Path | None:
     """Return the path of a resolved local object; None for a remote object or a literal."""
     place = value.get("location", "")
-    return Path(unquote(place.removeprefix("file://"))) if place.startswith("file:///") else None
+    return Path(_unquoted(place.removeprefix("file://"))) if place.startswith("file:///") else None
+
+
+def _unquoted(text: str) -> str:
+    """Decode a path in a URI; names of files are bytes, which do not have to be UTF-8."""
+    try:
+        return os.fsdecode(unquote_to_bytes(os.fsencode(text)))
+    except UnicodeEncodeError:  # half a surrogate pair, which no name of a file has
+        return unquote(text)
 
 
 def address(value: dict[str, Any]) -> str | None:
@@ -127,6 +136,23 @@ def missing_files(value: Any) -> list[str]:
     """List the local paths of a resolved value that do not exist."""
     paths = (local_path(one) for one in file_objects(value))
     return [str(path) for path in paths if path and not _exists(path)]
+
+
+def misnamed_files(value: Any) -> list[str]:
+    """List the local paths of a resolved value that exist and are not UTF-8.
+
+    CWL engines read the path in a URI as UTF-8, and do not find such a file.
+    """
+    paths = (local_path(one) for one in file_objects(value))
+    return [shown_name(str(path)) for path in paths if path and _exists(path) and not _is_utf8(str(path))]
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unreadable_files(value: Any) -> list[str]:

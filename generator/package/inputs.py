@@ -14,6 +14,7 @@ from generator.package.file_objects import (
     file_objects,
     is_file_object,
     is_inside,
+    misnamed_files,
     missing_files,
     unreadable_files,
 )
@@ -26,6 +27,7 @@ from generator.shared.staging_records import is_record_in_text
 from generator.shared.suggestions import did_you_mean
 
 _INT_32 = 2**31
+_MISNAMED = "its name is not UTF-8, and CWL engines cannot open it; rename it, or the folder"
 
 
 def fit_for_cwl(value: Any, hint: Hint) -> Any:
@@ -94,6 +96,7 @@ def check_job(job: Mapping[str, Any], hints: Mapping[str, Hint], file: Path) -> 
             try:
                 fitted[name] = _fit_value(name, check_value(value, file.resolve().parent), hint)
                 wrong += [f"{name}: {path} does not exist" for path in missing_files(fitted[name])]
+                wrong += [f"{name}: {path}: {_MISNAMED}" for path in misnamed_files(fitted[name])]
                 wrong += [f"{name}: {path} may not be read by this user" for path in unreadable_files(fitted[name])]
             except MisfitError as error:
                 wrong.append(_explain(name, hint, error))

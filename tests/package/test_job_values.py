@@ -538,6 +538,37 @@ class TestFilesAndFolders:
 
         assert problem in str(refusal.value)
 
+    @pytest.mark.parametrize(
+        ("name", "text", "shown"),
+        [
+            ("one", os.fsdecode(b"gr\xfcn.txt"), r"gr\xfcn.txt"),
+            ("one", "file://{here}/gr%FCn.txt", r"gr\xfcn.txt"),
+            ("one", "{class: File, location: gr%FCn.txt}", r"gr\xfcn.txt"),
+            ("many", os.fsdecode(b"gr\xfcn.txt"), r"gr\xfcn.txt"),
+            ("folder", os.fsdecode(b"d\xfc"), r"d\xfc"),
+            ("one", os.fsdecode(b"d\xfc/a.txt"), r"d\xfc/a.txt"),
+            ("plain", '{"class": "File", "location": "gr%FCn.txt"}', r"gr\xfcn.txt"),
+        ],
+    )
+    def test_with_names_that_are_not_utf_8_are_refused_with_the_reason(
+        self, name: str, text: str, shown: str, files: Path
+    ) -> None:
+        """A CWL engine reads the path in a URI as UTF-8, and does not find the file."""
+        folder = files / os.fsdecode(b"d\xfc")
+        folder.mkdir()
+        for file in (files / os.fsdecode(b"gr\xfcn.txt"), folder / "a.txt"):
+            file.touch()
+
+        with pytest.raises(UsageError) as refusal:
+            check_job(
+                typed_values([f"{name}={text.replace('{here}', str(files))}"], _STAGED, files),
+                _STAGED,
+                files / "job.yml",
+            )
+
+        problem = "its name is not UTF-8, and CWL engines cannot open it; rename it, or the folder"
+        assert f"{name}: {files}/{shown}: {problem}" in str(refusal.value)
+
 
 class TestLimits:
     """Documents that grow when they are read; the limits are lowered, so that no test holds a large one."""
