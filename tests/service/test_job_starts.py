@@ -176,6 +176,29 @@ def test_what_has_expired_is_removed_while_a_job_cannot_be_started(
     assert removed.wait(10)
 
 
+def test_a_machine_that_can_start_no_process_as_the_queue_is_prepared_has_its_jobs_started_later(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = list[str]()
+
+    def prepare() -> None:
+        steps.append("prepared")
+        if len(steps) == 1:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def begin(number: int, _lane: str) -> None:
+        waiting.rows.update_job(number, {"status": "success"})
+        steps.append("started")
+
+    monkeypatch.setattr(scheduler_module, "_PAUSE", 0.01)
+    monkeypatch.setattr(waiting.scheduler, "_prepare", prepare)
+    monkeypatch.setattr(waiting.scheduler, "_begin", begin)
+    waiting.scheduler.start()
+
+    wait_until(lambda: steps[-1:] == ["started"], seconds=10, message="the job has started")
+    assert steps == ["prepared", "prepared", "started"]
+
+
 def test_pipelines_that_wait_are_counted_without_reading_their_variables(waiting: Waiting) -> None:
     """Gigabytes of them may wait, and the count keeps other changes of the database waiting."""
     plans: list[str] = []

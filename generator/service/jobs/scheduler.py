@@ -61,7 +61,7 @@ class Scheduler:
         isolation: Isolation,
         prepare: Callable[[], None] = lambda: None,
     ) -> None:
-        """Prepare the scheduler; ``prepare`` is called once, before the first job starts."""
+        """Prepare the scheduler; ``prepare`` is called before the first job starts, again if it raises."""
         self._pipelines, self._job_context, self._data, self._limits = queue, job_context, data, limits
         self._isolation, self._prepare = isolation, prepare
         self._database: Database = queue.database
@@ -195,11 +195,14 @@ class Scheduler:
 
     def _run_queue(self) -> None:
         cleaned, failures, clock = -math.inf, 0, ClockWatch(memory=self._data.clock)
-        self._prepare()
-        self._cleaning.end_containers()
+        is_prepared = False
         while not self._stopping:
             self._wake.clear()
             try:
+                if not is_prepared:
+                    self._prepare()
+                    self._cleaning.end_containers()
+                    is_prepared = True
                 if self._is_unsure:
                     self._is_unsure = False
                     self._resume_unwatched()
