@@ -156,6 +156,8 @@ _NAMES = [f"b{number}" for number in range(200)]
         pytest.param("python", _filled("x = 1  # type: int[1..", " ", "1]"), id="python-step"),
         pytest.param("python", _filled("x = 1  # type: Annotated[int, '", "\\'"), id="python-open-quotes"),
         pytest.param("bash", _filled("x=(", "\n"), id="bash-open-bracket"),
+        pytest.param("bash", _filled("x=", "(`'"), id="bash-open-marks"),
+        pytest.param("bash", _filled('x="', "\\$'", '"'), id="bash-escapes"),
         pytest.param("R", _filled("", '"""a"\\'), id="r-open-strings"),
         pytest.param("julia", _filled("", '"""a"\\'), id="julia-open-strings"),
         pytest.param("javascript", _filled('"\\\n', '\\"\\\n'), id="javascript-open-strings"),

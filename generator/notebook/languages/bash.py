@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from decimal import Decimal
 
 from generator.notebook.languages.scanner import hint_and_doc
-from generator.notebook.parameters import Literal, Missing, Parameter, Reading, Remark, Role
+from generator.notebook.languages.shell_words import QUOTED, is_followed, literal
+from generator.notebook.parameters import Missing, Parameter, Reading, Remark, Role
 from generator.shared.errors import Mistake
 
 _PIECE = re.compile(
@@ -23,12 +22,9 @@ _HERE_DOCUMENT = re.compile(
 _LONGEST_WORD = 200
 """Characters of a line that ends a here-document."""
 _ASSIGNMENT = re.compile(
-    r"(?:(?:export|readonly|declare|typeset)\s+(?:-\w+\s+)*)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL
+    r"(?:(?:export|readonly|declare|typeset)\s+(?P<flags>(?:-\w+\s+)*))?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL
 )
 _OPENS, _CLOSES = {"if", "for", "while", "until", "case", "{", "select"}, {"fi", "done", "esac", "}"}
-_NUMBER = re.compile(r"-?(?:\d{1,40}|(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?)")
-_WORDS = {"true": True, "false": False}
-_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""", re.DOTALL)
 _DECLARES = {"readonly", "declare", "typeset", "export", "integer", "float"}
 _FUNCTION = re.compile(r"\s*(?:function\s+[\w:.-]+\s*(?:\(\s*\))?|[\w:.-]+\s*\(\s*\))\s*(?=\{|$)")
 """The beginning of a function, whose body may begin in the next statement."""
@@ -63,7 +59,7 @@ def read(source: str, *, name: str = "bash") -> Reading:
         read_only.update(_names_made_read_only(statement.text, local=function.has(statement.text)))
         words = re.findall(r"(?:^|(?<=\s))(?:\w+|[{}])(?=\s|$)", statement.text)
         match = _ASSIGNMENT.fullmatch(statement.text)
-        if match is None or depth or _is_for_a_command(match["value"]):
+        if match is None or depth or is_followed(match["value"]):
             if not depth:
                 message = f"ignored, not a plain assignment of {name}: {statement.text.splitlines()[0][:60]}"
                 remarks.append(Remark(line=statement.line, message=message))
@@ -71,8 +67,8 @@ def read(source: str, *, name: str = "bash") -> Reading:
             depth = max(0, depth + sum(word in _OPENS for word in words) - sum(word in _CLOSES for word in words))
             continue
         variable, value = match["name"], literal(match["value"])
-        if re.match(r"\w+\s+(?:-\w+\s+)*-\w*A", statement.text):
-            value = Missing.COMPUTED  # an associative array
+        if _is_converted(match["flags"] or "", value):
+            value = Missing.COMPUTED
         hint, doc = hint_and_doc(statement.comments, lines, mistakes)
         if variable in parameters:
             message = f"{variable} is assigned again in line {statement.line}; the last value counts"
@@ -108,7 +104,7 @@ class _FunctionBodies:
             self._depth = 0
         if self._depth is None:
             return False
-        braces = re.findall(r"(?:^|(?<=[\s)]))[{}](?=\s|$)", _QUOTED.sub("", text))
+        braces = re.findall(r"(?:^|(?<=[\s)]))[{}](?=\s|$)", QUOTED.sub("", text))
         self._depth += sum(1 if brace == "{" else -1 for brace in braces)
         if self._depth <= 0 and (braces or not _FUNCTION.match(text)):
             self._depth = None
@@ -120,7 +116,7 @@ def _names_made_read_only(text: str, *, local: bool) -> list[str]:
 
     In a function, ``declare`` and ``typeset`` are ``local`` to it, unless they have ``-g``.
     """
-    words = re.sub(r"\([^()]*\)", "", _QUOTED.sub("", text)).split()
+    words = re.sub(r"\([^()]*\)", "", QUOTED.sub("", text)).split()
     names: list[str] = []
     command, flags, previous = "", "", ";"
     for word in words:
@@ -139,53 +135,17 @@ def _names_made_read_only(text: str, *, local: bool) -> list[str]:
     return names
 
 
-def _is_for_a_command(value: str) -> bool:
-    """Return whether the text is ``name=value command``, which sets a variable only for the command."""
-    plain = _QUOTED.sub("", value)
-    return not plain.startswith(("(", "$(", "`")) and re.search(r"\s", plain) is not None
+def _is_converted(flags: str, value: object) -> bool:
+    """Return whether flags of ``declare`` make another value of it: an associative array, a number, upper case."""
+    others = set(flags) - set("- agrtx") - (set("i") if type(value) is int else set())
+    return bool(others)
 
 
 def _forget(statement: _Statement, parameters: dict[str, Parameter]) -> None:
     """Drop the literal values of names that a statement assigns in another way."""
-    for name in re.findall(r"(?:^|(?<=\s))([A-Za-z_]\w*)\+?=", statement.text):
+    for name in re.findall(r"(?:^|(?<=[\s&|(]))([A-Za-z_]\w*)\+?=", statement.text):
         if name in parameters:
             parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
-
-
-def literal(text: str) -> Literal | Missing:
-    """Return the value of a word or of an array in brackets; COMPUTED if the shell would expand a part of it."""
-    if re.search(r"[$`]", re.sub(r"'[^']*'|\\.", "", text)):
-        return Missing.COMPUTED
-    if text.startswith("(") and text.endswith(")"):
-        return _array(_words_of(text[1:-1]))
-    return _word(text)
-
-
-def _array(words: list[str]) -> Literal | Missing:
-    items = [_word(word) for word in words]
-    if any(isinstance(item, Missing) for item in items):
-        return Missing.COMPUTED
-    if all(map(_NUMBER.fullmatch, words)) and any(isinstance(item, str) for item in items):
-        return list[Literal](words)  # 09 and 10 are texts, if 09 is one
-    return items  # type: ignore[return-value]
-
-
-def _words_of(text: str) -> list[str]:
-    """Split text into words, with their quotes."""
-    return re.findall(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+""", text, re.DOTALL)
-
-
-def _word(text: str) -> Literal | Missing:
-    if re.search(r"[*?\[~{]", _QUOTED.sub("", text)):
-        return Missing.COMPUTED  # a glob, a home or a brace expansion
-    if _NUMBER.fullmatch(text):
-        number = float(text) if re.search(r"[.eE]", text) else int(text)
-        is_shortest = text in (repr(number), format(Decimal(repr(number)), "f"))
-        return number if is_shortest else text  # 06 and 1.10 are other texts than 6 and 1.1
-    if text in _WORDS:
-        return _WORDS[text]
-    parts = shlex.split(text, posix=True)
-    return parts[0] if len(parts) == 1 else "" if not parts else Missing.COMPUTED
 
 
 def _statements(source: str) -> Iterator[_Statement]:
@@ -198,7 +158,7 @@ def _statements(source: str) -> Iterator[_Statement]:
         piece, end = match[0], match.end()
         if is_blank:
             first = line
-        if piece == "#" and (not parts or parts[-1][-1].isspace() or last == "("):
+        if piece == "#" and (not parts or parts[-1].isspace() or last == "("):
             comment = source[match.start() : whole.index("\n", match.start())]
             comments.append((line, comment))
             pieces = _PIECE.finditer(whole, match.start() + len(comment))  # its quotes are text
@@ -210,7 +170,7 @@ def _statements(source: str) -> Iterator[_Statement]:
             pieces = _PIECE.finditer(whole, end) if end > match.end() else pieces
         if piece in ("\n", ";") and depth == 0:
             if not is_blank:
-                yield _Statement(first, "".join(parts).strip(), tuple(comments))
+                yield _Statement(first, _text(parts), tuple(comments))
             if piece == "\n" or not is_blank:
                 comments = []
             parts, is_blank = [], True
@@ -221,10 +181,18 @@ def _statements(source: str) -> Iterator[_Statement]:
         line += whole.count("\n", match.start(), end)
         last = piece
         if piece in "'\"" and piece:  # a quote that no piece closes
-            yield _Statement(first, "".join(parts).strip(), (), open=True)
+            yield _Statement(first, _text(parts), (), open=True)
             return
-    if text := "".join(parts).strip():
+    if text := _text(parts):
         yield _Statement(first, text, tuple(comments), open=True)
+
+
+def _text(parts: list[str]) -> str:
+    """Join the parts of a statement without the spaces around it, except for one that a backslash keeps."""
+    end = len(parts)
+    while end and parts[end - 1].isspace():
+        end -= 1
+    return "".join(parts[:end]).lstrip()
 
 
 class _HereDocuments:
