@@ -72,6 +72,85 @@ class TestShells:
         assert list(_defaults("bash", cell).values()) in ([default], [])
 
 
+@pytest.mark.parametrize("language", ["javascript", "typescript"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        'let x = "https://example.org/"\n  + "tiles/"',
+        "let x = 24 // hours\n\n  // in seconds\n  * 3600",
+        'let x = "A"\n  .toLowerCase()',
+        "let x = [1]\n[0]",
+        "let x = 1\n? 2 : 3",
+        "let x = null\n  ?? 5",
+        "x = 5\n!= 6",
+        "let x = `a`\n`b`",
+        "let x = 010",
+        "let x = {__proto__: 1}",
+        'let x = {"__proto__": null}',
+        "let x = {010: 1}",
+        "let x = 9007199254740993",
+    ],
+)
+def test_a_value_of_javascript_that_is_no_literal_is_computed(language: str, cell: str) -> None:
+    assert _defaults(language, cell) == {"x": COMPUTED}
+
+
+@pytest.mark.parametrize("language", ["javascript", "typescript"])
+@pytest.mark.parametrize("next_line", ["", "++y", "--y", "!y", "y", ";[y] = [1]", "{ }", '"b"', "5", "instance(y)"])
+def test_a_line_of_javascript_that_begins_a_statement_changes_no_value(language: str, next_line: str) -> None:
+    assert _defaults(language, f"let x = 0\n{next_line}")["x"] == 0
+    assert _defaults(language, "let x = 0; // first\n+ 5")["x"] == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "cell", "default"),
+    [
+        ("lua", 'x = "a"\n  .. "b"', COMPUTED),
+        ("lua", "local x = 24 -- hours\n  * 3600", COMPUTED),
+        ("lua", "x = nil\n  or 5", COMPUTED),
+        ("lua", "x = {1, nil}", COMPUTED),
+        ("lua", "x = [==[it's ]] a\n]==]", "it's ]] a\n"),
+        ("lua", "x = 5 --[==[ ]] x = 6\nx = 7 ]==]", 5),
+        ("lua", "x = 5\n(f)()", 5),
+        ("lua", "x = 5\norder(1)", 5),
+        ("lua", "x = 9223372036854775808", COMPUTED),
+        ("octave", "x = ['data/' 'x.csv'];", COMPUTED),
+        ("octave", "x = ['a', 'b'];", COMPUTED),
+        ("octave", "x = [[1,2],[3]];", COMPUTED),
+        ("octave", "x = [true, 5];", COMPUTED),
+        ("octave", "x = [];", COMPUTED),
+        ("octave", "x = ...\n  {1, 2};", COMPUTED),
+        ("octave", "x = {{1, 2}, 'a'};", COMPUTED),
+        ("octave", "x = {'a', [1 2], {}};", ["a", [1, 2], []]),
+        ("octave", "x = 9007199254740993;", COMPUTED),
+        ("gnuplot", "x = 010", COMPUTED),
+        ("gnuplot", "x = 0.5", 0.5),
+        ("r", "x <- c(c(1, 2), 3)", COMPUTED),
+        ("r", 'x <- c(1, "a")', COMPUTED),
+        ("r", "x <- c(1, NULL)", COMPUTED),
+        ("r", "x <- c()", COMPUTED),
+        ("r", 'x <- list(1, "a", NULL)', [1, "a", None]),
+        ("r", "x <- list(a = 1, a = 2)", COMPUTED),
+        ("r", "x <- 5\n+ 3", 5),
+        ("julia", "x = 5\n+ 3", 5),
+        ("julia", "x = Dict(a => 1)", COMPUTED),
+        ("julia", 'x = ["a" "b"]', COMPUTED),
+        ("julia", "x = 'a'", COMPUTED),
+        ("powershell", "$x = @(@(1, 2))", COMPUTED),
+        ("powershell", "$x = @'\nit's 5; $x = 6\n'@", COMPUTED),
+        ("powershell", "$x = 'a'\n  | Out-String", COMPUTED),
+        ("powershell", '$x = "say ““hi””"', COMPUTED),
+    ],
+)
+def test_a_default_is_the_value_of_the_language(language: str, cell: str, default: object) -> None:
+    assert _defaults(language, cell) == {"x": default}
+
+
+@pytest.mark.parametrize("language", ["r", "julia", "javascript", "octave", "gnuplot"])
+def test_a_name_within_a_chain_of_assignments_has_no_default_of_before(language: str) -> None:
+    assert _defaults(language, "y = 1\nx = y = 2") == {"x": COMPUTED, "y": COMPUTED}
+
+
 _SHELL_PIECES = (
     *("a", "5", ".", "-", "é", ":", "=", "''", "'$b'", "'\\'", '"it\'s"', '"$HOME"', "\"'$HOME'\"", '"\\$5"', "#", "@"),
     *('"\\\\"', '"a\\nb"', '"c\\\nd"', "\\$", "\\ ", "\\'", '\\"', "$'\\t'", '"\\`"', '"`echo c`"', '" "', "\\\n", "~"),
@@ -84,13 +163,41 @@ def _shell_values() -> Iterator[str]:
     yield from (f"({' '.join(pair)})" for pair in pairs)
 
 
+def _javascript_values() -> Iterator[str]:
+    values = ("5", "0", "010", "-1", "1_0", "9007199254740993", '"a"', "'b\\x41'", "`c`", "null", "[1, 'a']", "[]")
+    objects = ("{a: 1}", "{1: 2}", "{010: 2}", "{__proto__: 1}", '{"a": {"__proto__": null}}', "{}")
+    spaces = ("", " ", "\n", " // d\n\n", "/* e */\n")
+    ends = ("+ 1", "- 1", "* 2", "[0]", "?.length", "?? 6", "? 2 : 3", "|| 7", "=== 1", ", z = 1", ";", "\n++y", "\n!y")
+    yield from (value + "".join(end) for value in values + objects for end in [("",), *product(spaces, ends)])
+
+
+def _octave_values() -> Iterator[str]:
+    values = ("5", "010", "-1", "0x10", "9007199254740993", "'it''s'", '"b\\t"', "true", "[]", "{}", "[1 2]", "{1}")
+    lists = ("{'a', 1}", "[1, 2; 3, 4]", "[true, false]", "{}", "['a' 'b']", "[[1, 2], [3]]")
+    yield from values + lists
+    yield from ("{" + separator.join(pair) + "}" for pair in product(values, repeat=2) for separator in (" ", ", "))
+    yield from ("[" + separator.join(pair) + "]" for pair in product(values, repeat=2) for separator in (" ", ", "))
+
+
+def _gnuplot_values() -> Iterator[str]:
+    values = ("5", "010", "08", "0", "00", "0.5", "1e2", ".5", "-1", "-010", "'a'", "'it''s'", '"b\\t"', '"\\101"')
+    ends = ("", " ", " # c", "; y = 2", " + 1", ".''", "\\\n.''", " \\\n + 1")
+    yield from map("".join, product(values, ends))
+
+
 _VALUES: Mapping[str, Callable[[], Iterator[str]]] = {
     "bash": _shell_values,
     "zsh": _shell_values,
+    "javascript": _javascript_values,
+    "octave": _octave_values,
+    "gnuplot": _gnuplot_values,
 }
 _INTERPRETERS: Mapping[str, interpreters.Evaluate] = {
     "bash": interpreters.shell("bash"),
     "zsh": interpreters.shell("zsh"),
+    "javascript": interpreters.node,
+    "octave": interpreters.octave,
+    "gnuplot": interpreters.gnuplot,
 }
 
 

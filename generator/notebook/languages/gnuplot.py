@@ -18,7 +18,8 @@ _GRAMMAR = Grammar(
     quotes=(escaping('"', interpolation="`", numbered=OCTAL, one_line=True), doubling("'")),
     vector=r"\[",
     key=r"(?!)",
-    number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
+    largest=2**63 - 1,
+    number=re.compile(r"(?!-?0\d)-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
     continuation=r"\\\n",
     scope=r"(?!if\b|while\b)\w+\s*\(|set\b|s?plot\b",
 )

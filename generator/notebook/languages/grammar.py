@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -74,11 +75,12 @@ def escaping(
     return Quote(begun + mark, decode, unclosed=begun if one_line else f"{before}{mark}.*", one_line=one_line)
 
 
-def _not_literal(_text: str) -> str:
+def not_literal(_text: str) -> str:
+    """Decode a text as computed."""
     raise NotLiteralError
 
 
-TRIPLE = Quote(r'"""(?:[^\\]|\\.)*?"""', _not_literal, unclosed=r'""".*')
+TRIPLE = Quote(r'"""(?:[^\\]|\\.)*?"""', not_literal, unclosed=r'""".*')
 """Strings in three quotes, whose indentation has rules of its own."""
 NOT_TRIPLE = r'(?!""")'
 """Precedes the mark of other strings in a language with `TRIPLE`, so that one without an end is searched for once."""
@@ -116,6 +118,10 @@ class Grammar:
     separator: str = ","
     spaces_separate: bool = False
     """Whether a space separates items too."""
+    largest: float = math.inf
+    """The largest whole number of which a run gives the same kind of number."""
+    is_certain: Callable[[str, Literal], bool] = lambda _opening, _value: True
+    """Check whether items after an opening bracket make this list or dictionary, and a run gives one of its kind."""
     one_line: bool = False
     """Whether a line end in a list has a meaning, so that a literal has none."""
     empty_mapping: bool = False
@@ -123,6 +129,8 @@ class Grammar:
     block_comment: tuple[str, str] = ("", "")
     continuation: str = r"(?!)"
     """A line end that does not end a statement, with the marks before it."""
+    continues: re.Pattern[str] = re.compile(r"(?!)")
+    """The beginning of a line that continues an assignment of the line before it."""
     keyword: re.Pattern[str] = re.compile(r"(?!)")
     """The beginning of a statement that may declare several names, with commas between them; group 1 is the keyword."""
     block: re.Pattern[str] | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from generator.notebook.languages.escapes import JULIA
-from generator.notebook.languages.grammar import NOT_TRIPLE, TRIPLE, Grammar, escaping
+from generator.notebook.languages.grammar import NOT_TRIPLE, TRIPLE, Grammar, escaping, not_literal
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
 
@@ -14,8 +15,8 @@ def _hint(declared: str) -> str:
     return re.sub(r"(?i)^(u?int|float)\d*$", r"\1", declared).removeprefix("U").replace("AbstractString", "string")
 
 
-_CHARACTER = escaping("'", interpolation=r"\$", numbered=JULIA, one_line=True, before=r"(?<![\w)\]}'.\\])")
-"""A character; after a name or a bracket, the mark transposes a matrix."""
+_CHARACTER = replace(escaping("'", one_line=True, before=r"(?<![\w)\]}'.\\])"), decode=not_literal)
+"""A character, which a run cannot give; after a name or a bracket, the mark transposes a matrix."""
 _GRAMMAR = Grammar(
     name="Julia",
     assignment=re.compile(
@@ -25,6 +26,7 @@ _GRAMMAR = Grammar(
     words={"true": True, "false": False, "nothing": None, "missing": None},
     vector=r"\[",
     mapping=r"Dict\s*\(",
+    key=r"(?!)",
     date=re.compile(
         r"""(?:Dates\.)?(?:Date|DateTime)\s*\(\s*"(?P<text>\d{4}-\d\d-\d\d)"\s*\)$"""
         r"|(?:Dates\.)?(?:Date|DateTime)\s*\(\s*(?P<parts>\d{1,4}(?:\s*,\s*\d{1,2}){0,2})\s*\)$"

@@ -35,21 +35,17 @@ class _Parser:
             return string
         number = self.match(self.grammar.number.pattern)
         if number is not None:
-            value = _number(number)
-            if isinstance(value, float) and not math.isfinite(value):
+            found = _number(number)
+            if not math.isfinite(found) or (isinstance(found, int) and abs(found) > self.grammar.largest):
                 raise NotLiteralError
-            return value
-        opening = self.match(self.grammar.vector)
-        is_table = opening is not None and self.grammar.mapping == self.grammar.vector
-        if opening is not None and not is_table:
-            return self.unnamed(list(self.items()))
-        if is_table or (self.grammar.mapping and self.match(self.grammar.mapping) is not None):
-            items = list(self.items())
-            if not items and self.grammar.empty_mapping:
-                return {}
-            if items and all(name is not None for name, _ in items):
-                return {str(name): value for name, value in items}
-            return self.unnamed(items)
+            return found
+        for pattern in dict.fromkeys((self.grammar.vector, self.grammar.mapping)):
+            opening = self.match(pattern) if pattern else None
+            if opening is not None:
+                value = self.collection(is_mapping=pattern == self.grammar.mapping)
+                if not self.grammar.is_certain(opening, value):
+                    raise NotLiteralError
+                return value
         word = self.match(r"\$?[A-Za-z_.][\w.]*")
         if word is None or word not in self.grammar.words:
             raise NotLiteralError
@@ -62,10 +58,16 @@ class _Parser:
                 return quote.decode(text)
         return None
 
-    def unnamed(self, items: list[tuple[str | None, Literal]]) -> Literal:
-        if any(name is not None for name, _ in items):
+    def collection(self, *, is_mapping: bool) -> Literal:
+        items = list(self.items())
+        if is_mapping and not items and self.grammar.empty_mapping:
+            return {}
+        named = {name: value for name, value in items if name is not None}
+        if not named:
+            return [value for _, value in items]
+        if not is_mapping or len(named) < len(items):
             raise NotLiteralError
-        return [value for _, value in items]
+        return named
 
     def items(self) -> Iterator[tuple[str | None, Literal]]:
         while self.match(r"[\])}]") is None:

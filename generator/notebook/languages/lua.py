@@ -7,9 +7,21 @@ import re
 from generator.notebook.languages.escapes import LUA
 from generator.notebook.languages.grammar import Grammar, Quote, escaping
 from generator.notebook.languages.scanner import read_assignments
-from generator.notebook.parameters import Reading
+from generator.notebook.parameters import Literal, Reading
 
-_LONG = Quote(r"\[\[.*?\]\]", lambda text: text[2:-2].removeprefix("\n"), unclosed=r"\[\[.*")
+_LONG = Quote(
+    r"\[(?P<level>=*)\[.*?\](?P=level)\]",
+    lambda text: re.sub(r"\A\[=*\[\n?|\]=*\]\Z", "", text),
+    unclosed=r"\[=*\[.*",
+)
+
+
+def _is_certain(_opening: str, value: Literal) -> bool:
+    """Check for a table without nil, which tables do not hold."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return None not in items
+
+
 _GRAMMAR = Grammar(
     name="Lua",
     assignment=re.compile(r"(?:local\s+)?(?P<name>[A-Za-z_]\w*)\s*=(?!=)\s*(?P<value>.+)", re.DOTALL),
@@ -19,10 +31,13 @@ _GRAMMAR = Grammar(
     mapping=r"\{",
     key=r"""[A-Za-z_]\w*|\[\s*(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*\]""",
     arrow="=(?!=)",
+    is_certain=_is_certain,
     separator="[,;]",
     number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
+    largest=2**63 - 1,
     comment="--",
-    block_comment=(r"--\[\[", r"\]\]"),
+    continues=re.compile(r"\.\.|[-+*/%^&|~<>]|==|(?:and|or)\b"),
+    block_comment=(r"--\[(?P<marks>=*)\[", r"\](?P=marks)\]"),
     block=re.compile(r"(?:local\s+)?(?:function|if|for|while|repeat|do)\b"),
     opens=r"(?<![\w.:])(?:function|if|do|repeat)\b",
     closes=r"(?<![\w.:])(?:end|until)\b",

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from generator.notebook.languages.escapes import C_LIKE
 from generator.notebook.languages.grammar import Grammar, doubling, escaping
 from generator.notebook.languages.scanner import read_assignments
-from generator.notebook.parameters import Missing, Parameter, Reading
+from generator.notebook.parameters import Literal, Reading
 
 _VALUE = r"(?<![\w)\]}'.\"])"
 """After a name, a bracket or a dot, a quote transposes a matrix."""
+
+
+def _is_certain(opening: str, value: Literal) -> bool:
+    """Check for a matrix or a cell array as the list of a run becomes one.
+
+    Texts and matrices in ``[]`` are joined; a list of numbers or booleans alone is given as a matrix.
+    """
+    kinds = {type(item) for item in value} if isinstance(value, list) else set()
+    is_matrix = bool(kinds) and (kinds == {bool} or kinds <= {int, float})
+    return is_matrix == (opening == "[")
+
+
 _GRAMMAR = Grammar(
     name="Octave",
     assignment=re.compile(r"(?P<name>[A-Za-z_]\w*)\s*=(?!=)\s*(?P<value>.+)", re.DOTALL),
@@ -22,6 +33,8 @@ _GRAMMAR = Grammar(
     spaces_separate=True,
     one_line=True,
     key=r"(?!)",
+    is_certain=_is_certain,
+    largest=2**53,
     number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
     comment="[%#]",
     block_comment=(r"^[ \t]*[%#]\{[ \t]*$", r"^[ \t]*[%#]\}[ \t]*$"),
@@ -35,13 +48,4 @@ _GRAMMAR = Grammar(
 
 def read(source: str) -> Reading:
     """Read the literal assignments of an Octave cell."""
-    reading = read_assignments(source, _GRAMMAR)
-    return replace(reading, parameters=tuple(map(_without_cells_of_numbers, reading.parameters)))
-
-
-def _without_cells_of_numbers(parameter: Parameter) -> Parameter:
-    """Keep a cell array of numbers or booleans as it is, because a list of those is given as a matrix."""
-    default = parameter.default
-    if isinstance(default, list) and default and "{" in parameter.text and not any(isinstance(v, str) for v in default):
-        return replace(parameter, default=Missing.COMPUTED)
-    return parameter
+    return read_assignments(source, _GRAMMAR)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from generator.notebook.languages.grammar import Grammar, Quote, escaping
+from generator.notebook.languages.grammar import Grammar, Quote, escaping, not_literal
 from generator.notebook.languages.scanner import read_assignments
 from generator.notebook.parameters import Reading
 
@@ -19,6 +19,10 @@ def _hint(declared: str) -> str:
     return _TYPES.get(name.lower(), name.lower()) + array
 
 
+_HERE_STRINGS = tuple(
+    Quote(rf"@{mark}[^\S\n]*(?=\n).*?\n{mark}@", not_literal, unclosed=rf"@{mark}[^\S\n]*\n.*")
+    for mark in ('"', _SINGLE)
+)
 _GRAMMAR = Grammar(
     name="PowerShell",
     assignment=re.compile(
@@ -26,7 +30,8 @@ _GRAMMAR = Grammar(
     ),
     words={"$true": True, "$false": False, "$null": None, "$True": True, "$False": False, "$Null": None},
     quotes=(
-        escaping('"', interpolation=r"\$", escapes=_ESCAPES, escape="`"),
+        *_HERE_STRINGS,
+        escaping('"', interpolation=r"[$“”„]", escapes=_ESCAPES, escape="`"),
         Quote(
             rf"{_SINGLE}(?:{_SINGLE}{{2}}|(?!{_SINGLE}).)*{_SINGLE}",
             lambda text: re.sub(rf"{_SINGLE}({_SINGLE})", r"\1", text[1:-1]),
@@ -40,9 +45,12 @@ _GRAMMAR = Grammar(
     arrow="=",
     separator="[,;]",
     spaces_separate=True,
+    is_certain=lambda _opening, value: not isinstance(value, list) or not any(isinstance(one, list) for one in value),
+    largest=2**63 - 1,
     number=re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])"),
     block_comment=("<#", "#>"),
     continuation=r"`\n",
+    continues=re.compile(r"\|"),
     scope=r"function\b|(?!if\b|for\b|foreach\b|while\b|switch\b)[\w-]+\s*\(",
     again=r"\$([^\W\d]\w*)\s*[-+*/%]?=(?!=)",
     declared=_hint,

@@ -7,7 +7,14 @@ import re
 from generator.notebook.languages.escapes import R
 from generator.notebook.languages.grammar import NOT_TRIPLE, TRIPLE, Grammar, escaping
 from generator.notebook.languages.scanner import read_assignments
-from generator.notebook.parameters import Reading
+from generator.notebook.parameters import Literal, Reading
+
+
+def _is_certain(opening: str, value: Literal) -> bool:
+    """Check that ``c()`` neither converts its items to one type nor joins lists."""
+    kinds = {type(item) for item in value} if isinstance(value, list) else set()
+    return opening[0] != "c" or kinds in ({str}, {bool}) or (bool(kinds) and kinds <= {int, float})
+
 
 _GRAMMAR = Grammar(
     name="R",
@@ -17,6 +24,7 @@ _GRAMMAR = Grammar(
     scope=r"(?:[\w.]+\s*(?:<<?-|=)\s*)?function\b|(?!if\b|for\b|while\b|repeat\b)[\w.:]+\s*\(",
     vector=r"c\s*\(",
     mapping=r"list\s*\(",
+    is_certain=_is_certain,
     date=re.compile(
         r"""as\.(?:Date|POSIXct)\s*\(\s*["'](?P<text>\d{4}-\d\d-\d\d)["']\s*(?:,\s*tz\s*=\s*["']UTC["']\s*)?\)$"""
         r"|(?:as\.Date|as\.POSIXct|Sys\.Date|Sys\.time|ISOdate|ISOdatetime|(?:lubridate::)?(?:ymd|ymd_hms|today|now))\s*\("

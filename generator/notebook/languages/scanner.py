@@ -19,6 +19,7 @@ from generator.notebook.literals import fits
 from generator.notebook.parameters import Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.shared.errors import Mistake
 
+_LONGEST_CHAIN = 20
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -51,6 +52,9 @@ def read_assignments(source: str, grammar: Grammar) -> Reading:
             _pass_over(statement, grammar, parameters, remarks)
             continue
         name, default = match["name"], literal(match["value"], grammar)
+        if default is Missing.COMPUTED:
+            for other in _names_in_chain(match["value"], grammar):
+                _drop_value(other, statement.line, parameters, remarks)
         hint, doc = hint_and_doc(statement.comments, lines, mistakes)
         hint = hint or _declared(statement, match.groupdict().get("type"), default, grammar, remarks)
         if name in parameters:
@@ -73,10 +77,24 @@ def _pass_over(statement: Statement, grammar: Grammar, parameters: dict[str, Par
     if re.match(grammar.scope, statement.text):
         return
     for name in dict.fromkeys(re.findall(grammar.again, statement.text)):
-        if name in parameters:
-            parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
-            message = f"{name} is assigned again in line {statement.line}: its default is known only when the cell runs"
-            remarks.append(Remark(line=statement.line, message=message))
+        _drop_value(name, statement.line, parameters, remarks)
+
+
+def _names_in_chain(value: str, grammar: Grammar) -> list[str]:
+    """Return the names that a value such as ``y = z = 2`` assigns; more than are usual are not looked for."""
+    names: list[str] = []
+    while len(names) < _LONGEST_CHAIN and (match := grammar.assignment.fullmatch(value)):
+        names.append(match["name"])
+        value = match["value"]
+    return names
+
+
+def _drop_value(name: str, line: int, parameters: dict[str, Parameter], remarks: list[Remark]) -> None:
+    """Count the value of a parameter as computed, because a line assigns it in another way."""
+    if name in parameters:
+        parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
+        message = f"{name} is assigned again in line {line}: its default is known only when the cell runs"
+        remarks.append(Remark(line=line, message=message))
 
 
 def _date(value: str, pattern: re.Pattern[str]) -> tuple[Literal | Missing, bool]:

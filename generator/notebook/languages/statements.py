@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from generator.notebook.languages.grammar import Grammar
 
@@ -23,13 +23,38 @@ class Statement:
     """Whether a bracket, a string or a block in it is never closed."""
     keyword: str = ""
     """The keyword of a declaration, written only before its first name."""
+    is_separate: bool = True
+    """Whether a mark such as ``;`` is before it, so that it cannot belong to the statement of the line before."""
 
 
 def statements(source: str, grammar: Grammar) -> Iterator[Statement]:
-    """Split at newlines and ``;``, unless a bracket or a block is open or the line ends with an operator.
+    """Split at newlines and ``;``, unless a bracket or a block is open or an operator is at either side of the newline.
 
     Several declarations with one keyword are a statement each.
     """
+    parts: list[Statement] = []
+    for statement in _statements_of_lines(source, grammar):
+        if parts and not statement.is_separate and grammar.continues.match(statement.text):
+            parts.append(statement)
+            continue
+        if parts:
+            yield _joined(parts)
+            parts = []
+        if grammar.assignment.fullmatch(statement.text):
+            parts = [statement]
+        else:
+            yield statement
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[Statement]) -> Statement:
+    comments = tuple(comment for part in parts for comment in part.comments)
+    text = "\n".join(part.text for part in parts)
+    return replace(parts[0], text=text, comments=comments, open=any(part.open for part in parts))
+
+
+def _statements_of_lines(source: str, grammar: Grammar) -> Iterator[Statement]:
     splitter, line = _Splitter(grammar), 1
     for kind, piece in _pieces(source, grammar):
         splitter.begin(line)
@@ -90,6 +115,7 @@ class _Begun:
     blocks: int = 0
     is_block: bool | None = None
     is_unfinished: bool = False
+    is_separate: bool = False
 
     @property
     def text(self) -> str:
@@ -107,7 +133,14 @@ class _Begun:
         return match[1] if match else self.inherited
 
     def statement(self, comments: tuple[tuple[int, str], ...]) -> Statement:
-        return Statement(self.line, self.text, comments, open=self.depth < 0, keyword=self.keyword)
+        return Statement(
+            self.line,
+            self.text,
+            comments,
+            open=self.depth < 0,
+            keyword=self.keyword,
+            is_separate=self.is_separate,
+        )
 
     def add(self, kind: str, piece: str) -> None:
         self.depth += (kind == "opening") - (kind == "closing")
@@ -160,7 +193,8 @@ class _Splitter:
         if piece == "\n":
             yield from self._end_line()
         goes_on = piece == "," or (begun.is_blank and piece == "\n")
-        self.begun = _Begun(self._grammar, inherited=begun.keyword if goes_on else "")
+        is_separate = piece != "\n" or (begun.is_blank and begun.is_separate)
+        self.begun = _Begun(self._grammar, inherited=begun.keyword if goes_on else "", is_separate=is_separate)
 
     def _end_line(self) -> Iterator[Statement]:
         if self._waiting:
