@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -356,6 +357,59 @@ class TestContentsAreNeverMixed:
         url = web.put("/a.bin", gzip.compress(content), headers={"Content-Encoding": "gzip"}, cut=[2_000_000])
 
         assert runner("stage-in", url).content("0_a.bin") == content
+
+    @pytest.mark.parametrize("encoding", ["gzip", "X-GZIP", "deflate", "raw deflate"])
+    @pytest.mark.parametrize("left", [0.5, 1])
+    def test_an_encoded_stream_is_read_to_its_end(
+        self, web: HttpServer, runner: Runner, encoding: str, left: float
+    ) -> None:
+        """The answer has no length, or the server stores half of the stream."""
+        content = os.urandom(200_000).hex().encode()
+        compress = zlib.compressobj(wbits={"raw deflate": -15, "deflate": 15}.get(encoding, 31))
+        stream = compress.compress(content) + compress.flush()
+        url = web.put(
+            "/a.bin",
+            stream[: int(len(stream) * left)],
+            headers={"Content-Encoding": encoding.removeprefix("raw ")},
+        )
+
+        result = runner("stage-in", url, "--attempts", "2")
+
+        assert (result.code, "the content ends before its Content-Encoding does" in result.err) == (
+            (0, False) if left == 1 else (12, True)
+        ), result.err
+        assert left < 1 or result.content("0_a.bin") == content
+
+    @pytest.mark.parametrize("more", [b"", gzip.compress(b"second"), b"\0" * 512, b"end"])
+    def test_a_gzip_stream_may_have_more_members_or_padding(self, web: HttpServer, runner: Runner, more: bytes) -> None:
+        content = b"" if not more else b"first"
+        url = web.put("/a.bin", gzip.compress(content) + more, headers={"Content-Encoding": "gzip"})
+
+        assert runner("stage-in", url).content("0_a.bin") == content + (b"second" if more[:1] == b"\x1f" else b"")
+
+    def test_a_damaged_stream_is_no_file(self, web: HttpServer, runner: Runner) -> None:
+        """Each member of gzip has a checksum of its own."""
+        damaged = bytearray(gzip.compress(b"second"))
+        damaged[-8] ^= 1
+        url = web.put("/a.bin", gzip.compress(b"first") + damaged, headers={"Content-Encoding": "gzip"})
+
+        result = runner("stage-in", url, "--attempts", "2")
+
+        assert (result.code, "the content does not match its Content-Encoding" in result.err) == (12, True), result.err
+
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+    def test_an_encoded_answer_may_be_empty(self, web: HttpServer, runner: Runner, encoding: str) -> None:
+        """As servers send it that name the encoding of every answer."""
+        url = web.put("/a.bin", b"", headers={"Content-Encoding": encoding})
+
+        assert runner("stage-in", url).content("0_a.bin") == b""
+
+    @pytest.mark.parametrize("encoding", ["gzip, gzip", "identity, gzip"])
+    def test_several_encodings_are_decoded(self, web: HttpServer, runner: Runner, encoding: str) -> None:
+        content = gzip.compress(b"a") if encoding == "gzip, gzip" else b"a"
+        url = web.put("/a.bin", gzip.compress(content), headers={"Content-Encoding": encoding})
+
+        assert runner("stage-in", url).content("0_a.bin") == b"a"
 
     def test_a_range_without_its_validator_goes_on(self, web: HttpServer, runner: Runner) -> None:
         """RFC 9110 lets a 206 to If-Range leave out Last-Modified."""

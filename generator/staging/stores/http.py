@@ -32,6 +32,7 @@ from generator.staging.stores import (
     parse_content_range,
     parse_number,
 )
+from generator.staging.stores.http_bodies import BodyStream
 from generator.staging.stores.http_failures import BROKEN_CONNECTIONS, describe_certificate_problem, describe_failure
 from generator.staging.stores.origins import (
     Origin,
@@ -227,7 +228,7 @@ class HttpSource(UrlSource):
         encoded = response.headers.get("Content-Encoding", "identity") not in ("identity", "")
         decoded = encoded and not self.name.endswith((".gz", ".tgz", ".z", ".Z", ".bz2", ".zst"))
         return Download(
-            stream=_BodyStream(response, decoded=decoded),
+            stream=BodyStream(response, decoded=decoded),
             offset=start,
             size=None if decoded else size,
             # decoded bytes cannot be counted in the server's ranges, so such a file is never resumed
@@ -241,23 +242,6 @@ class HttpSource(UrlSource):
         if response.status_code in (401, 403):
             return f"{answer}: it requires other credentials, or the user may not read this file"
         return answer
-
-
-class _BodyStream:
-    """The body of a response; broken connections are transient errors."""
-
-    def __init__(self, response: requests.Response, *, decoded: bool) -> None:
-        self._response, self._decoded = response, decoded
-
-    def read(self, size: int, /) -> bytes:
-        try:
-            # read1 returns the bytes received, not all of `size`: bytes before a stall count
-            return bytes(self._response.raw.read1(size, decode_content=self._decoded))
-        except BROKEN_CONNECTIONS as error:
-            raise TransientError(describe_failure(error)) from None
-
-    def close(self) -> None:
-        self._response.close()
 
 
 def _conditional_headers(offset: int, expected: Validator, known: Validator) -> dict[str, str]:
