@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -15,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from another_user import as_another_user
-from staging_servers import HttpServer, Runner, http_server, json_page, start
+from staging_servers import Handler, HttpServer, Runner, http_server, json_page, start
 from waiting import wait_until
 
 from generator.shared.failures import StagingError
@@ -410,6 +413,33 @@ class TestContentsAreNeverMixed:
         url = web.put("/a.bin", gzip.compress(content), headers={"Content-Encoding": encoding})
 
         assert runner("stage-in", url).content("0_a.bin") == b"a"
+
+    def test_a_checksum_of_a_part_is_not_that_of_the_file(self, web: HttpServer, runner: Runner) -> None:
+        """Content-MD5 is of the bytes in the answer (RFC 2616)."""
+        content = os.urandom(3_000_000)
+        url = web.put("/a.bin", content, cut=[2_000_000])
+
+        def add_checksum(handler: Handler) -> bool:
+            start = int(re.sub(r"\D", "", handler.headers.get("Range", "0")))
+            digest = base64.b64encode(hashlib.md5(content[start:]).digest()).decode()
+            web.pages["/a.bin"].headers = {"Content-MD5": digest}
+            return False
+
+        web.pages["/a.bin"].handler = add_checksum
+
+        result = runner("stage-in", url, "--attempts", "1")
+
+        assert (result.code, [one.status for one in web.asked]) == (0, [200, 206]), result.err
+        assert result.content("0_a.bin") == content
+
+    def test_the_checksum_of_the_first_answer_holds_for_a_resumed_file(self, web: HttpServer, runner: Runner) -> None:
+        content = os.urandom(3_000_000)
+        wrong = base64.b64encode(bytes(16)).decode()
+        url = web.put("/a.bin", content, headers={"Content-MD5": wrong}, cut=[2_000_000] * 2)
+
+        result = runner("stage-in", url, "--attempts", "1")
+
+        assert (result.code, "its md5 is" in result.err) == (12, True), result.err
 
     def test_a_range_without_its_validator_goes_on(self, web: HttpServer, runner: Runner) -> None:
         """RFC 9110 lets a 206 to If-Range leave out Last-Modified."""

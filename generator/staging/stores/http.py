@@ -233,7 +233,7 @@ class HttpSource(UrlSource):
             size=None if decoded else size,
             # decoded bytes cannot be counted in the server's ranges, so such a file is never resumed
             validator=no_validator if decoded else validator,
-            checksums=() if decoded else checksums.checksums_from_headers(_lowercase_names(response.headers)),
+            checksums=() if decoded else _read_checksums(response),
             name=disposition_name(response.headers.get("Content-Disposition")),
         )
 
@@ -276,8 +276,12 @@ def _read_validator(response: requests.Response) -> Validator:
     return Validator(etag=response.headers.get("ETag", ""), modified=response.headers.get("Last-Modified", ""))
 
 
-def _lowercase_names(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+def _read_checksums(response: requests.Response) -> tuple[Checksum, ...]:
+    """Read the checksums of the whole file; Content-MD5 is that of the bytes in the answer (RFC 2616, 14.15)."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    if response.status_code == 206:
+        headers.pop("content-md5", None)
+    return checksums.checksums_from_headers(headers)
 
 
 def _format_status(response: requests.Response) -> str:

@@ -175,7 +175,8 @@ class Transfer:
             self._expected, self._name = opened.validator, opened.name
             self._write_note(opened)
         own = (self._source.checksum,) if self._source.checksum else ()
-        self._required = (*own, *opened.checksums)
+        earlier = self._required if self._have else ()  # the answer with a part may omit that of the whole file
+        self._required = tuple(dict.fromkeys((*own, *earlier, *opened.checksums)))
         needed = {one.algorithm for one in self._required} | set(self._algorithms)
         if self._have == 0 or set(self._hashers.digests()) != needed:
             self._hashers = Hashers(needed)
