@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 from generator.containers.unreachable import explain_build, explain_fetch
 from generator.shared.errors import EnvironmentSpecError, ImageBuildError
-from generator.subprocesses.streams import stream
+from generator.subprocesses.streams import build_lines
 
 _KEPT_LINES = 400
 """Number of output lines of a build that are kept for its error message."""
@@ -55,14 +57,25 @@ def repo2docker_app(
 
 
 def _docker_engine(app: Any) -> Any:
-    """Return repo2docker's engine, set to always run the docker command.
+    """Return repo2docker's engine, set to always run the docker command, and to end it if packmill is interrupted.
 
     It would run podman itself if DOCKER_HOST mentions it, with options that Podman 4.3 does not have;
-    `generator.containers.podman` has replaced the docker command already.
+    `generator.containers.podman` has replaced the docker command already. And it would wait until an interrupted build
+    ends, and then report that the build failed.
     """
+    from repo2docker import docker
+
     engine = type(app).get_engine(app)
     engine._container_cli = "docker"  # noqa: SLF001 - repo2docker has no setting for it
+    docker.execute_cmd = _execute_build
     return engine
+
+
+def _execute_build(command: Sequence[str], capture: bool) -> Iterator[str]:  # noqa: ARG001, FBT001 - see below
+    """Run a build in place of ``repo2docker.utils.execute_cmd``, whose signature it has: yield its lines."""
+    with closing(build_lines(tuple(command))) as lines:
+        for line in lines:
+            yield f"{line}\n"
 
 
 def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
@@ -80,12 +93,9 @@ def build_environment(app: Any, *, on_line: Callable[[str], None]) -> None:
         app.build()
     except (ValueError, FileNotFoundError) as error:
         raise EnvironmentSpecError(f"environment: cannot be read: {error}") from None
-    except SystemExit:
+    except (SystemExit, CalledProcessError):
         raise ImageBuildError(summarize_failure(tail)) from None
-    except Exception as error:  # noqa: BLE001
-        # repo2docker does not wrap errors of its build packs and the docker command in a common class
-        if type(error).__name__ == "CalledProcessError":
-            raise ImageBuildError(summarize_failure(tail)) from None
+    except Exception as error:  # noqa: BLE001 - repo2docker does not wrap errors of its build packs in a common class
         cause = f"repo2docker cannot build the environment: {type(error).__name__}: {error}"
         advice = "set HTTPS_PROXY to a proxy that reaches it, or give another environment with --env"
         explanation = explain_fetch([str(error)], advice=advice)
@@ -133,8 +143,12 @@ def build_context(context: Path, *, image: str, time: int, on_line: Callable[[st
         "docker", "buildx", "build", "--progress", "plain", "--load", *options,
         "--build-arg", f"SOURCE_DATE_EPOCH={time}", "--tag", image, "--", str(context)
     )  # fmt: skip
-    if stream(command, on_line=keep) != 0:
-        raise ImageBuildError(summarize_failure(tail))
+    try:
+        with closing(build_lines(command)) as lines:
+            for line in lines:
+                keep(line)
+    except CalledProcessError:
+        raise ImageBuildError(summarize_failure(tail)) from None
 
 
 def _hide_mounts(line: str) -> str:

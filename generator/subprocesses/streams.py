@@ -9,10 +9,11 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from generator.subprocesses.ending import ended_on_failure
+from generator.subprocesses.ending import ended_on_failure, signal_with_children, terminate, terminate_with_children
 from generator.subprocesses.environment import inherited_variables
 
 _LAST_OUTPUT = 1.0
@@ -21,7 +22,9 @@ _LARGEST_PIPE = 1 << 20
 """Bytes that a command that has ended may have left in its pipe."""
 _LONGEST_LINE = 1 << 20
 """Characters after which an unfinished line is passed on."""
-_streaming: set[subprocess.Popen[bytes]] = set()
+_End = Callable[[subprocess.Popen[bytes]], None]
+_streaming: dict[subprocess.Popen[bytes], _End] = {}
+"""The commands that run now, and the function that terminates each of them."""
 
 
 def stream(
@@ -55,15 +58,50 @@ def stream(
                 pass_fds=kept,
             )
 
-        with ended_on_failure(start) as process:
+        with _streamed(start, end=terminate, stop=lambda process: process.terminate()) as process:
             pipe = process.stderr if stdout else process.stdout
-            _streaming.add(process)
-            try:
-                for line in _lines(process, pipe.fileno()) if pipe else ():
-                    on_line(line)
-                return process.wait()
-            finally:
-                _streaming.discard(process)
+            for line in _lines(process, pipe.fileno()) if pipe else ():
+                on_line(line)
+            return process.wait()
+
+
+def build_lines(command: tuple[str, ...]) -> Generator[str, None, None]:
+    """Run a build by the docker command, and yield each line of its output as it is printed.
+
+    The command and its plugin end if the generator is closed or interrupted before the last line.
+
+    Raises:
+        subprocess.CalledProcessError: the exit code is not 0.
+    """
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            env=inherited_variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    with _streamed(start, end=terminate_with_children, stop=signal_with_children) as process:
+        if process.stdout:
+            yield from _lines(process, process.stdout.fileno())
+        code = process.wait()
+    if code != 0:
+        raise subprocess.CalledProcessError(code, command)
+
+
+@contextmanager
+def _streamed(
+    start: Callable[[], subprocess.Popen[bytes]], *, end: _End, stop: _End
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command as `ended_on_failure` does; `stop_streams` calls ``stop`` until the block ends."""
+    with ended_on_failure(start, end=end) as process:
+        _streaming[process] = stop
+        try:
+            yield process
+        finally:
+            del _streaming[process]
 
 
 def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
@@ -96,6 +134,6 @@ def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
 
 
 def stop_streams() -> None:
-    """Terminate the commands of `stream` in all threads."""
-    for process in tuple(_streaming):
-        process.terminate()
+    """Terminate the commands of `stream` and `build_lines` in all threads."""
+    for process, stop in tuple(_streaming.items()):
+        stop(process)
