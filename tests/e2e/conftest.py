@@ -32,11 +32,6 @@ log: {{level: error}}
 """
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Ignore the pipes that repo2docker's builds leave open: they are found during any later test of the process."""
-    item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
-
-
 @pytest.fixture(autouse=True)
 def quick_runs(forked_cwltool: None) -> None:
     """Fork cwltool in all tests of the folder."""
