@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +17,7 @@ import pytest
 
 from generator.containers.engine import run_in
 from generator.subprocesses.commands import run_within
-from generator.subprocesses.streams import stream
+from generator.subprocesses.streams import build_lines, stream
 
 
 def test_a_long_line_comes_in_pieces() -> None:
@@ -53,6 +54,51 @@ def test_a_command_that_is_interrupted_while_it_starts_is_ended(
         runs(("sleep", "60"))
 
     assert [process.poll() for process in started] == [-ended]
+
+
+class LockInterruptedOnce:
+    """The lock of a process, which an interruption leaves locked; taking it again would wait for ever."""
+
+    def __init__(self) -> None:
+        self.lock, self.was_interrupted = threading.Lock(), False
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the lock if it is free."""
+        taken = self.lock.acquire(False)
+        assert taken or not blocking, "waits for ever"
+        if not self.was_interrupted:
+            self.was_interrupted = True
+            signal.raise_signal(signal.SIGINT)
+        return taken
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self.lock.release()
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+@pytest.mark.parametrize("runs", [partial(stream, on_line=print), lambda command: list(build_lines(command))])
+def test_an_interruption_while_the_end_of_a_command_is_checked_ends_it(
+    runs: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Checked(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            started.append(self)
+            self._waitpid_lock = LockInterruptedOnce()
+
+    monkeypatch.setattr(subprocess, "Popen", Checked)
+
+    with pytest.raises(KeyboardInterrupt):
+        runs(("sleep", "60"))
+
+    assert [process.poll() for process in started] == [-signal.SIGTERM]
 
 
 def test_lines_end_as_they_do_anywhere() -> None:

@@ -40,13 +40,19 @@ def terminate_with_children(process: subprocess.Popen[bytes]) -> None:
 
 def signal_with_children(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
     """Send a signal to a process and to its children, unless it has ended."""
-    if process.poll() is not None:
+    if has_ended(process):
         return
     children = _children(process.pid)
     process.send_signal(number)
     for child in children:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(child, number)
+
+
+def has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Check whether a process has ended."""
+    with deferred_interruptions():  # one within `poll` can leave its lock locked, and then `wait` never ends
+        return process.poll() is not None
 
 
 def _children(process: int) -> list[int]:

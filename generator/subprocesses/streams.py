@@ -13,8 +13,15 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from generator.subprocesses.ending import ended_on_failure, signal_with_children, terminate, terminate_with_children
+from generator.subprocesses.ending import (
+    ended_on_failure,
+    has_ended,
+    signal_with_children,
+    terminate,
+    terminate_with_children,
+)
 from generator.subprocesses.environment import inherited_variables
+from generator.subprocesses.interruptions import deferred_interruptions
 
 _LAST_OUTPUT = 1.0
 """Seconds to wait for more output of a command that has ended."""
@@ -114,19 +121,19 @@ def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while left > 0:
-            has_ended = process.poll() is not None
-            deadline = min(deadline, time.monotonic() + _LAST_OUTPUT) if has_ended else deadline
-            if selector.select(max(0, deadline - time.monotonic()) if has_ended else 0.2):
+            ended = has_ended(process)
+            deadline = min(deadline, time.monotonic() + _LAST_OUTPUT) if ended else deadline
+            if selector.select(max(0, deadline - time.monotonic()) if ended else 0.2):
                 chunk = os.read(pipe, 1 << 16)
                 if not chunk:
                     break
-                left -= len(chunk) if has_ended else 0
+                left -= len(chunk) if ended else 0
                 *lines, held = (held + decoder.decode(chunk)).split("\n")
                 yield from lines
                 if len(held) > _LONGEST_LINE:
                     yield held
                     held = ""
-            elif has_ended:
+            elif ended:
                 break
     held += decoder.decode(b"", final=True)
     if held:
@@ -135,5 +142,6 @@ def _lines(process: subprocess.Popen[bytes], pipe: int) -> Iterator[str]:
 
 def stop_streams() -> None:
     """Terminate the commands of `stream` and `build_lines` in all threads."""
-    for process, stop in tuple(_streaming.items()):
-        stop(process)
+    with deferred_interruptions():  # see `has_ended`
+        for process, stop in tuple(_streaming.items()):
+            stop(process)
