@@ -105,6 +105,12 @@ _OWN = (
     "# GET /hangs-in-a-fork\nif os.getpid() != seed_process:\n    lock.acquire()\nprint('goes on')",
     "# GET /killed\nos.kill(os.getpid(), 11)",
     "# GET /endless\nwhile True:\n    print('x' * 1_000_000)",
+    "# GET /written/:size\n_ = os.write(1, b'x' * int(json.loads(REQUEST)['path']['size']))",
+    "# GET /bytes/:size\n_ = os.write(1, b'\\xff' * int(json.loads(REQUEST)['path']['size']))",
+    "# GET /result/:size\n'x' * int(json.loads(REQUEST)['path']['size'])",
+    "# GET /program\n_ = subprocess.run('head -c 9000000 /dev/zero; sleep 100', shell=True)",
+    "# GET /with-info\n_ = os.write(1, b'x' * 8_000_000)",
+    "# ResponseInfo GET /with-info\n_ = os.write(1, b' ' * 1_000_000)",
     "# GET /exit\nexit()",
 )
 
@@ -281,6 +287,16 @@ def test_a_response_has_a_limit(server: GatewayServer) -> None:
 
     assert reply.status == 500
     assert "larger than the server allows" in reply.text
+
+
+@pytest.mark.parametrize("path", ["written/9000000", "bytes/3000000", "result/9000000", "with-info", "program"])
+def test_a_response_that_programs_and_c_code_print_has_a_limit(path: str, server: GatewayServer) -> None:
+    """The program of the last handler has printed more than that and goes on, beyond the time limit of the server."""
+    reply = server.ask("GET", f"/own/{path}")
+
+    assert reply.status == 500, len(reply.body)
+    assert "larger than the server allows" in reply.text
+    assert len(server.ask("GET", "/own/written/8000000").body) == 8_000_000
 
 
 def test_a_body_has_a_limit(server: GatewayServer) -> None:

@@ -41,6 +41,7 @@ from packmill_files import flush_open_files
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
+_TOO_LARGE = "the response is larger than the server allows (--max-response)"
 
 
 def serve(connection):
@@ -61,6 +62,7 @@ class _Handlers:
         self.connection = connection
         connection.set_inheritable(False)
         self.is_busy = False
+        self.left = sys.maxsize
         self.forks = None
         self.printed = os.memfd_create("packmill-printed", os.MFD_CLOEXEC)
         fcntl.fcntl(self.printed, fcntl.F_SETFL, os.O_APPEND)  # a program that opens /dev/stdout empties it
@@ -97,7 +99,7 @@ class _Handlers:
 
     def _handle(self, request):
         self.shell.user_ns["REQUEST"] = request["request"]
-        self.shell.channel.left = request["largest"]
+        self.left = self.shell.channel.left = request["largest"]
         body, error = self._run(request["source"])
         if error:
             return {"error": error}
@@ -125,6 +127,9 @@ class _Handlers:
         if error is not None:
             return "", f"Error {type(error).__name__}: {_text_of(error)} \n"
         size = os.fstat(self.printed).st_size
+        self.left -= size
+        if self.left < 0:  # programs and code in C also print
+            return "", f"Error OSError: [Errno {errno.EFBIG}] {_TOO_LARGE} \n"
         return os.pread(self.printed, size, 0).decode("utf-8", "replace") if size else "", ""
 
 
@@ -225,7 +230,7 @@ class _Capture:
         if number == 0:
             self.left -= len(data)
             if self.left < 0:
-                raise OSError(errno.EFBIG, "the response is larger than the server allows (--max-response)")
+                raise OSError(errno.EFBIG, _TOO_LARGE)
         while data:
             data = data[os.write(number + 1, data) :]
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from generator.runner.server.gateway.states.calls import (
@@ -29,6 +30,9 @@ _LEAST_PATIENCE, _MOST_PATIENCE = 2.0, 10.0
 """Seconds that a handler may wait for a lock before it counts as a hang of its fork."""
 _INTERRUPT_GRACE = 2.0
 """Seconds that an interrupted handler has to answer before its process is killed."""
+_TOO_LARGE = "its response is larger than the server allows (--max-response)"
+_PRINTED = "/memfd:packmill-printed"
+"""The file of `packmill_handlers` to which its cell and the programs of it print."""
 
 
 class Child:
@@ -60,21 +64,26 @@ class Child:
             UnsuitedError: the process hangs, or was killed, perhaps because it was forked.
         """
         source = {"source": call.endpoint.source, "info": call.endpoint.info, "request": call.request}
-        answer = await self.ask({**source, "largest": limits.response}, limits.seconds)
+        largest = limits.response
+        answer = await self.ask({**source, "largest": largest}, limits.seconds, largest=largest)
         if answer.get("exits"):
             self.exits = True
         body, info, error = (str(answer.get(name, "")) for name in ("body", "info", "error"))
+        if sum(len(text.encode("utf-8", "replace")) for text in (body, info)) > largest:
+            raise KernelEndedError(_TOO_LARGE)
         return Answer(body=body, info=info, error=error)
 
-    async def ask(self, message: dict[str, Any], seconds: float | None) -> dict[str, Any]:
-        """Send a message and return its answer; raises as `call`."""
+    async def ask(
+        self, message: dict[str, Any], seconds: float | None, *, largest: int | None = None
+    ) -> dict[str, Any]:
+        """Send a message and return its answer; meanwhile ``largest`` bytes may be printed. Raises as `call`."""
         deadline = None if seconds is None else time.monotonic() + seconds
         await self.channel.send(message)
         reading = asyncio.ensure_future(self.channel.receive())
         try:
-            return await self._wait(reading, deadline, patience=_patience(seconds))
+            return await self._wait(reading, deadline, patience=_patience(seconds), largest=largest)
         except TooLargeError:
-            raise KernelEndedError("its response is larger than the server allows (--max-response)") from None
+            raise KernelEndedError(_TOO_LARGE) from None
         finally:
             if not reading.done():
                 reading.cancel()
@@ -82,7 +91,12 @@ class Child:
                     await reading
 
     async def _wait(
-        self, reading: asyncio.Future[dict[str, Any] | None], deadline: float | None, *, patience: float
+        self,
+        reading: asyncio.Future[dict[str, Any] | None],
+        deadline: float | None,
+        *,
+        patience: float,
+        largest: int | None,
     ) -> dict[str, Any]:
         watch: HangWatch | None = None
         either: set[asyncio.Future[Any]] = {reading, self.ended}
@@ -95,6 +109,8 @@ class Child:
                 raise await self._describe_end()
             if deadline is not None and time.monotonic() >= deadline:
                 raise CallTimeoutError
+            if largest is not None and self.pid and _printed(self.pid) > largest:
+                raise TooLargeError
             if self.forked_from_seed and self.pid:
                 watch = watch or HangWatch(self.pid, patience=patience)
                 if watch.is_hung():
@@ -151,3 +167,12 @@ class Child:
 def _patience(limit: float | None) -> float:
     """Return how long a handler may wait for a lock: a hang has to be noticed before the time limit."""
     return _MOST_PATIENCE if limit is None else min(_MOST_PATIENCE, max(_LEAST_PATIENCE, limit / 2))
+
+
+def _printed(pid: int) -> int:
+    """Return how many bytes the cell of a process has printed; 0 if it prints to another file."""
+    output = Path(f"/proc/{pid}/fd/1")
+    with suppress(OSError):  # it has ended
+        if os.readlink(output).startswith(_PRINTED):
+            return output.stat().st_size
+    return 0
