@@ -10,7 +10,7 @@ from pathlib import Path
 from generator.notebook.parameters import CwlType, Literal, Missing
 from generator.process.process import Process
 from generator.repository.checkout import inside
-from generator.repository.lfs import pointed_digest
+from generator.repository.lfs_pointers import pointed_digest
 from generator.shared.file_names import is_portable
 
 _example_limit = 1024**2

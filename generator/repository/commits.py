@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-import git
+from generator.repository.gitpython import git
 
 _ENCODING = re.compile(r"(?i)(utf-?(8|16|32)|(iso|latin|cp|windows|koi8|euc|gb|big5|shift|sjis)[\w-]{0,20})")
 """Encodings of messages; some others of Python are not character sets, or take time with the square of the length."""

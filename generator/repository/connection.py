@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-import git
-
 from generator.network.address_policy import Access, AddressPolicy, locate
 from generator.network.addresses import check
 from generator.network.guarded_proxy import GuardedProxy, guarded_proxy
 from generator.repository.address import Repository
 from generator.repository.git_environment import git_environment
+from generator.repository.gitpython import git
 from generator.repository.temporary_failures import repeat
 
 REDIRECTED = r"returned error: 30[1278]\b"

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import git
-
 from generator.network.address_policy import Access, AddressPolicy, any_destination
 from generator.network.guarded_proxy import guarded_proxy
 from generator.repository.connection import REDIRECTED, check_repository
@@ -21,6 +19,7 @@ from generator.repository.deposited import list_replaceable
 from generator.repository.destination import Destination
 from generator.repository.fetch_limits import FetchLimits, usual_limits, within_limits
 from generator.repository.git_environment import git_environment, identity
+from generator.repository.gitpython import git
 from generator.repository.places import Claim, Holder, read_holder
 from generator.repository.temporary_failures import explain_temporary, is_temporary, pauses, repeat
 from generator.shared import durable_files

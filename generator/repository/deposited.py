@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-import git
-
 from generator.repository.git_objects import list_tree
+from generator.repository.gitpython import git
 from generator.repository.places import Claim, Holder, foreign_files_error, read_holder
 from generator.shared.errors import PublishError, RepositoryError
 

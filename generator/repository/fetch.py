@@ -26,6 +26,7 @@ from generator.repository.fetch_limits import FetchLimits, usual_limits, within_
 from generator.repository.git_environment import git_environment, identity, leave_hook
 from generator.repository.git_messages import explain_git_error
 from generator.repository.git_objects import FetchRequest, check_out, fetch_commit
+from generator.repository.gitpython import git
 from generator.repository.lfs import LfsFiles, fetch_lfs
 from generator.repository.parts import find_part
 from generator.repository.scripts import repair_scripts
@@ -35,11 +36,6 @@ from generator.repository.versions import describe_version, packaging_texts
 from generator.shared.errors import RepositoryError
 from generator.shared.file_names import shown_name
 from generator.shared.suggestions import did_you_mean, list_some
-
-try:
-    import git
-except ImportError as error:  # GitPython raises it if the git program is missing
-    raise RepositoryError(f"git: not installed; install it and try again ({str(error).splitlines()[0]})") from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,7 @@ from generator.repository.address import Repository
 from generator.subprocesses.commands import run
 from generator.subprocesses.environment import signing_variables, without_variables
 
+MISSING_GIT = "git: not installed, or not on PATH; install it, and try again"
 _ASKPASS = """#!/bin/sh
 # The prompt is compared whole: a part of it could be a hostile submodule's address. git 2.48 began to encode its parts.
 case $1 in

@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import git
-
 from generator.network.address_policy import AddressPolicy
 from generator.repository.address import Repository
+from generator.repository.gitpython import git
 from generator.repository.temporary_failures import is_temporary, repeat
 from generator.shared.errors import RepositoryError
 

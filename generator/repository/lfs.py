@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import git
 
 from generator.network.address_policy import Access
 from generator.repository.checkout import read_bytes
@@ -17,38 +14,15 @@ from generator.repository.connection import Connection
 from generator.repository.git_environment import git_environment
 from generator.repository.git_messages import explain_full_disk, is_disk_full
 from generator.repository.git_objects import FetchRequest
+from generator.repository.gitpython import git
+from generator.repository.lfs_pointers import Pointer, is_pointer, read_pointer
 from generator.repository.submodules import list_folders
 from generator.shared.errors import RepositoryError
-from generator.shared.file_digest import file_sha256
 from generator.shared.suggestions import list_some
 
 _ATTRIBUTES = ".gitattributes"
 _TIMEOUT = 3600
 """Seconds that fetching may take."""
-_POINTER = b"version https://git-lfs.github.com/spec/"
-_LONGEST_POINTER = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """An LFS pointer: the SHA-256 and the bytes of the file that it is in the place of (git-lfs, spec.md).
-
-    ``digest`` is empty if the pointer is damaged.
-    """
-
-    digest: str
-    size: int
-
-    def is_fetched(self, path: Path) -> bool:
-        """Return whether the file is at ``path``, whole."""
-        return path.is_file() and file_sha256(path) == self.digest
-
-    def is_unchanged(self, path: Path) -> bool:
-        """Return whether the file in a working tree is the one that is committed, or its pointer."""
-        try:
-            return not path.is_symlink() and path.is_file() and (self == _read_pointer(path) or self.is_fetched(path))
-        except OSError:  # closed to the user
-            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,32 +62,13 @@ def fetch_lfs(top: FetchRequest, repo: git.Repo, connection: Connection) -> LfsF
             repo.git.update_environment(**environment)
             printed = _pull(repo)
     missing = {path: one for path, one in pointers.items() if not one.is_fetched(folder / path)}
-    parts = {path: one for path, one in missing.items() if not _is_pointer(folder / path)}
+    parts = {path: one for path, one in missing.items() if not is_pointer(folder / path)}
     if missing and (is_disk_full(printed) or _is_too_large(parts, folder)):
         raise RepositoryError(explain_full_disk(top.repository, printed, top.secret))
     for path in parts:
         _restore(repo, path)
     warnings = (_describe_missing(repo, tuple(missing), reason, printed),) if missing else ()
     return LfsFiles(pointers, tuple(missing), warnings)
-
-
-def pointed_digest(path: Path) -> str:
-    """Return the SHA-256 of the file that an LFS pointer is in the place of; '' for other files."""
-    pointer = _read_pointer(path)
-    return pointer.digest if pointer else ""
-
-
-def _is_pointer(path: Path) -> bool:
-    return not path.is_symlink() and path.is_file() and _read_pointer(path) is not None
-
-
-def _read_pointer(path: Path) -> Pointer | None:
-    """Read a pointer, None for another file; with an extension of git-lfs, the file has the digest from before it."""
-    if path.stat().st_size >= _LONGEST_POINTER or not (text := path.read_bytes()).startswith(_POINTER):
-        return None
-    digest = re.search(rb"(?m)^(?:ext-0-\S+|oid) sha256:([0-9a-f]{64})\r?$", text)
-    size = re.search(rb"(?m)^size ([0-9]+)\r?$", text)
-    return Pointer(digest[1].decode() if digest else "", int(size[1]) if size else 0)
 
 
 def _read_pointers(folder: Path) -> dict[str, Pointer]:
@@ -128,7 +83,7 @@ def _read_pointers(folder: Path) -> dict[str, Pointer]:
         folders[:] = [name for name in folders if name != ".git"]
         for name in names:
             path = Path(root, name)
-            if not path.is_symlink() and path.is_file() and (pointer := _read_pointer(path)):
+            if not path.is_symlink() and path.is_file() and (pointer := read_pointer(path)):
                 found[str(path.relative_to(folder))] = pointer
     return dict(sorted(found.items()))
 

@@ -9,8 +9,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import git
-
 from generator.network.address_policy import AddressPolicy, any_repository
 from generator.repository.address import Repository
 from generator.repository.connection import connect
@@ -18,6 +16,7 @@ from generator.repository.fetch import resolve_checkout
 from generator.repository.git_environment import leave_hook
 from generator.repository.git_messages import explain_git_error
 from generator.repository.git_objects import fetch_commit, is_too_deep, is_too_long, list_tree
+from generator.repository.gitpython import git
 from generator.shared.errors import RepositoryError
 
 _MOST_FILES = 20_000

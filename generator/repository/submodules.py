@@ -7,13 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import git
-
 from generator.network.address_policy import is_listed, may_use_credentials
 from generator.repository.address import Repository, parse_repository
 from generator.repository.connection import connect
 from generator.repository.git_messages import NEEDS_LOGIN, git_messages
 from generator.repository.git_objects import FetchRequest, check_out, fetch_commit
+from generator.repository.gitpython import git
 from generator.shared.errors import PackmillError, RepositoryError
 from generator.shared.suggestions import list_some
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import git
+from generator.repository.gitpython import git
 
 Result = TypeVar("Result")
 pauses = (1.0, 5.0)

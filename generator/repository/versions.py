@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import git
 from packaging.version import InvalidVersion, Version
 
 from generator.repository.checkout import read_text
+from generator.repository.gitpython import git
 
 _FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _DEEPEST = 3

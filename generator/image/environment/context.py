@@ -17,7 +17,7 @@ import uv
 from generator.image.contexts import file_time
 from generator.image.environment.plan import REQUIREMENTS_LOCK, Caches, Content, Plan, default_uid, git_packages
 from generator.image.keys import digest_of
-from generator.repository.lfs import pointed_digest
+from generator.repository.lfs_pointers import pointed_digest
 from generator.resources import data_folder, render
 from generator.shared.file_digest import file_sha256
 
