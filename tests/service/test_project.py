@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ci_service import Service, make_project
-from support import commit_all, git
+from support import Finished, commit_all, git
 
+from generator.repository.git_environment import MISSING_GIT
 from generator.service.context import commit_of
 from generator.service.project import project as project_module
 from generator.service.project.project import GitUnavailableError, Project
@@ -111,6 +113,22 @@ def test_git_that_fails_does_not_mean_that_something_is_missing(
     assert commit_of(project, head) is None
     with pytest.raises(UsageError, match=r"git rev-parse: .*; try again later"):
         _project(folder)
+
+
+def test_nothing_is_missing_while_git_is_replaced_by_an_update(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = _project(folder)
+    monkeypatch.setenv("PATH", str(folder))
+
+    with pytest.raises(GitUnavailableError, match="not installed"):
+        project.resolve("main")
+
+
+def test_a_start_without_git_names_git(folder: Path, packmill: Callable[..., Finished], tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("PATH", str(tmp_path))
+        done = packmill("serve", "--project", folder, "--data", tmp_path / "data")
+
+    assert (done.code, done.err) == (10, f"packmill: {MISSING_GIT}\n")
 
 
 def test_what_git_does_not_find_is_missing(folder: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator.repository.git_environment import identity
+from generator.repository.git_environment import MISSING_GIT, identity
 from generator.service.project import pipeline_file
 from generator.service.project.pipeline_file import PipelineFile
-from generator.shared.errors import UsageError
+from generator.shared.errors import RepositoryError, UsageError
 from generator.shared.passing_errors import may_pass
 from generator.subprocesses.commands import run
 
@@ -20,7 +21,7 @@ _LONGEST_REF = 255
 """Characters of a ref: git hosts take no more, and a program takes no argument of 128 KiB (execve(2))."""
 _TIMEOUT = 60.0
 """Seconds for one question to git."""
-_TIMED_OUT = 124
+_TIMED_OUT, _NOT_INSTALLED = 124, 127
 _GIT = ("git", *"-c commit.gpgsign=false -c core.fsync=all -c core.fsyncMethod=batch".split())
 _GIT += tuple("-c gc.auto=0 -c maintenance.auto=false".split())
 """Git for the snapshot: on the disk when a command ends, and nothing in the background has locks."""
@@ -71,9 +72,12 @@ class Project:
         A folder without git, such as an unpacked release, is copied into a new repository at ``snapshots``.
 
         Raises:
+            RepositoryError: git is not installed.
             UsageError: the folder is not the top of a git repository, has no commit, or has no supported pipeline file;
                 or git does not answer now.
         """
+        if not shutil.which("git"):
+            raise RepositoryError(MISSING_GIT)
         self.path = path or f"{_slug(folder.resolve().parent.name)}/{_slug(folder.resolve().name)}"
         if snapshots and not (folder / ".git").exists() and (folder / pipeline_file.name).is_file():
             folder = _create_snapshot(folder.resolve(), snapshots)
@@ -221,7 +225,7 @@ class Project:
             if not may_pass(error):
                 raise
             raise GitUnavailableError(f"git {words[0]}: {error.strerror}") from error
-        if done.code < 0 or done.code == _TIMED_OUT or (done.code and _PASSING.search(done.stderr)):
+        if done.code < 0 or done.code in (_TIMED_OUT, _NOT_INSTALLED) or (done.code and _PASSING.search(done.stderr)):
             reason = done.stderr.strip() or f"ended with code {done.code}"
             raise GitUnavailableError(f"git {words[0]}: {reason}")
         return done.stdout.rstrip("\n") if done.code == 0 else None
