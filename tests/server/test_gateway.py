@@ -451,6 +451,33 @@ def test_more_requests_than_can_wait_are_refused(shared: GatewayServer) -> None:
     assert 200 in {reply.status for reply in replies}
 
 
+@pytest.mark.parametrize("options", [("--prespawn-count", "1"), ("--shared-kernel",)])
+def test_requests_whose_client_left_before_their_turn_do_not_run(
+    options: tuple[str, ...], start: Start, tmp_path: Path
+) -> None:
+    cells = (
+        f"import os, time\nos.chdir({str(tmp_path)!r})",
+        "# GET /long\nopen('begun', 'w').close()\nwhile not os.path.exists('released'):\n    time.sleep(0.02)",
+        "# GET /short\nprint('ran', file=open('runs', 'a'))",
+    )
+    write_notebook(tmp_path / "queue.ipynb", *cells, tags=())
+    server = start(str(tmp_path / "queue.ipynb"), *options)
+    long = threading.Thread(target=lambda: server.ask("GET", "/long"))
+    long.start()
+    wait_until((tmp_path / "begun").exists, message="the only turn is taken")
+
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port)) as leaving:
+            leaving.sendall(b"GET /short HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            leaving.shutdown(socket.SHUT_WR)
+            assert leaving.recv(100) == b"", "the server has noticed it"
+    (tmp_path / "released").touch()
+    long.join()
+
+    server.text("/short")
+    assert (tmp_path / "runs").read_text() == "ran\n"
+
+
 def test_every_route_needs_the_token(shared: GatewayServer) -> None:
     """The routes are those that the server itself describes."""
     described = shared.ask("GET", "/_api/spec/swagger.json", [("Authorization", "token T")])
@@ -629,7 +656,12 @@ def python_kernel(directory: Path, *seed: str) -> _Kernel:
 
 
 def call_of(source: str, info: str = "") -> Call:
-    return Call(endpoint=Endpoint(verb="GET", path="/a", source=source, info=info), request="{}")
+    return Call(endpoint=Endpoint(verb="GET", path="/a", source=source, info=info), request="{}", leaving=_stay)
+
+
+async def _stay() -> None:
+    """Wait for a client that does not leave."""
+    await asyncio.Event().wait()
 
 
 def test_a_kernel_without_the_state_of_all_cells_answers_nobody(

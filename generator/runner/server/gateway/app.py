@@ -32,6 +32,7 @@ from generator.runner.server.gateway.responses import (
 from generator.runner.server.gateway.routes import Match, Routes, UndecodableError
 from generator.runner.server.gateway.states.calls import BusyError, Call, CallTimeoutError, KernelEndedError, State
 from generator.runner.server.gateway.swagger import swagger_document
+from generator.runner.server.leaving import wait_for_leaving
 from generator.runner.server.problems import ProblemError
 from generator.shared.removal import remove_tree
 
@@ -140,7 +141,11 @@ class GatewayApp:
                     largest_upload=settings.largest_body if form_has_token else settings.largest_upload,
                     check_token=partial(self._guard.check_form, request) if form_has_token else None,
                 )
-            call = Call(endpoint=match.route.endpoints[request.method], request=request_text(read, match.values))
+            call = Call(
+                endpoint=match.route.endpoints[request.method],
+                request=request_text(read, match.values),
+                leaving=partial(wait_for_leaving, request.receive),
+            )
             return await self._run(self._states[match.route.owner], call)
         finally:
             if uploads.exists():

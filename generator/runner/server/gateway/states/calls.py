@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from generator.runner.server.gateway.annotations import Endpoint
 
@@ -38,6 +39,8 @@ class Call:
 
     endpoint: Endpoint
     request: str
+    leaving: Callable[[], Coroutine[Any, Any, None]]
+    """Waits until the client leaves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +82,7 @@ class State(Protocol):
             BusyError: too many requests wait, or the system has no process left.
             CallTimeoutError: it exceeded the time limit.
             KernelEndedError: its process ended.
+            ClientDisconnect: the client left before the handler began.
         """
 
     async def stop(self) -> None:

@@ -72,7 +72,7 @@ class FreshState:
 
     async def call(self, call: Call) -> Answer:
         """Run a handler."""
-        await self._turns.enter()
+        await self._turns.enter(call.leaving)
         child: Child | None = None
         killed_before = oom_kills()
         try:

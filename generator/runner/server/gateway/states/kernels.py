@@ -198,7 +198,7 @@ class KernelState:
 
     async def call(self, call: Call) -> Answer:
         """Run a handler."""
-        await self._turns.enter()
+        await self._turns.enter(call.leaving)
         kernel, thread = self._idle.get_nowait()
         try:
             return await asyncio.get_running_loop().run_in_executor(thread, kernel.call, call, self._limits)

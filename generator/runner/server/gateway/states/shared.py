@@ -48,7 +48,7 @@ class SharedState:
 
     async def call(self, call: Call) -> Answer:
         """Run a handler."""
-        await self._turns.enter()
+        await self._turns.enter(call.leaving)
         child = self._idle.get_nowait()
         try:
             if child is None or child.ended.done():

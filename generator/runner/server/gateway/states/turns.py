@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from generator.runner.server.gateway.states.calls import BusyError
+from generator.runner.server.leaving import unless_client_leaves
 
 
 class Turns:
@@ -15,19 +18,23 @@ class Turns:
         self._most = waiting
         self._waiting = 0
 
-    async def enter(self) -> None:
-        """Wait for a turn.
+    async def enter(self, leaving: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Wait for a turn; ``leaving`` ends when the client leaves.
 
         Raises:
             BusyError: too many wait already.
+            ClientDisconnect: the client left before its turn.
         """
         if self._free.locked() and self._waiting >= self._most:
             raise BusyError(f"{self._waiting} requests wait already")
         self._waiting += 1
         try:
-            await self._free.acquire()
+            await unless_client_leaves(self._acquire(), leaving())
         finally:
             self._waiting -= 1
+
+    async def _acquire(self) -> None:
+        await self._free.acquire()
 
     def leave(self) -> None:
         """End a turn."""
