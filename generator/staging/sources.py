@@ -96,8 +96,8 @@ class SourceFinder:
         found = self._list_with_retries(store, url)
         if not found:
             raise StagingError(f"{urls.redact(url)}: the folder is empty or missing")
-        top = urls.redact(url)
-        yield from (SourceFile(source, source.url.removeprefix(top)) for source in found)
+        top = urls.redact(url).rstrip("/")
+        yield from (SourceFile(source, source.url.removeprefix(top).lstrip("/")) for source in found)
 
     def _list_with_retries(self, store: Store, url: str) -> list[Source]:
         for attempt in itertools.count(1):

@@ -278,7 +278,14 @@ class TestSecretsStayWithTheirHosts:
 
 class TestAddressesThatReadThisMachine:
     @pytest.mark.parametrize(
-        "url", ["simplecache://::file:///etc/hostname", "filecache://::file:///etc/hostname", "local:///etc/hostname"]
+        "url",
+        [
+            "simplecache://::file:///etc/hostname",
+            "filecache://::file:///etc/hostname",
+            "hdfs://host/a::file:///etc/hostname",
+            "github://a::file:///etc/hostname",
+            "local:///etc/hostname",
+        ],
     )
     def test_chains_of_file_systems(self, runner: Runner, url: str) -> None:
         for words in ((), ("--guard",)):

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import paramiko
+import pystac
 import pytest
 import requests
 from fsspec.implementations.local import LocalFileSystem
@@ -39,6 +40,7 @@ from waiting import wait_until
 
 from generator.shared import durable_files
 from generator.shared.failures import StagingError
+from generator.staging import urls
 from generator.staging.network.credentials import Credentials
 from generator.staging.network.settings import NetworkSettings
 from generator.staging.records import Location
@@ -244,6 +246,50 @@ def test_names_may_have_characters_that_end_the_path_of_a_web_address(
 
     assert (out.code, back.code) == (0, 0), out.err + back.err
     assert [back.content(name).decode() for name in back.names] == [*names, "a#2.txt"]
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp", _AZURE])
+def test_names_may_look_like_parts_of_a_web_address(
+    kind: str, request: pytest.FixtureRequest, runner: Runner, tmp_path: Path
+) -> None:
+    """Secrets in the query of an address are not shown, and fsspec chains addresses with ``::``."""
+    store: Store = request.getfixturevalue(kind)
+    names = ["Foo::Bar.html", "a?code=1.txt", "a?code=2.txt", "d::1/x"]
+    for name in names:
+        (tmp_path / "output" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "output" / name).write_text(name)
+
+    out = runner("stage-out", tmp_path / "output", f"{store.url}/run", "--config", store.config)
+    back = runner("stage-in", f"{store.url}/run/", "--config", store.config, "--directory")
+    one = runner("stage-in", f"{store.url}/run/d::1/x", "--config", store.config, "--output", "one")
+
+    assert (out.code, back.code, one.code) == (0, 0, 0), out.err + back.err + one.err
+    top = urls.redact(store.url)
+    assert [file["url"] for file in out.json()["files"]] == [f"{top}/run/{name}" for name in names]
+    for name in names:
+        assert back.content(name.replace("?", "_")).decode() == name
+    items = pystac.Catalog.from_file(str(tmp_path / "staged" / "catalog.json")).get_items()
+    sources = {asset.extra_fields["source"] for item in items for asset in item.assets.values()}
+    assert sources == {f"{top}/run/{name}" for name in names}
+
+
+@pytest.mark.parametrize("kind", ["ftp", "sftp", _AZURE])
+@pytest.mark.parametrize("address", ["run//", "/run/", "run/../run/"])
+def test_a_folder_may_have_another_address_than_its_listing(
+    kind: str, address: str, request: pytest.FixtureRequest, runner: Runner, tmp_path: Path
+) -> None:
+    store: Store = request.getfixturevalue(kind)
+    if kind == "azure" and ".." in address:
+        pytest.skip("a bucket has no such folder")
+    (tmp_path / "output" / "d").mkdir(parents=True)
+    (tmp_path / "output" / "d" / "x").write_text("x")
+    assert runner("stage-out", tmp_path / "output", f"{store.url}/run", "--config", store.config).code == 0
+
+    back = runner("stage-in", f"{store.url}/{address}", "--config", store.config, "--directory")
+
+    assert back.code == 0, back.err
+    assert {path.name for path in (tmp_path / "staged").iterdir()} == {"d", "d-x.stac", "catalog.json"}
+    assert back.content("d/x") == b"x"
 
 
 @pytest.mark.parametrize("kind", ["ftp", "sftp", _AZURE])

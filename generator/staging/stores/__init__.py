@@ -166,11 +166,13 @@ class UrlSource:
     address: str = field(repr=False)
     checksum: Checksum | None = None
     size: int | None = None
+    shown: str = ""
+    """The URL of a file in a listing: what looks like a secret there is a part of the file's name."""
 
     @property
     def url(self) -> str:
         """The URL without user, password and signature."""
-        return urls.redact(self.address)
+        return self.shown or urls.redact(self.address)
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,11 +24,12 @@ from generator.staging.stores import (
     TransientError,
     UrlSource,
     Validator,
-    check_number_listed,
     no_validator,
 )
+from generator.staging.stores.folder_listing import files_below
 
 _BY_OBSTORE = {"gs": "gs", "gcs": "gs", "abfs": "abfs", "abfss": "abfss", "az": "abfs"}
+_SERVERS = ("ftp", "sftp", "ssh")
 _LOCAL = ("", *"file local data memory reference generic dir cached simplecache filecache blockcache".split())
 _LOCAL += ("asynclocal", "asyncwrapper", "zip", "tar", "libarchive", "archive", "git", "jlab", "jupyter", "dask")
 """fsspec protocols that read local files, or a URL within their URL."""
@@ -65,11 +66,12 @@ class FileSystemStore:
             StagingError, TransientError: the folder cannot be listed.
         """
         with self.opened(url) as (system, path), translate_filesystem_errors(url):
-            found = sorted(_files_below(system, path.rstrip("/"), url))
+            found = sorted(files_below(system, path.rstrip("/"), url))
         parts = urlsplit(url)
         # object stores have the bucket in their paths, servers begin theirs with a slash
-        top = f"{parts.scheme}://" + (parts.netloc if found and found[0].startswith("/") else "")
-        return [self.source(f"{top}{one}") for one in found]
+        top = f"{parts.scheme}://" + (parts.netloc if found and found[0][0].startswith("/") else "")
+        shown = urls.redact(url).rstrip("/")
+        return [replace(self.source(f"{top}{path}"), shown=f"{shown}/{relative}") for path, relative in found]
 
     @contextmanager
     def opened(self, url: str) -> Iterator[tuple[Any, str]]:
@@ -92,8 +94,8 @@ class FileSystemStore:
         """
         scheme = urls.scheme(url)
         guarded = not isinstance(self._network.guard, NoGuard)
-        path = url.partition("://")[2].partition("/")[2]  # before it, "::" may be in an IPv6 address
-        if scheme in _LOCAL or "::" in path or (guarded and scheme not in ("ftp", "sftp", "ssh")):
+        is_chain = "::" in url and scheme not in (*_BY_OBSTORE, *_SERVERS)  # fsspec parses the other addresses
+        if scheme in _LOCAL or is_chain or (guarded and scheme not in _SERVERS):
             raise BadInputsError(f"{urls.redact(url)}: {scheme or 'a path'} is not allowed here")
         with translate_filesystem_errors(url):
             self._network.guard.check_name(urlsplit(url).hostname or "")
@@ -172,26 +174,6 @@ class FileSystemStore:
             raise _missing_package_error(urls.scheme(url), "fsspec") from None
         system, path = fsspec.core.url_to_fs(url)
         return system, path
-
-
-def _files_below(system: Any, top: str, url: str) -> Iterator[str]:
-    """List the files below a folder; fsspec's own ``find`` leaves out a folder that cannot be listed."""
-    waiting, number = [top], 0
-    while waiting:
-        folder = waiting.pop()
-        try:
-            entries = system.ls(folder, detail=True)
-        except FileNotFoundError:
-            if folder == top:
-                return
-            raise
-        number += max(1, len(entries))
-        check_number_listed(number, url)
-        for entry in entries:
-            if entry["type"] != "directory":
-                yield entry["name"]
-            elif entry["name"].rstrip("/") != folder:
-                waiting.append(entry["name"].rstrip("/"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,7 @@ class FileSystemTarget:
         if size is not None and size != file.stat().st_size:
             raise TransientError(f"{size} of {file.stat().st_size} bytes were stored")
         on_bytes(file.stat().st_size)
-        return urls.redact(address)
+        return f"{self.url}/{relative}"  # a name may have what looks like a secret in an address
 
 
 def _make_folder(system: Any, folder: str) -> None:
