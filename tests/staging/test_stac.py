@@ -183,6 +183,20 @@ class TestStagedIn:
         assert len(set(paths)) == 4, "two Items of one id have a folder each"
         assert all(Path(path).exists() for path in paths)
 
+    @pytest.mark.parametrize("address", ["catalog.json", "./catalog.json", "../{}/catalog.json", "{}"])
+    def test_references_of_a_local_catalog_are_below_its_folder(
+        self, runner: Runner, tmp_path: Path, address: str
+    ) -> None:
+        (tmp_path / "it").mkdir()
+        (tmp_path / "catalog.json").write_text(json.dumps(catalog("c", ("item", "./it/it.json"))))
+        (tmp_path / "it/it.json").write_text(json.dumps(item("it", {"b": {"href": "b.tif"}})))
+        (tmp_path / "it/b.tif").write_text("b")
+        given = str(tmp_path / "catalog.json") if address == "{}" else address.format(tmp_path.name)
+
+        result = runner("stage-in", given, "--stac")
+
+        assert (result.code, result.names) == (0, ["0_b.tif"]), result.err
+
     def test_an_api_is_followed_page_by_page(self, web: HttpServer, step: Runner) -> None:
         for number in (1, 2, 3):
             web.put(f"/d{number}.tif", b"x")

@@ -216,9 +216,9 @@ def _resolve_href(base: str | None, href: str) -> str:
         return href if urls.scheme(href) or not urls.scheme(base or "") else urljoin(base or "", href)
     if urls.scheme(base) in ("http", "https"):
         return urljoin(base, href)
-    top, _, _ = base.rpartition("/")
+    top, slash, _ = base.rpartition("/")
     scheme, slashes, path = top.rpartition("://")
-    return f"{scheme}{slashes}{os.path.normpath(f'{path}/{href}')}"
+    return f"{scheme}{slashes}{os.path.normpath(f'{path}{slash}{href}')}"
 
 
 def _read_checksum(fields: Mapping[str, Any]) -> Checksum | None:
