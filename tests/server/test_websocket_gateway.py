@@ -37,8 +37,10 @@ from websocket import ABNF, WebSocketBadStatusException
 
 from generator.runner.server.gateway import modes, original
 from generator.runner.server.gateway.websocket import channels as channels_module
+from generator.runner.server.gateway.websocket import personality as personality_module
 from generator.runner.server.gateway.websocket import words
 from generator.runner.server.gateway.websocket.channels import KeptMessages, KernelChannels, check_message
+from generator.runner.server.gateway.websocket.personality import KernelBounds, Personality
 from generator.runner.server.tokens.store import TokenStore
 from generator.shared.failures import BadInputsError
 
@@ -621,6 +623,41 @@ def test_a_token_that_is_revoked_while_a_body_arrives_starts_no_kernel(start: St
     assert len(client_of(server, secrets["ben"]).ask("GET", "/api/kernels")[1]) == 1
     assert "Traceback" not in server.log.read_text()
     store.close()
+
+
+def test_a_kernel_that_takes_long_to_end_delays_no_other_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jupyter waits five seconds for a kernel that executes a cell."""
+    monkeypatch.setattr(personality_module, "_INTERVAL", 0)
+
+    async def watch() -> None:
+        ending, killed, tokens = list[str](), asyncio.Event(), asyncio.Event()
+
+        async def shutdown(kernel_id: str) -> None:
+            ending.append(kernel_id)
+            await asyncio.Event().wait()
+
+        async def kill() -> None:
+            if len(ending) == 2:
+                killed.set()
+
+        def refuse(_: object) -> None:
+            if len(ending) == 2:
+                tokens.set()
+
+        monkeypatch.setattr(KernelChannels, "refuse_invalid", refuse)
+        provisioner = SimpleNamespace(pid=os.getpid(), kill=kill)
+        kernel = SimpleNamespace(started=0, provisioner=provisioner)
+        kernels = SimpleNamespace(managers=lambda: {"a": kernel, "b": kernel}, shutdown_kernel=shutdown)
+        metrics = SimpleNamespace(count_end=lambda _: None)
+        monkeypatch.setattr(Personality, "parent", SimpleNamespace(kernel_manager=kernels, metrics=metrics))
+        personality = Personality.__new__(Personality)
+        personality.bounds, personality.check_token = KernelBounds(memory=1, lifetime=0.001), str
+        watching = asyncio.create_task(personality.watch())
+        await asyncio.wait_for(asyncio.gather(killed.wait(), tokens.wait()), 60)
+        watching.cancel()
+        assert ending == ["a", "b"]
+
+    asyncio.run(watch())
 
 
 def test_what_a_refused_client_still_sends_is_dropped() -> None:

@@ -76,27 +76,45 @@ class Personality(JupyterWebsocketPersonality):  # type: ignore[misc]
         return [(_escape_base(pattern, base.rstrip("/")), *rest) for pattern, *rest in handlers]
 
     async def watch(self) -> None:
-        """End kernels that exceed a bound, and connections whose token was revoked, until the task is canceled."""
-        while True:
+        """End kernels that exceed a bound, and connections whose token was revoked, until the task is canceled.
+
+        The end of a kernel that executes a cell, which takes seconds, keeps nothing else waiting.
+        """
+        await asyncio.gather(self._watch_tokens(), self._watch_kernels())
+
+    async def _watch_tokens(self) -> None:
+        while self.check_token is not None:
             await asyncio.sleep(_INTERVAL)
             try:
-                if self.check_token is not None:
-                    KernelChannels.refuse_invalid(self.check_token)
+                KernelChannels.refuse_invalid(self.check_token)
             except Exception as error:  # noqa: BLE001 - such as of the tokens' database
                 self.log.warning("the tokens of clients cannot be checked: %s", error)
+
+    async def _watch_kernels(self) -> None:
+        ending: dict[str, asyncio.Task[None]] = {}
+        while True:
+            await asyncio.sleep(_INTERVAL)
+            ending = {kernel_id: task for kernel_id, task in ending.items() if not task.done()}
             for kernel_id, manager in self.parent.kernel_manager.managers().items():
+                lifetime = self.bounds.lifetime
+                if lifetime and time.monotonic() - manager.started > lifetime and kernel_id not in ending:
+                    ending[kernel_id] = asyncio.create_task(self._end_old(kernel_id))
                 try:
-                    await self._check(kernel_id, manager)
+                    await self._check_memory(kernel_id, manager)
                 except Exception as error:  # noqa: BLE001 - such as one for a kernel that ends meanwhile
                     self.log.warning("kernel %s: cannot be checked: %s", kernel_id, error)
 
-    async def _check(self, kernel_id: str, manager: Any) -> None:
-        lifetime, memory = self.bounds.lifetime, self.bounds.memory
-        if lifetime and time.monotonic() - manager.started > lifetime:
-            self.log.warning("kernel %s: ended after %g s, its longest life", kernel_id, lifetime)
-            self.metrics.count_end("lifetime")
+    async def _end_old(self, kernel_id: str) -> None:
+        self.log.warning("kernel %s: ended after %g s, its longest life", kernel_id, self.bounds.lifetime)
+        self.metrics.count_end("lifetime")
+        try:
             await self.parent.kernel_manager.shutdown_kernel(kernel_id)
-        elif memory and manager.provisioner and manager.provisioner.pid:
+        except Exception as error:  # noqa: BLE001 - such as one for a kernel that ends meanwhile
+            self.log.warning("kernel %s: did not end well: %s", kernel_id, error)
+
+    async def _check_memory(self, kernel_id: str, manager: Any) -> None:
+        memory = self.bounds.memory
+        if memory and manager.provisioner and manager.provisioner.pid:
             used = sum(await asyncio.to_thread(memory_of_trees, [manager.provisioner.pid]))
             if used > memory:
                 self.log.warning("kernel %s: ended, it had %d MB of memory", kernel_id, used >> 20)
