@@ -8,14 +8,13 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from generator.package.engine_presence import uses_docker
 from generator.shared.errors import RunError
 from generator.shared.safe_text import printable
 from generator.subprocesses.commands import run
 
 own_prefix = "localhost/packmill/"
 """Prefix of the images that packmill builds and that no registry has."""
-_OTHER_RUNTIMES = frozenset(("--podman", "--singularity", "--udocker", "--user-space-docker-cmd", "--no-container"))
-"""Options of cwltool with which the docker command is not the one that starts containers."""
 
 
 def require_own_image(reference: str, *, options: tuple[str, ...], package: Path) -> None:
@@ -24,7 +23,7 @@ def require_own_image(reference: str, *, options: tuple[str, ...], package: Path
     Raises:
         RunError: the image is missing from the engine.
     """
-    if not reference.startswith(own_prefix) or {option.partition("=")[0] for option in options} & _OTHER_RUNTIMES:
+    if not reference.startswith(own_prefix) or not uses_docker(options):
         return
     found = run(("docker", "image", "inspect", "--format={{.Id}}", "--", reference), timeout=60)
     if found.code != 0 and "no such image" in found.stderr.lower():

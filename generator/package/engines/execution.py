@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from generator.containers.limits import ContainerLimits, container_limits
+from generator.package.engine_presence import require_engine, uses_docker
 from generator.package.engines import engine_of
 from generator.package.engines.failure import FailureReason
 from generator.package.engines.leftovers import Leftovers
@@ -43,6 +44,7 @@ def execute(
     Raises:
         UsageError: the engine is unknown or not installed, or requires ``trust``.
         DiskFullError: the results do not fit on their disk.
+        EngineMissingError: no container engine answers.
         RunError: the engine ends with an error; the message is the reason in one sentence.
     """
     own = limits or container_limits()
@@ -80,6 +82,8 @@ def execute(
         if code != 0:
             if full := failure.full_disk():
                 raise DiskFullError(full)
+            if failure.is_of_engine() and not is_cluster and uses_docker(options):
+                require_engine()
             otherwise = f"the run failed: {engine} ended with code {code}; its last lines are above"
             raise RunError(failure.reason() or otherwise)
         try:

@@ -23,6 +23,9 @@ _STATUS = re.compile(r"\[job [^\[\]]*\] exited with status: (\d+)")
 _INTERRUPTED = re.compile(r"interrupted by signal (\d+)")
 _FULL = re.compile(r"\[Errno (?:28|122)\] ([^:'\"]+)(?:: (?:'[^']*' -> )?['\"]?([^'\"]*))?")
 """ENOSPC and EDQUOT, and the file."""
+_NO_COMMAND = re.compile(r"docker executable is not available")
+_NOT_STARTED = "125"
+"""Exit code of ``docker run`` if the container was not started (docker run, "Exit status")."""
 _DEBUG = re.compile(r",? try again with --debug for more information")
 _LONGEST = 4000
 _OUT_OF_MEMORY = (
@@ -68,6 +71,15 @@ class FailureReason:
         has_failed = self._runner or self._status or self._time_limit or self._written
         found = None if has_failed else _FULL.search(self._engine)
         return OSError(errno.ENOSPC, found[1], found[2] or None) if found else None
+
+    def is_of_engine(self) -> bool:
+        """Return whether an image could not be asked for or a container not be started, and no container had failed.
+
+        Then the container engine may not answer: it has to be asked, since a notebook can print such lines.
+        """
+        if self._runner or self._time_limit or self._written or self._status not in ("", _NOT_STARTED):
+            return False
+        return bool(self._status or self._image or _NO_COMMAND.search(self._engine))
 
     def reason(self) -> str:
         """Return why the run failed; empty if the log does not report it."""

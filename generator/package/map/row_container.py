@@ -16,11 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from generator.package.engine_presence import not_installed
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.files import Mounts, mount_options
 from generator.package.map.folders import remove_folder
 from generator.package.map.records import whole_number
-from generator.shared.errors import EngineMissingError, RunError
+from generator.shared.errors import RunError
 from generator.shared.failures import RunTimeLimitError
 from generator.subprocesses.commands import run
 from generator.subprocesses.conversation import Conversation
@@ -191,9 +192,7 @@ def _start(command: tuple[str, ...], log: Path) -> Conversation:
     try:
         return Conversation(command, log=log)
     except FileNotFoundError:
-        raise EngineMissingError(
-            f"{command[0]}: not installed; install it, or let packmill do so: packmill setup"
-        ) from None
+        raise not_installed(command[0]) from None
     except OSError as error:
         raise RunError(f"{command[0]}: cannot be started: {error.strerror or error}") from None
 

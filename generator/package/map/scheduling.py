@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.containers.limits import output_advice
+from generator.package.engine_presence import require_engine
 from generator.package.map.collecting import collect_row, load_checks
 from generator.package.map.containers import ContainerPlan
 from generator.package.map.copying import is_large
@@ -119,6 +120,7 @@ class Scheduler:
         """Run all rows.
 
         Raises:
+            EngineMissingError: no container engine answers.
             RunError: no container can be started.
             TooManyFailuresError: too many rows failed; those that ran have ended.
         """
@@ -249,9 +251,12 @@ class Scheduler:
         """Collect what the row left that was running when its container ended.
 
         Raises:
+            EngineMissingError: the container was not started, because the engine does not answer.
             RunError: the container was never ready, and not killed for what it wrote.
         """
         if not container.is_ready and not container.excess:
+            if code == _DOCKER_FAILED and self.plan.program == "docker":
+                require_engine()
             raise RunError(_why_not_started(code, container.last_words(), lacks_image=container.lacks_image))
         attempt, left = container.row, container.take()
         self._collect(attempt, left, container.failure(code), container.excess, has_ended=_has_ended(code))

@@ -589,9 +589,18 @@ os.unlink(own)
 
 
 def test_docker_that_starts_no_container_is_not_blamed_on_the_image(docker: Path, tmp_path: Path) -> None:
-    docker.write_text("#!/bin/sh\necho 'docker: cannot connect to the daemon' >&2\nexit 125\n")
+    docker.write_text("#!/bin/sh\n[ $1 != ps ] || exit 0\necho 'docker: no space left' >&2\nexit 125\n")
 
-    with pytest.raises(RunError, match=r"Docker did not start a container; its last line: docker: cannot connect"):
+    with pytest.raises(RunError, match=r"Docker did not start a container; its last line: docker: no space left"):
+        run_rows(tmp_path, "")
+
+
+def test_an_engine_that_does_not_answer_ends_the_map_as_a_missing_one(docker: Path, tmp_path: Path) -> None:
+    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\n[ $1 != run ] || exit 125\nexit 1\n")
+
+    with pytest.raises(
+        EngineMissingError, match=r"no container engine answers: (?s:.*)\n  Cannot connect to the Docker"
+    ):
         run_rows(tmp_path, "")
 
 
@@ -618,7 +627,7 @@ def test_a_row_with_files_in_more_folders_than_a_command_can_have_ends_the_map(t
 
 def test_a_missing_image_is_named_with_what_to_do(docker: Path, tmp_path: Path) -> None:
     said = "Unable to find image 'a:b' locally\ndocker: Error: pull access denied.\n\nRun 'docker run --help' for more"
-    docker.write_text(f'#!/bin/sh\necho "{said} information" >&2\nexit 125\n')
+    docker.write_text(f'#!/bin/sh\n[ $1 != ps ] || exit 0\necho "{said} information" >&2\nexit 125\n')
 
     with pytest.raises(RunError, match=r"its last line: docker: Error: pull access denied\.; build the package again"):
         run_rows(tmp_path, "")
