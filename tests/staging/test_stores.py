@@ -274,13 +274,11 @@ def test_names_may_look_like_parts_of_a_web_address(
 
 
 @pytest.mark.parametrize("kind", ["ftp", "sftp", _AZURE])
-@pytest.mark.parametrize("address", ["run//", "/run/", "run/../run/"])
+@pytest.mark.parametrize("address", ["run//", "/run/"])
 def test_a_folder_may_have_another_address_than_its_listing(
     kind: str, address: str, request: pytest.FixtureRequest, runner: Runner, tmp_path: Path
 ) -> None:
     store: Store = request.getfixturevalue(kind)
-    if kind == "azure" and ".." in address:
-        pytest.skip("a bucket has no such folder")
     (tmp_path / "output" / "d").mkdir(parents=True)
     (tmp_path / "output" / "d" / "x").write_text("x")
     assert runner("stage-out", tmp_path / "output", f"{store.url}/run", "--config", store.config).code == 0
