@@ -151,6 +151,90 @@ def test_a_name_within_a_chain_of_assignments_has_no_default_of_before(language:
     assert _defaults(language, "y = 1\nx = y = 2") == {"x": COMPUTED, "y": COMPUTED}
 
 
+_CHANGES: Mapping[str, tuple[str, ...]] = {
+    "bash": (
+        *(
+            "read x",
+            "read -r y x < file",
+            "unset x",
+            "while IFS= read -r x; do y=1; done",
+            "((x++))",
+            "(( y = x += 1 ))",
+            'let "x = 2"',
+            "printf -v x %s 2",
+        ),
+        *("x[0]=2", "x+=(2)", "true && x=2", "y=$((x++))", "mapfile -t x < file", "if true; then x=2; fi"),
+    ),
+    "javascript": (
+        *(
+            "x += 2",
+            "x ??= 2",
+            "x >>>= 1",
+            "x++",
+            "--x",
+            "x[0] = 2",
+            "x.a.b = 2",
+            "x.push(2)",
+            "x[0].sort()",
+            "[x, y] = [2, 3]",
+        ),
+        *(
+            ";[y, x] = [2, 3]",
+            "({x} = {x: 2})",
+            "let y = x++",
+            "const y = x.pop()",
+            "delete x.a",
+            "Object.assign(x, {a: 2})",
+        ),
+    ),
+    "octave": (
+        "x += 2;",
+        "x++;",
+        "x(2) = 5;",
+        "x{2} = 'c';",
+        "x.a = 2;",
+        "x(end + 1).b = 2;",
+        "x(min(2, 3)) = 2;",
+        "[x, y] = size(5);",
+        "[y x] = f();",
+    ),
+    "julia": ("x += 2", "x .*= 2", "x[1] = 2", "push!(x, 2)", "x, y = 2, 3", "y = push!(x, 2)", "x.a = 2"),
+    "r": ("x[2] <- 5", "x$a <- 2", "x[[1]]$a = 2", "names(x) <- 'a'", "5 -> x", "f(y) ->> x", "attr(x, 'a') <- 2"),
+    "lua": ("x[1] = 2", "x.a = 2", "table.insert(x, 2)", "x, y = 2, 3", "y, x = 2, 3", "rawset(x, 1, 2)"),
+    "scheme": ("(if y (set! x 2))", "(set-car! x 2)", "(begin (set! y 1) (set! x 2))"),
+    "gnuplot": ("x[1] = 2", "x = x + 1"),
+    "powershell": ("$x += 1", "$x++", "$x[0] = 2", "$x.a = 2", "$x.Add('b', 2)", "$x, $y = 2, 3", "$y = $x.Add(2)"),
+}
+_READS: Mapping[str, tuple[str, ...]] = {
+    "bash": ("echo $x", 'echo "x=2"', "[ $x == 2 ] && echo y", "(( x == 2 ))", "y=$((x + 1))", "echo read x"),
+    "javascript": ("console.log(x, x[0])", "if (x == 2) { y = x }", "x.map(f)", 'log("x = 2")', "y = x => x", "x <= 2"),
+    "octave": ("disp(x(1))", "if x == 2, y = x; end", "y = x';", "x ~= 2;", "printf('x = 2')"),
+    "julia": ("println(x[1])", "if x == 2; y = x end", "if x\n  y = 2\nend", "y = x -> x + 1", "f(x; y = 2)", "x != 2"),
+    "r": ("print(x[1])", "if (x == 2) y <- x", "f(x = 2)", "y <- x$a", "x -> y", "length(x)"),
+    "lua": ("print(x[1])", "if x == 2 then y = x end", "y = x.a", "if x ~= 2 then f() end"),
+    "scheme": ("(display x)", "(set! y x)", "(if (= x 2) (set! y x))"),
+    "gnuplot": ("print x", "if (x == 2) { y = x }"),
+    "powershell": ("Write-Output $x", "if ($x -eq 2) { $y = $x }", "$y = $x[0]", "$x.Count"),
+}
+
+
+def _after_a_value(language: str, line: str) -> object:
+    first = {"bash": "x=1", "powershell": "$x = 1", "gnuplot": "array x[1] = [1]", "scheme": "(define x 1)"}.get(
+        language, "x = 1"
+    )
+    return _defaults(language, f"{first}\n{line}")["x"]
+
+
+@pytest.mark.parametrize(("language", "line"), [(one, line) for one, lines in _CHANGES.items() for line in lines])
+def test_a_value_that_a_later_line_changes_is_computed(language: str, line: str) -> None:
+    assert _after_a_value(language, line) is COMPUTED
+
+
+@pytest.mark.parametrize(("language", "line"), [(one, line) for one, lines in _READS.items() for line in lines])
+def test_a_value_that_a_later_line_only_reads_is_a_default(language: str, line: str) -> None:
+    assert _after_a_value(language, line) in (1, [1])
+
+
 _SHELL_PIECES = (
     *("a", "5", ".", "-", "é", ":", "=", "''", "'$b'", "'\\'", '"it\'s"', '"$HOME"', "\"'$HOME'\"", '"\\$5"', "#", "@"),
     *('"\\\\"', '"a\\nb"', '"c\\\nd"', "\\$", "\\ ", "\\'", '\\"', "$'\\t'", '"\\`"', '"`echo c`"', '" "', "\\\n", "~"),

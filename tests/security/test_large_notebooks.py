@@ -141,6 +141,9 @@ def test_a_deep_value_is_computed_or_a_mistake(language: str, cell: str, tmp_pat
         assert read_process(tmp_path, name).interface.input("x").default is Missing.COMPUTED
 
 
+_OPEN_CHANGES = [(one, "") for one in (" ", "a", "a.", "a:", "a[", "a[b[c]", "$a(", "a, ", "(", "= ", "a{ ")] + [
+    ("a[", "]" * 1000)
+]
 _TARGETS = "".join(f"a{number}=" for number in range(10_000))
 _NAMES = [f"b{number}" for number in range(200)]
 
@@ -158,7 +161,14 @@ _NAMES = [f"b{number}" for number in range(200)]
         pytest.param("bash", _filled("x=(", "\n"), id="bash-open-bracket"),
         pytest.param("bash", _filled("x=", "(`'"), id="bash-open-marks"),
         pytest.param("bash", _filled('x="', "\\$'", '"'), id="bash-escapes"),
+        pytest.param("bash", _filled("echo ", "a[ "), id="bash-open-indexes"),
+        pytest.param("bash", _filled("if ", "! a=b "), id="bash-words-before-commands"),
         pytest.param("octave", _filled("x = ", "y = ", "1"), id="octave-chain"),
+        *(
+            pytest.param(language, _filled("y ", item, end), id=f"{language}-changes-{number}")
+            for language in ("R", "javascript", "PowerShell")
+            for number, (item, end) in enumerate(_OPEN_CHANGES)
+        ),
         pytest.param("javascript", _filled("x = 1", "\n+ 1"), id="javascript-value-of-many-lines"),
         pytest.param("lua", _filled("x = 1 ", "--[=[ \n"), id="lua-open-comments"),
         pytest.param("lua", _filled("x = ", "[=[ ]"), id="lua-open-long-strings"),

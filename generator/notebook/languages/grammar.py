@@ -103,7 +103,7 @@ class Grammar:
 
     ``assignment`` matches a whole statement with the groups ``name``, ``value`` and possibly ``type``; ``block`` the
     beginning of a statement that continues until its end, which ``opens`` and ``closes`` count; ``scope`` a statement
-    whose assignments are local; ``again`` an assignment within any other statement.
+    whose assignments are local; ``variable`` a variable of any other statement.
     """
 
     name: str
@@ -137,7 +137,9 @@ class Grammar:
     opens: str = r"(?<![\w.:])(?:function|if|for|while|let|begin|struct|module|macro|try|quote|do)\b"
     closes: str = r"(?<![\w.:])end\b"
     scope: str = r"function\b|\w+\s*\("
-    again: str = r"(?<![\w.$])([^\W\d][\w.]*)\s*(?:<<?-|=(?![=>]))"
+    variable: str = r"(?<![\w.$@])([^\W\d]\w*)"
+    changes: tuple[str, ...] = ()
+    """Calls and other marks of the language that change the value of a variable, with its name as group 1."""
     date: re.Pattern[str] | None = None
     """The beginning of a value that is a date of the language; the groups ``text`` or ``parts`` have a literal one."""
     declared: Callable[[str], str] = str

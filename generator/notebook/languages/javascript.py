@@ -34,6 +34,7 @@ def _hint(declared: str) -> str:
     return re.sub(r"[A-Za-z]+", lambda match: _TYPES.get(match[0], match[0]), text).replace("<", "[").replace(">", "]")
 
 
+_VARIABLE = r"(?<![\w.$])([^\W\d][\w$]*)"
 _escapes = {key: value for key, value in ESCAPES.items() if key != "a"} | {"v": "\v", "f": "\f", "/": "/"}
 _GRAMMAR = Grammar(
     name="JavaScript",
@@ -61,7 +62,12 @@ _GRAMMAR = Grammar(
     continues=re.compile(r"[*/%<>=&|^?,.(\[`]|\+(?!\+)|-(?!-)|!=|(?:in|instanceof)\b"),
     keyword=re.compile(r"(?:export\s+)?(const|let|var)\b"),
     scope=r"(?:async\s+)?function\b|(?!if\b|for\b|while\b|switch\b)[\w.$]+\s*\(|class\b",
-    again=r"(?<![\w.$])([^\W\d][\w$]*)\s*=(?![=>])",
+    variable=_VARIABLE,
+    changes=(
+        rf"{_VARIABLE}(?:[.\[][\w.\[\]]{{0,100}})?\.(?:push|pop|shift|unshift|splice|sort|reverse|fill|copyWithin)\(",
+        rf"\bObject\.\w+\(\s*{_VARIABLE}",
+        rf"\bdelete\s+{_VARIABLE}",
+    ),
     declared=_hint,
 )
 

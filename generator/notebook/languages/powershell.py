@@ -52,7 +52,10 @@ _GRAMMAR = Grammar(
     continuation=r"`\n",
     continues=re.compile(r"\|"),
     scope=r"function\b|(?!if\b|for\b|foreach\b|while\b|switch\b)[\w-]+\s*\(",
-    again=r"\$([^\W\d]\w*)\s*[-+*/%]?=(?!=)",
+    variable=r"\$([^\W\d]\w*)",
+    changes=(
+        r"(?i)\$([^\W\d]\w*)(?:[.\[][\w.\[\]]{0,100})?\.(?:add|addrange|remove|removeat|clear|insert|reverse|sort)\(",
+    ),
     declared=_hint,
 )
 

@@ -16,6 +16,7 @@ def _is_certain(opening: str, value: Literal) -> bool:
     return opening[0] != "c" or kinds in ({str}, {bool}) or (bool(kinds) and kinds <= {int, float})
 
 
+_VARIABLE = r"(?<![\w.$@])([^\W\d][\w.]*)"
 _GRAMMAR = Grammar(
     name="R",
     quotes=(TRIPLE, escaping('"', numbered=R, before=NOT_TRIPLE), escaping("'", numbered=R)),
@@ -23,6 +24,8 @@ _GRAMMAR = Grammar(
     words={"TRUE": True, "T": True, "FALSE": False, "F": False, "NULL": None, "NA": None},
     scope=r"(?:[\w.]+\s*(?:<<?-|=)\s*)?function\b|(?!if\b|for\b|while\b|repeat\b)[\w.:]+\s*\(",
     vector=r"c\s*\(",
+    variable=_VARIABLE,
+    changes=(rf"->>?\s*{_VARIABLE}", rf"\(\s*{_VARIABLE}(?![\w.])[^()]*\)\s*<<?-"),
     mapping=r"list\s*\(",
     is_certain=_is_certain,
     date=re.compile(

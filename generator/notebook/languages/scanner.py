@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from generator.notebook.hints import TYPE_COMMENT, UnknownHintError, parse_hint
+from generator.notebook.languages.changes import changed_names, names_changed_by_value
 from generator.notebook.languages.grammar import Grammar
 from generator.notebook.languages.literal_text import literal
 from generator.notebook.languages.statements import Statement, statements
@@ -19,7 +20,6 @@ from generator.notebook.literals import fits
 from generator.notebook.parameters import Format, Hint, Literal, Missing, Parameter, Reading, Remark
 from generator.shared.errors import Mistake
 
-_LONGEST_CHAIN = 20
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 
 
@@ -53,7 +53,7 @@ def read_assignments(source: str, grammar: Grammar) -> Reading:
             continue
         name, default = match["name"], literal(match["value"], grammar)
         if default is Missing.COMPUTED:
-            for other in _names_in_chain(match["value"], grammar):
+            for other in names_changed_by_value(match["value"], grammar):
                 _drop_value(other, statement.line, parameters, remarks)
         hint, doc = hint_and_doc(statement.comments, lines, mistakes)
         hint = hint or _declared(statement, match.groupdict().get("type"), default, grammar, remarks)
@@ -70,30 +70,19 @@ def read_assignments(source: str, grammar: Grammar) -> Reading:
 
 
 def _pass_over(statement: Statement, grammar: Grammar, parameters: dict[str, Parameter], remarks: list[Remark]) -> None:
-    """Add a remark for a statement that is not a literal assignment, and drop the values of names that it assigns."""
+    """Add a remark for a statement that is not a literal assignment, and drop the values of names that it changes."""
     first = statement.text.splitlines()[0]
     message = f"ignored, not a literal assignment of {grammar.name}: {first[:60]}"
     remarks.append(Remark(line=statement.line, message=message))
-    if re.match(grammar.scope, statement.text):
-        return
-    for name in dict.fromkeys(re.findall(grammar.again, statement.text)):
+    for name in changed_names(statement.text, grammar):
         _drop_value(name, statement.line, parameters, remarks)
-
-
-def _names_in_chain(value: str, grammar: Grammar) -> list[str]:
-    """Return the names that a value such as ``y = z = 2`` assigns; more than are usual are not looked for."""
-    names: list[str] = []
-    while len(names) < _LONGEST_CHAIN and (match := grammar.assignment.fullmatch(value)):
-        names.append(match["name"])
-        value = match["value"]
-    return names
 
 
 def _drop_value(name: str, line: int, parameters: dict[str, Parameter], remarks: list[Remark]) -> None:
     """Count the value of a parameter as computed, because a line assigns it in another way."""
     if name in parameters:
         parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
-        message = f"{name} is assigned again in line {line}: its default is known only when the cell runs"
+        message = f"{name} is assigned again or changed in line {line}: its default is known only when the cell runs"
         remarks.append(Remark(line=line, message=message))
 
 

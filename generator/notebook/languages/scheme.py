@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from generator.notebook.languages.grammar import NotLiteralError, escaping
 from generator.notebook.languages.scanner import hint_and_doc
@@ -67,6 +68,9 @@ def read(source: str) -> Reading:
         else:
             message = f"ignored, not a literal definition of Scheme: {text[:300].strip()[:60]}"
             remarks.append(Remark(line=form.line, message=message))
+            for call, name in pairwise(words):
+                if call.endswith("!") and name in parameters:  # set! within another form, set-car!
+                    parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
     return Reading(parameters=tuple(parameters.values()), remarks=tuple(remarks), mistakes=tuple(mistakes))
 
 
