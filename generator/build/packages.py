@@ -8,7 +8,7 @@ from pathlib import Path
 
 from generator.build.job import BuildJob
 from generator.build.publish import address
-from generator.build.record import ImageRecord
+from generator.build.record import ImageRecord, image_texts
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.workflow import has_staging
 from generator.documents.examples import example_files
@@ -21,6 +21,7 @@ from generator.package.job_file import read_job
 from generator.package.place import check_place, remove_replaced
 from generator.process.process import Process
 from generator.progress import Progress
+from generator.repository.process_folders import process_folder
 from generator.shared.safe_text import redacted
 
 _TOOLS = ("jupyter-repo2docker", "papermill", "cwl-utils", "cwltool")
@@ -53,6 +54,19 @@ def write_packages(
             for name in remove_replaced(job.top, job.claim):
                 progress.say(f"removed the replaced package in {job.top / name}")
     return any(changed)
+
+
+def planned_names(job: BuildJob) -> dict[str, list[str]]:
+    """Return the files that each package will have, by its folder at the place, before there is an image.
+
+    The lock of the image is left out: whether it has one is not known yet.
+    """
+    image = BuiltImage(reference=job.reference, built=False, digest=None)
+    record = ImageRecord(texts=dict.fromkeys(image_texts(job.request), ""))
+    return {
+        process_folder(process.path): list(_documents(job, process, folder, image=image, staging=image, record=record))
+        for process, folder in job.packages
+    }
 
 
 def _write(job: BuildJob, folder: Path, files: Mapping[str, str | bytes]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from generator.build.address_checks import check_addresses
 from generator.build.deploy import check_platform, deploy_packages
 from generator.build.images import build_image, build_staging_image, check_runner, push_images
-from generator.build.packages import write_packages
+from generator.build.packages import planned_names, write_packages
 from generator.build.publish import address, check_room, publish_package, sign_images
 from generator.build.reading import fetch_commit, read_commit
 from generator.build.record import record_image
@@ -68,7 +68,7 @@ def build(request: BuildRequest, settings: Settings, progress: Progress) -> Buil
     with without_variables(signing_variables), TemporaryDirectory(prefix="packmill-") as temporary:
         checkout = fetch_commit(request, settings, Path(temporary, "repository"), progress)
         job = read_commit(request, settings, checkout, progress)
-        check_room(job)
+        check_room(job, planned_names(job))
         check_platform(job)
         built = build_image(job, progress)
         job = check_runner(job, built, progress)

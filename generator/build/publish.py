@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,21 +35,23 @@ from generator.shared.errors import PublishError
 from generator.shared.safe_text import printable
 
 
-def check_room(job: BuildJob) -> None:
+def check_room(job: BuildJob, names: Mapping[str, Sequence[str]]) -> None:
     """Check that the image and the packages will not replace those of another repository or process.
 
+    ``names`` are the files of each package, by its folder at the place.
+
     Raises:
-        PlaceTakenError: the output folder, the destination or the registry holds another package or image.
+        PlaceTakenError: the output folder, the destination or the registry holds another package, files or an image.
         UsageError: a folder holds something that is not a package.
     """
     request, settings = job.request, job.settings
     if request.replace:
         return
-    check_place(job.top, job.claim)
+    check_place(job.top, job.claim, names)
     if request.destination:
         token = publish_token(request.destination, settings)
         limits = settings.fetch_limits
-        check_deposit(request.destination, job.claim, token=token, policy=settings.destinations, limits=limits)
+        check_deposit(request.destination, job.claim, names, token=token, policy=settings.destinations, limits=limits)
     if request.registry:
         login = _requested_login(request.registry, settings)
         target = image.pushed_reference(request.registry, job.reference)

@@ -80,6 +80,13 @@ def record_image(job: BuildJob, image: BuiltImage, *, local: str) -> ImageRecord
     return ImageRecord(texts={**texts, slsa_name: json_text(stated)}, build=build, predicates=predicates)
 
 
+def image_texts(request: BuildRequest) -> tuple[str, ...]:
+    """Return the names of the files about the image that each package of a request has, its lock aside."""
+    if not request.build_image:
+        return ()
+    return (sbom_name, slsa_name) if request.registry else (sbom_name,)
+
+
 def _slsa_predicate(job: BuildJob, build: BuildRecord) -> dict[str, Any]:
     return slsa_predicate(
         address=job.source.address,

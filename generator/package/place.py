@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from generator.package.folder import check_folder, documents_of, failures_named, holders_below, otherwise
 from generator.repository.places import Claim
 
+_NO_NAMES: Mapping[str, Sequence[str]] = MappingProxyType({})
 
-def check_place(top: Path, claim: Claim) -> None:
+
+def check_place(top: Path, claim: Claim, names: Mapping[str, Sequence[str]] = _NO_NAMES) -> None:
     """Check that the packages of ``claim`` may be written to their folders in ``top``.
+
+    ``names`` are the files of each package, by its folder, if known.
 
     Raises:
         UsageError: a folder holds something that is not a package.
-        PlaceTakenError: a folder holds the package of another repository, checkout or process.
+        PlaceTakenError: a folder holds the package of another repository, checkout or process, or files of these
+            names.
     """
     with failures_named(top):
         for folder in claim.folders:
-            check_folder(top / folder, claim, folder)
+            check_folder(top / folder, claim, folder, names=names.get(folder, ()))
         _list_replaced(top, claim)
 
 

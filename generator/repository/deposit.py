@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from generator.network.address_policy import Access, AddressPolicy, any_destination
@@ -84,12 +84,13 @@ def _claim_of(package: Path, files: Iterable[str], *, path: str, replace: bool) 
 def check_deposit(
     destination: Destination,
     claim: Claim,
+    names: Mapping[str, Iterable[str]],
     *,
     token: str,
     policy: AddressPolicy = any_destination,
     limits: FetchLimits = usual_limits,
 ) -> None:
-    """Check that a package may be deposited, before anything is built for it.
+    """Check that packages may be deposited, before anything is built; ``names`` are their files by folder.
 
     Raises:
         PublishError: the policy refuses the destination, it cannot be reached, or is beyond the ``limits``.
@@ -98,7 +99,12 @@ def check_deposit(
     with _open_destination(destination, token, policy, limits) as (repo, _):
         parent = _fetch_branch(repo, destination.branch)
         if parent:
-            list_replaceable(repo, parent, claim)
+            files = (
+                PurePosixPath(claim.path, folder, name).as_posix()
+                for folder, names_of in names.items()
+                for name in names_of
+            )
+            list_replaceable(repo, parent, claim, files)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from support import Finished, commit_all, git, write_notebook
 
+from generator.build import pipeline
 from generator.package.place import remove_replaced
 from generator.repository.places import Claim, Holder
 
@@ -165,6 +166,46 @@ def test_a_process_does_not_replace_one_with_the_same_folder(
     assert list(_deposited(bare).values()) == [first]
     assert build(second, options=("--publish", bare, "--replace")).code == 0
     assert list(_deposited(bare).values()) == [second]
+
+
+@pytest.mark.parametrize(("process", "name"), [("process.ipynb", "README.md"), ("a.ipynb", "a/stage_out.cwl")])
+def test_a_file_of_a_person_in_a_deposit_is_found_before_anything_is_built(
+    process: str, name: str, build: Build, bare: Path, repository: Path, tmp_path: Path, top: Path
+) -> None:
+    write_notebook(repository / process, "result = 'x.csv'  # type: stage-out")
+    (tmp_path / "mine" / name).parent.mkdir(parents=True)
+    (tmp_path / "mine" / name).write_text("mine")
+    _push(tmp_path / "mine", bare, tmp_path)
+
+    refused = build(process, options=("--publish", bare))
+
+    assert (refused.code, top.exists(), "Writing" in refused.err) == (18, False, False)
+    assert f"files that packmill did not write (ada/trees/main/{name})" in refused.err
+    assert git(bare, "show", f"main:ada/trees/main/{name}") == "mine"
+    assert build(process, options=("--publish", bare, "--replace")).code == 0
+
+
+@pytest.mark.parametrize("name", ["maap/algorithm_config.yml", "sbom.cdx.json", "provenance.slsa.json"])
+def test_a_file_of_a_person_in_a_package_is_found_before_an_image_is_built(
+    name: str, build: Build, repository: Path, top: Path, packmill: Callable[..., Finished], tmp_path: Path
+) -> None:
+    assert build("process.ipynb").code == 0
+    (top / name).parent.mkdir(exist_ok=True)
+    (top / name).write_text("mine")
+    words = ("--output", tmp_path / "out", "--emit", "maap", "--push", "localhost:1")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pipeline, "check_engine", lambda: None)
+        patched.setattr(pipeline, "build_image", _refuse_to_build)
+        refused = packmill("build", repository, *words)
+
+    assert refused.code == 18, refused.err
+    assert f"files that packmill did not write ({name})" in refused.err
+    assert (top / name).read_text() == "mine"
+
+
+def _refuse_to_build(*_: object) -> None:
+    raise AssertionError("something is built")
 
 
 def test_a_process_may_have_the_name_of_the_folder_of_example_files(build: Build, repository: Path, top: Path) -> None:
