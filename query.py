@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import getpass
 import hashlib
 import io
@@ -520,8 +521,29 @@ def _read_settings_file(file: Path) -> dict[str, Any]:
     return kept
 
 
+class _LossyFile(io.FileIO):
+    """A file in which what a full disk does not take is lost."""
+
+    def write(self, data: Any) -> int:
+        """Write bytes; return how many were written, or lost."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return memoryview(data).nbytes
+
+
+def _survive_a_full_log() -> None:
+    """Lose what is printed to stderr while the disk of that file is full; the exit code stays."""
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
+        file = io.BufferedWriter(_LossyFile(sys.stderr.fileno(), "wb", closefd=False))
+        sys.stderr = io.TextIOWrapper(file, sys.stderr.encoding, errors="backslashreplace", line_buffering=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 1 if the pipeline failed, 2 if the request or the output failed, 130 after Ctrl-C."""
+    _survive_a_full_log()
     options = _parser().parse_args(arguments)
     watched: list[int] = []
     client: Client | None = None

@@ -17,6 +17,7 @@ from importlib import import_module
 
 from generator import __version__
 from generator.commands.parser import HelpFormatter, exit_codes
+from generator.progress import survive_a_full_log
 from generator.shared.errors import DiskFullError, PackmillError, describe_exit
 from generator.shared.passing_errors import is_full_disk
 from generator.shared.safe_text import for_terminal, json_for_terminal
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, _hang_up)
+    survive_a_full_log()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a repository may hold text that a terminal cannot show

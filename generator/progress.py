@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -10,9 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any, TextIO
 from weakref import WeakKeyDictionary
 
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.safe_text import printable
 
 _BOLD, _DIM, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
@@ -20,6 +22,30 @@ _CLEAR = "\r\x1b[2K"
 _BAR, _COLUMNS = 20, 80
 _SHORT = 1.0
 """Seconds of a step that is too short to show how long it took."""
+
+
+class _LossyFile(io.FileIO):
+    """A file in which what a full disk does not take is lost."""
+
+    def write(self, data: Any) -> int:
+        """Write bytes; return how many were written, or lost."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            if not is_full_disk(error):
+                raise
+            return memoryview(data).nbytes
+
+
+def survive_a_full_log() -> None:
+    """Lose what a process prints to stderr while the disk of that file is full: no run ends for its log.
+
+    A stream that replaces stderr, such as that of a test or of a program that imports packmill, is left as it is.
+    """
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
+        file = _LossyFile(sys.stderr.fileno(), "wb", closefd=False)
+        encoding = sys.stderr.encoding
+        sys.stderr = io.TextIOWrapper(io.BufferedWriter(file), encoding, errors="backslashreplace", line_buffering=True)
 
 
 @dataclass(slots=True)

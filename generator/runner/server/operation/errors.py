@@ -9,6 +9,7 @@ from pathlib import Path
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.runs.folder import UnreadableRecordError
 from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
+from generator.shared.failures import DiskFullError
 from generator.shared.passing_errors import is_full_disk
 
 
@@ -43,4 +44,5 @@ def unreadable_problem(error: UnreadableRecordError) -> ProblemError:
 
 def disk_is_full(error: BaseException) -> bool:
     """Whether an error, which may be one of the database, means that the disk, or the quota of the user, is used up."""
-    return is_full_disk(error) or (isinstance(error, sqlite3.OperationalError) and "full" in str(error))
+    is_full = is_full_disk(error) or isinstance(error, DiskFullError)
+    return is_full or (isinstance(error, sqlite3.OperationalError) and "full" in str(error))
