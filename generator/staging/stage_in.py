@@ -92,7 +92,7 @@ def _fetch(
     files, assets = _list_files(locations, finder, request)
     if request.as_type == "File" and len(files) != 1:
         raise BadInputsError(f"{request.name}: exactly one file is needed, not {len(files)}")
-    has_own = any(one.relative == contract.catalog_file for one in files)
+    has_own = any((one.relative or one.source.name) == contract.catalog_file for one in files)
     if request.as_type == "Directory" and not request.only_cache and not has_own:
         refuse_other_catalog(request.folder)
     fetched = fetch_all(

@@ -468,6 +468,16 @@ class TestTheStep:
         assert (tmp_path / "own").read_text() == "own"
         assert result.content("a.bai" if as_type == "Directory" else "0_a.bai") == b"a.bai"
 
+    def test_a_file_that_is_called_as_the_catalog_is_staged_in_again(self, step: Runner, tmp_path: Path) -> None:
+        """Such as that of intake-esm, which is no STAC catalog."""
+        paths = [tmp_path / "esm" / name for name in ("catalog.json", "t.csv")]
+        paths[0].parent.mkdir()
+        for path in paths:
+            path.write_text('{"esmcat_version": "0.1.0"}')
+        given = {"input_path": [str(path) for path in paths], "name": "esm", "as_type": "Directory"}
+
+        assert [step("stage-in", given).code for _ in range(2)] == [0, 0]
+
     def test_a_list_of_directories_has_one_for_each_item(
         self, web: HttpServer, step: Runner, tmp_path: Path, outputs: Callable[[], dict[str, Any]]
     ) -> None:
