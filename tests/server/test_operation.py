@@ -334,6 +334,20 @@ def test_a_full_disk_is_reported_and_leaves_nothing_half_made(folder: Path, smal
     assert after["scraps"] == {"y": 8}
 
 
+def test_a_template_on_a_full_disk_is_reported(folder: Path, small_disk: Path) -> None:
+    templates = ("--templates", str(small_disk / "templates.sqlite"))
+    server = NotebookServer(folder / "root", folder / "data", "--workers", "1", *templates).start()
+    try:
+        stored = server.ask("POST", "/template", json={"name": "a", "content": "a.ipynb"})
+        fill(small_disk / "filler")
+        refused = server.ask("POST", "/template", json={"name": "b", "content": "b.ipynb"})
+    finally:
+        server.stop()
+
+    assert (stored.status_code, refused.status_code) == (200, 503)
+    assert "Retry-After" in refused.headers
+
+
 @pytest.mark.parametrize("printed", [0, 1_500_000])
 def test_a_run_that_fills_the_disk_fails_and_later_ones_run(printed: int, folder: Path, small_disk: Path) -> None:
     cell = f"print('x' * {printed})\nopen('big', 'wb').write(b'x' * 9_000_000)"
