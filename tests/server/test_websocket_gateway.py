@@ -225,6 +225,8 @@ def test_an_unknown_kernel(client: KernelClient) -> None:
 @pytest.mark.parametrize("path", ["/api/kernels", "/api/sessions"])
 def test_bodies_that_cannot_be_meant(path: str, client: KernelClient, server: GatewayServer) -> None:
     bodies = [[1], "x", 1, {"name": 1}, {"name": ""}, {"path": 1}, {"path": "\0"}, {"kernel": 1}, {"kernel": {"id": 1}}]
+    bodies += [{"notebook": one} for one in (5, "name", [1], {"name": 1}, {"path": [1]})]
+    bodies += [{one: "\ud800", "type": "notebook"} for one in ("name", "path")] + [{"env": {"KERNEL_A": "\ud800"}}]
     bodies += [{"env": {name: value}} for name, value in (("KERNEL_A", 1), ("KERNEL_A=B", "x"), ("KERNEL_A", "\0"))]
 
     answers = [client.ask("POST", path, body) for body in bodies]
@@ -234,6 +236,16 @@ def test_bodies_that_cannot_be_meant(path: str, client: KernelClient, server: Ga
     assert invalid.status == 400
     assert all(set(problem) == {"reason", "message"} and problem["message"] for _, problem in answers)
     assert client.ask("POST", "/api/kernels/a-b-c-d-e/restart", {})[0] == 404
+
+
+@pytest.mark.parametrize("path", ["%00", "a%00b", "%ff", "a" * 5000, "logo-64x64.png/x", "..%2fkernel.json"])
+def test_resources_of_a_kernelspec_that_cannot_exist(path: str, server: GatewayServer) -> None:
+    logged = len(server.log.read_text())
+
+    for folder in ("/kernelspecs/python3", "/api/kernelspecs", "/api/kernels", "/api/sessions"):
+        assert server.ask("GET", f"{folder}/{path}").status in (400, 403, 404), folder
+
+    assert "Uncaught exception" not in server.log.read_text()[logged:]
 
 
 def test_what_everybody_may_ask_has_no_body(server: GatewayServer) -> None:

@@ -107,12 +107,15 @@ class Gate(Router):
         """Return the path below the base; the base is compared as requests have it, which is how handlers are chosen.
 
         Raises:
-            ProblemError: it is elsewhere.
+            ProblemError: it is elsewhere, or has a null character.
         """
         base = self._limits.base
         if base and not request.path.startswith(f"{base}/"):
             raise ProblemError(404, "not found")
-        return unquote(request.path.removeprefix(base))
+        path = unquote(request.path.removeprefix(base))
+        if "\0" in path:  # no file has such a name
+            raise ProblemError(404, "not found")
+        return path
 
     def _identify(self, request: httputil.HTTPServerRequest, role: Role) -> Identity:
         asked = _for_access(request)

@@ -13,6 +13,8 @@ from tornado.websocket import WebSocketHandler
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEXTS = ("name", "path", "type", "kernel_id", "id")
+_PARTS = {"kernel": ("name", "id"), "notebook": ("name", "path")}
+"""Objects in a body, and their texts."""
 _LONGEST = 4096
 
 
@@ -94,17 +96,20 @@ def _check(body: Any) -> None:
         _check_text(name, body.get(name))
     if body.get("name") == "":
         raise web.HTTPError(400, "name: empty; leave it out for the default kernel")
-    if "kernel" in body:
-        if not isinstance(body["kernel"], dict):
-            raise web.HTTPError(400, "kernel: not an object")
-        for name in ("name", "id"):
-            _check_text(f"kernel.{name}", body["kernel"].get(name))
+    for part, names in _PARTS.items():
+        if part in body:
+            if not isinstance(body[part], dict):
+                raise web.HTTPError(400, f"{part}: not an object")
+            for name in names:
+                _check_text(f"{part}.{name}", body[part].get(name))
     if "env" in body:
         _check_variables(body["env"])
 
 
 def _check_text(name: str, value: Any) -> None:
-    if value is not None and (not isinstance(value, str) or len(value) > _LONGEST or "\0" in value):
+    if value is None:
+        return
+    if not isinstance(value, str) or len(value) > _LONGEST or not _is_plain(value, "strict"):
         raise web.HTTPError(400, f"{name}: not a text of at most {_LONGEST} characters")
 
 
@@ -112,5 +117,14 @@ def _check_variables(variables: Any) -> None:
     if not isinstance(variables, dict):
         raise web.HTTPError(400, "env: not an object")
     for name, value in variables.items():
-        if not _VARIABLE.fullmatch(name) or not isinstance(value, str) or "\0" in value:
+        if not _VARIABLE.fullmatch(name) or not isinstance(value, str) or not _is_plain(value, "surrogateescape"):
             raise web.HTTPError(400, "env: names of variables and texts are needed")
+
+
+def _is_plain(text: str, errors: str) -> bool:
+    """Check that a text has no null character, and no half one that the handler of errors cannot encode."""
+    try:
+        text.encode(errors=errors)
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
