@@ -551,8 +551,9 @@ def read_form(data: bytes, check_token: CheckToken | None = None) -> int:
     async def read() -> None:
         nonlocal turns
         headers = [(b"content-type", b"application/x-www-form-urlencoded")]
-        options = {"uploads": Path(), "largest_body": len(data), "largest_upload": 0, "check_token": check_token}
-        reading = asyncio.ensure_future(read_request(chunks(), headers, b"", **options))
+        limits = {"largest_body": len(data), "largest_upload": 0}
+        given = {"uploads": Path(), "path": {}, "check_token": check_token}
+        reading = asyncio.ensure_future(read_request(chunks(), headers, b"", **limits, **given))
         while not reading.done():
             await asyncio.sleep(0)
             turns += 1

@@ -52,6 +52,12 @@ def too_many_requests(what: str, wait: float) -> ProblemError:
     return ProblemError(429, f"{what}; try again later", headers={"Retry-After": str(int(wait) + 1)})
 
 
+def full_disk_problem() -> ProblemError:
+    """Return the error of a request for which the disk has no space left."""
+    detail = "the disk of the server is full; try again later, or ask its operator"
+    return ProblemError(503, detail, headers={"Retry-After": "60"})
+
+
 def _bounded(text: str) -> str:
     """Shorten a message that repeats what a client sent."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

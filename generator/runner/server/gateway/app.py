@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from generator.runner.server.gateway.guard import Guard, UncheckedForms
 from generator.runner.server.gateway.notebooks import ServedNotebook
-from generator.runner.server.gateway.request_text import read_request, request_text
+from generator.runner.server.gateway.request_text import read_request
 from generator.runner.server.gateway.responses import (
     GatewayResponse,
     Headers,
@@ -33,7 +33,8 @@ from generator.runner.server.gateway.routes import Match, Routes, UndecodableErr
 from generator.runner.server.gateway.states.calls import BusyError, Call, CallTimeoutError, KernelEndedError, State
 from generator.runner.server.gateway.swagger import swagger_document
 from generator.runner.server.leaving import wait_for_leaving
-from generator.runner.server.problems import ProblemError
+from generator.runner.server.problems import ProblemError, full_disk_problem
+from generator.shared.passing_errors import is_full_disk
 from generator.shared.removal import remove_tree
 
 _UNCHECKED_FORMS = 4
@@ -95,9 +96,8 @@ class GatewayApp:
             response = problem_response(error.status, error.detail, _encode(error.headers))
         except ClientDisconnect:
             return
-        except Exception:  # noqa: BLE001 - a mistake of this program; its client gets no details
-            traceback.print_exc(file=sys.stderr)
-            response = problem_response(500, "an error of the server; its log has more")
+        except Exception as error:  # noqa: BLE001 - its client gets no details
+            response = _unexpected(error)
         await self._send(response, send)
 
     def _below_base(self, path: str) -> str:
@@ -132,18 +132,19 @@ class GatewayApp:
         chunks = self._chunks(request)
         try:
             with self._unchecked_forms.hold(chunks) if form_has_token else nullcontext(chunks) as chunks:
-                read = await read_request(
+                text = await read_request(
                     chunks,
                     request.scope["headers"],
                     request.scope["query_string"],
                     uploads=uploads,
+                    path=match.values,
                     largest_body=settings.largest_body,
                     largest_upload=settings.largest_body if form_has_token else settings.largest_upload,
                     check_token=partial(self._guard.check_form, request) if form_has_token else None,
                 )
             call = Call(
                 endpoint=match.route.endpoints[request.method],
-                request=request_text(read, match.values),
+                request=text,
                 leaving=partial(wait_for_leaving, request.receive),
             )
             return await self._run(self._states[match.route.owner], call)
@@ -187,6 +188,16 @@ class GatewayApp:
             headers.append((b"Content-Length", str(len(response.body)).encode()))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
+
+
+def _unexpected(error: Exception) -> GatewayResponse:
+    """Write an error to the log, and return the response: that of a full disk, or of a mistake of this program."""
+    if is_full_disk(error):
+        print(f"A request failed, the disk is full: {error}", file=sys.stderr)
+        problem = full_disk_problem()
+        return problem_response(problem.status, problem.detail, _encode(problem.headers))
+    traceback.print_exc(file=sys.stderr)
+    return problem_response(500, "an error of the server; its log has more")
 
 
 def _document(data: bytes, kind: bytes) -> GatewayResponse:

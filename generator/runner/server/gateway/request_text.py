@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote_to_bytes
@@ -32,9 +33,10 @@ async def read_request(
     uploads: Path,
     largest_body: int,
     largest_upload: int,
+    path: Mapping[str, str],
     check_token: CheckToken | None = None,
-) -> dict[str, Any]:
-    """Read a request's body, and return ``REQUEST`` without the path's parameters.
+) -> str:
+    """Read a request's body, and return the text of ``REQUEST``, with the parameters of the path.
 
     Files of a form are written to ``uploads``; ``files`` has their paths, and is absent without any. ``check_token`` is
     called for a form that must have a token, before its other fields are decoded, which takes seconds for a large one.
@@ -45,26 +47,21 @@ async def read_request(
     pairs = list(headers)
     kind, options = parse_options_header(next((value for name, value in pairs if name == b"content-type"), b""))
     files: dict[str, list[dict[str, Any]]] = {}
-    body: Any
     if kind == _MULTIPART:
         if not options.get(b"boundary"):
             raise ProblemError(400, "Invalid body: Invalid multipart/form-data: multipart boundary not found")
         parts = await read_parts(chunks, options[b"boundary"], uploads, texts=largest_body, limit=largest_upload)
-        body, files = _split(parts)
+        fields, files = _split(parts)
         if check_token:
-            check_token(body.get("token", ()))
+            check_token(fields.get("token", ()))
+        body = json.dumps(fields)
     else:
         data = await _read(chunks, largest_body)
         if check_token:
             check_token([_decode_token(value) for value in _TOKEN.findall(data)[-1:]])
-        body = await run_in_threadpool(_parse, data, kind)
-    request = {"body": body, "args": _fields(query.decode("latin-1")), "path": {}, "headers": _headers(pairs)}
-    return {**request, "files": files} if files else request
-
-
-def request_text(request: Mapping[str, Any], path: Mapping[str, str]) -> str:
-    """Return the text of ``REQUEST`` with the path's parameters."""
-    return json.dumps({**request, "path": dict(path)})
+        body = await run_in_threadpool(_body_text, data, kind)
+    rest = {"args": _fields(query.decode("latin-1")), "path": dict(path), "headers": _headers(pairs)}
+    return f'{{"body": {body}, {json.dumps({**rest, "files": files} if files else rest)[1:]}'
 
 
 async def _read(chunks: AsyncIterator[bytes], largest: int) -> bytes:
@@ -83,19 +80,18 @@ def _decode_token(value: bytes) -> str:
     return unquote_to_bytes(value.replace(b"+", b" ")).decode("utf-8", "replace")
 
 
-def _parse(data: bytes, kind: bytes) -> Any:
+def _body_text(data: bytes, kind: bytes) -> str:
+    """Return JSON of a body; one that is not the JSON that it should be, or is nested too deeply, is a text."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
         raise ProblemError(400, "the body is not text in UTF-8; send files as multipart/form-data") from None
     if kind == _FORM:
-        return _fields(text)
+        return json.dumps(_fields(text))
     if kind == _JSON:
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-    return text
+        with suppress(ValueError, RecursionError):
+            return json.dumps(json.loads(text))
+    return json.dumps(text)
 
 
 def _fields(text: str) -> Fields:

@@ -6,7 +6,7 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from generator.runner.server.problems import ProblemError
+from generator.runner.server.problems import ProblemError, full_disk_problem
 from generator.runner.server.runs.folder import UnreadableRecordError
 from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
 from generator.shared.failures import DiskFullError
@@ -16,8 +16,7 @@ from generator.shared.passing_errors import is_full_disk
 def unexpected_problem(error: Exception, request_id: str) -> ProblemError:
     """Return the response to an unexpected error: the id under which the log has it, or what is unavailable."""
     if disk_is_full(error):
-        detail = "the disk of the server is full; try again later, or ask its operator"
-        return ProblemError(503, detail, headers={"Retry-After": "60"})
+        return full_disk_problem()
     if isinstance(error, StoreUnavailableError):
         return store_problem(error)
     return ProblemError(500, f"an unexpected error; the log of the server has it under the id {request_id}")

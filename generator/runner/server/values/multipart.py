@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,7 @@ from generator.runner.server.problems import ProblemError
 from generator.runner.server.values.caller_files import Upload
 from generator.runner.server.values.names import folder_name, plain_path
 from generator.runner.server.values.room import Room
+from generator.shared.passing_errors import is_full_disk
 
 _MOST_PARTS = 1000
 _BATCH = 1 << 19
@@ -62,14 +64,15 @@ async def read_parts(
 ) -> list[Part]:
     """Read a form; files are written to ``uploads``, each field's to a folder of its own.
 
-    ``limit`` bounds the bytes of the body, and ``texts`` those of the parts that are not files. After a mistake, the
-    rest of the body is read and dropped, because clients read no answer before they have sent all.
+    ``limit`` bounds the bytes of the body, and ``texts`` those of the parts that are not files. After a mistake, or if
+    the disk is full, the rest of the body is read and dropped: clients read no answer before they have sent all.
 
     Raises:
+        OSError: the disk is full or broken.
         ProblemError: 400, the body is not such a form or a file name is not plain; 413, it is too large.
     """
     form = _Form(uploads, texts)
-    problem: ProblemError | None = None
+    problem: Exception | None = None
     try:
         parser = MultipartParser(boundary, form.callbacks())
         async for chunk in _batches(chunks):
@@ -101,7 +104,7 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield bytes(waiting)
 
 
-def _write(parser: MultipartParser, chunk: bytes | None) -> ProblemError | None:
+def _write(parser: MultipartParser, chunk: bytes | None) -> Exception | None:
     try:
         if chunk is None:
             parser.finalize()
@@ -113,6 +116,10 @@ def _write(parser: MultipartParser, chunk: bytes | None) -> ProblemError | None:
         return ProblemError(400, f"a part of the form {error}")
     except FormParserError as error:
         return _not_a_form(error)
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        return error
     return None
 
 
@@ -148,7 +155,8 @@ class _Form:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what is left in its buffer does not fit on a full disk
+                self._file.close()
 
     def _begin(self) -> None:
         self._headers, self._header, self._content = {}, b"", b""
