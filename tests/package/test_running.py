@@ -69,6 +69,15 @@ def here(tmp_path: Path) -> Run:
     return Run(tmp_path)
 
 
+def test_a_template_has_the_defaults_of_inputs_that_a_run_leaves_out(here: Run) -> None:
+    template = ("--output-template", "{{ name }}-{{ n }}.ipynb")
+
+    code, err = here.run("name = 'trees'\nn = 1\nkey = ''  # type: secret", "", inputs={"n": 2}, options=template)
+
+    assert code == 0, err
+    assert (here.output / "trees-2.ipynb").exists()
+
+
 def test_a_good_run_is_recorded(here: Run) -> None:
     code, err = here.run("n = 1", "open('x.txt', 'w').write('abc')", "n + 1", inputs={"n": 4})
 
