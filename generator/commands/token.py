@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,8 @@ def _manage(database: Database, options: argparse.Namespace) -> None:
             raise UsageError(f"--expires {options.expires}: the token would have expired; give a longer time")
         scopes = options.scope or tokens.roles.get(options.role, ("api",))
         role = options.role or "admin"
-        print(tokens.create(database, name=options.name, scopes=scopes, role=role, expires_in=expires))
+        show = partial(print, flush=True)
+        tokens.create(database, name=options.name, scopes=scopes, role=role, expires_in=expires, show=show)
     elif options.action == "revoke":
         if not tokens.revoke(database, options.name):
             raise UsageError(f"{options.name!r}: no valid token of this name; see packmill token list")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import re
 import sqlite3
 import subprocess
@@ -154,6 +156,19 @@ def test_the_command_names_a_file_of_tokens_that_cannot_be_used(
         monkeypatch.setattr(TokenStore, "_query", fail)
         with pytest.raises(kind, match=rf"the file of tokens cannot be used: {problem}$"):
             manage_tokens(options, print)
+
+
+def test_a_token_that_cannot_be_shown_is_not_created(tmp_path: Path) -> None:
+    """Such as with ``> token.txt`` on a full disk: nobody knows it, and its name would be taken."""
+
+    def fail(_secret: str) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with closing(TokenStore(tmp_path)) as store:
+        with pytest.raises(OSError, match="No space left"):
+            store.create("ci", "run", show=fail)
+        assert store.is_unused()
+        store.create("ci", "run")
 
 
 def test_a_file_of_tokens_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import requests
@@ -70,6 +73,17 @@ def test_a_token_without_a_lifetime_is_no_token_without_an_end(lifetime: str, to
 
     assert (refused.code, refused.out) == (2, "")
     assert "--expires" in refused.err
+
+
+def test_a_token_that_cannot_be_shown_is_not_created(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "tokens.sqlite3"))
+
+    def fail(_token: str) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left"):
+        tokens.create(database, name="ada", scopes=("api",), show=fail)
+    assert tokens.list_tokens(database) == []
 
 
 def test_a_token_ends_with_its_time(service: Service, token: Callable[..., Finished]) -> None:

@@ -88,14 +88,23 @@ def new_token(prefix: str = "glpat-") -> str:
 
 
 def create(
-    database: Database, *, name: str, scopes: Iterable[str], role: str = "admin", expires_in: float | None = None
+    database: Database,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    role: str = "admin",
+    expires_in: float | None = None,
+    show: Callable[[str], None] = lambda _: None,
 ) -> str:
     """Create a token and return it, which is possible only once; ``expires_in`` in seconds.
+
+    ``show`` gets it before it is stored: if it raises, there is no token.
 
     Raises:
         UsageError: a scope is unknown.
     """
-    return create_all(database, [(name, scopes, None)], role=role, expires_in=expires_in)[0]
+    specs = [(name, scopes, None)]
+    return create_all(database, specs, role=role, expires_in=expires_in, show=lambda made: show(made[0]))[0]
 
 
 def create_all(

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from generator.runner.server.options import default_data
@@ -66,7 +67,7 @@ def manage_tokens(options: argparse.Namespace, say: Callable[[str], None]) -> in
 
 def _manage(store: TokenStore, options: argparse.Namespace, say: Callable[[str], None]) -> None:
     if options.action == "create":
-        print(store.create(options.name, options.role, lifetime=options.expires))
+        store.create(options.name, options.role, lifetime=options.expires, show=partial(print, flush=True))
         say(f"packmill-runner: token {options.name!r} ({options.role}) created; it is shown only once")
     elif options.action == "list":
         for token in store.all():

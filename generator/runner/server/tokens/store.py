@@ -6,7 +6,7 @@ import shlex
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,17 @@ class TokenStore:
         create = f"packmill-runner token create NAME --role admin --data {shlex.quote(str(self._folder))}"
         return f"all tokens were revoked, and requests are refused; create one with '{create}'"
 
-    def create(self, name: str, role: Role, *, lifetime: float | None = None) -> str:
+    def create(
+        self,
+        name: str,
+        role: Role,
+        *,
+        lifetime: float | None = None,
+        show: Callable[[str], None] = lambda _: None,
+    ) -> str:
         """Create a token and return its secret, which is possible only once; ``lifetime`` in seconds.
+
+        ``show`` gets the secret before it is stored: if it raises, there is no token.
 
         Raises:
             BadInputsError: the name is invalid, or already in use.
@@ -76,10 +85,17 @@ class TokenStore:
         secret, now = new_secret(), time.time()
         expires = None if lifetime is None else now + lifetime
         values = (check_name(name), role, digest(secret), now, expires)
+        self._query("BEGIN IMMEDIATE")
         try:
             self._query(f"INSERT INTO token ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", *values)  # noqa: S608 - constant names
+            show(secret)
         except sqlite3.IntegrityError:
+            self._query("ROLLBACK")
             raise BadInputsError(f"token {name!r}: already in use; revoke it, or choose another name") from None
+        except BaseException:
+            self._query("ROLLBACK")
+            raise
+        self._query("COMMIT")
         return secret
 
     def all(self) -> tuple[Token, ...]:
