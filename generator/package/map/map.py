@@ -8,7 +8,7 @@ import json
 import os
 import posixpath
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,9 +23,10 @@ from generator.package.map.engine_rows import EnginePlan, EngineScheduler
 from generator.package.map.folders import delivered_apart, digits_of, remove_folder, row_folders, rows_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
 from generator.package.map.planning import LEAST_MEMORY, LOCAL, TOIL, MapRequest, plan_map
-from generator.package.map.records import LARGEST_RECORD, small_values, text
+from generator.package.map.records import text
 from generator.package.map.report import write_report
 from generator.package.map.results import Result, write_results
+from generator.package.map.row_table import RowTable
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Schedule, Scheduler, TooManyFailuresError
 from generator.package.map.syncing import synced
@@ -38,13 +39,9 @@ from generator.package.output_folder import refuse_links
 from generator.package.record import read_record
 from generator.package.run import engine_options
 from generator.progress import Progress
-from generator.shared.bounded_memory import machine_memory
 from generator.shared.errors import DiskFullError, RunError
 from generator.shared.passing_errors import is_full_disk
 
-_LEAST_RECORDS, _SHARE_OF_MEMORY = 256 << 20, 1 / 16
-"""Characters of the scraps and outputs of all rows that are in memory at the end of a map: a share of the machine's
-memory in bytes, and no less than some. As values, and in the tables, they take several times as much."""
 _RESUME = "the same command with --resume runs what is missing"
 Plan = ContainerPlan | EnginePlan | ToilPlan
 """How rows run."""
@@ -100,7 +97,7 @@ def map_package(
         folders = row_folders(planned.rows, request.folder_template, digits=digits)
         refuse_links(outdir, *{posixpath.dirname(f"{rows_folder}/{place}") for place in folders.values()})
         rows = delivered_apart(planned.rows, folders)
-        table = _Table(outdir, rows, folders, journal)
+        table = RowTable(outdir, rows, folders, journal)
         if outdated := journal.count_outdated(rows, folders):
             what = f"rows that ended with other values, or are not in the table any more: {outdated}"
             place = outdir / rows_folder
@@ -193,57 +190,10 @@ def _written_to(outdir: Path) -> Iterator[None]:
         raise RunError(f"{outdir}: {problem}; {_RESUME}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """The rows of a map, and what the journal has of them."""
-
-    outdir: Path
-    rows: Sequence[PlannedRow]
-    folders: Mapping[int, str]
-    journal: Journal
-
-    def left(self) -> list[PlannedRow]:
-        """Return the rows without results."""
-        return [row for row, _, ended in self.results() if not (ended and ended.has_succeeded)]
-
-    def to_run(self, tune: int | None) -> list[PlannedRow]:
-        """Return the rows to run: those without results, or as many as are missing of ``tune`` measured ones."""
-        if tune is None:
-            return self.left()
-        left = self.left()
-        return left[: max(0, tune - (len(self.rows) - len(left)))]
-
-    def claim(self, row: PlannedRow) -> Path:
-        """Return the folder of a row's results, which are about to replace others; forget the rows that left those."""
-        self.journal.forget_replaced(row, self.folders[row.number])
-        return self.outdir / rows_folder / self.folders[row.number]
-
-    def store(self, row: PlannedRow, ended: Ended) -> None:
-        """Store how a row ended."""
-        self.journal.store(row, self.folders[row.number], ended)
-
-    def results(self, *, warn: Callable[[str], None] = lambda _line: None) -> list[Result]:
-        """Return all rows, and how they ended, with as many scraps and outputs as the memory may take for them.
-
-        ``warn`` gets how many characters of a row that is, if there are more.
-        """
-        most, largest = LARGEST_RECORD, max(_LEAST_RECORDS, int(machine_memory() * _SHARE_OF_MEMORY))
-        if self.journal.size() > largest and (share := largest // len(self.rows)) < most:
-            most = share
-            warn(f"scraps of a row beyond {most} characters are not in the tables of results; see the rows' folders")
-        return [(row, self.folders[row.number], self._ended(row, most)) for row in self.rows]
-
-    def _ended(self, row: PlannedRow, most: int) -> Ended | None:
-        ended = self.journal.ended(row, self.folders[row.number])
-        if ended is None or most == LARGEST_RECORD:
-            return ended
-        return replace(ended, scraps=small_values(ended.scraps, most), outputs=small_values(ended.outputs, most))
-
-
 def _run(
     request: MapRequest,
     plan: Plan,
-    table: _Table,
+    table: RowTable,
     left: Sequence[PlannedRow],
     *,
     parallel: int,
@@ -302,7 +252,9 @@ def _stated(package: Path, part: str, name: str) -> str | None:
     return text(stated.get(name)) if isinstance(stated, dict) else None
 
 
-def _announce(request: MapRequest, progress: Progress, table: _Table, *, left: int, parallel: int, engine: str) -> None:
+def _announce(
+    request: MapRequest, progress: Progress, table: RowTable, *, left: int, parallel: int, engine: str
+) -> None:
     rows = len(table.rows)
     kept = f", {rows - left} of them have results" if left < rows else ""
     which = f"{left} of {rows} rows, to measure them" if request.tune else f"{rows} rows{kept}"

@@ -24,10 +24,11 @@ from generator.package.map.collecting import collect_row
 from generator.package.map.earlier_files import refuse_files_of_others
 from generator.package.map.folders import remove_folder
 from generator.package.map.journal import Ended, Journal, hidden_folder, open_journal
-from generator.package.map.map import _Table, _written_to
+from generator.package.map.map import _written_to
 from generator.package.map.records import small_values
 from generator.package.map.report import write_report
 from generator.package.map.results import write_results
+from generator.package.map.row_table import RowTable
 from generator.package.map.rows import PlannedRow
 from generator.package.map.scheduling import Attempt, Schedule, Scheduler
 from generator.package.map.syncing import synced
@@ -268,12 +269,12 @@ def test_objects_without_fields_are_results(value: Any, tmp_path: Path) -> None:
 def test_scraps_of_all_rows_beyond_what_the_memory_may_take_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.package.map.map._LEAST_RECORDS", 1000)
-    monkeypatch.setattr("generator.package.map.map._SHARE_OF_MEMORY", 0)
+    monkeypatch.setattr("generator.package.map.row_table._LEAST_RECORDS", 1000)
+    monkeypatch.setattr("generator.package.map.row_table._SHARE_OF_MEMORY", 0)
     rows = [row(number) for number in range(1, 11)]
     warnings: list[str] = []
     with open_journal(tmp_path, resume=False) as journal:
-        table = _Table(tmp_path, rows, {one.number: str(one.number) for one in rows}, journal)
+        table = RowTable(tmp_path, rows, {one.number: str(one.number) for one in rows}, journal)
         for number, one in enumerate(rows):
             table.store(one, Ended(state="succeeded", scraps={"mean": number, "text": "x" * 200}))
 
