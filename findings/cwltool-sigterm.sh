@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # cwltool 3.3.20260925135507 does not ask a tool without a container to end after SIGTERM.
 #
-# It waits ten seconds for the end of the tool, which has not been told, and then kills it with SIGKILL. A tool that removes its
+# It waits ten seconds for the end of the tool, which gets no signal, and then kills it with SIGKILL. A tool that removes its
 # temporary files after SIGTERM leaves them. A supervisor that gives cwltool less than ten seconds, such as
 # "timeout --kill-after 5", kills cwltool first: the tool is never ended, and goes on alone.
 # The script runs a tool that notes SIGTERM, sends SIGTERM to cwltool, and prints how many seconds that takes, and whether the
