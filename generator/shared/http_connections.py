@@ -53,7 +53,7 @@ def within_open_files(limits: ConnectionLimits) -> tuple[int, int]:
         soft = most
     if soft == resource.RLIM_INFINITY:
         return limits.total, needed
-    return max(16, min(limits.total, (soft - _OTHER_FILES) // _FILES_OF_A_CONNECTION)), soft
+    return min(limits.total, max(16, (soft - _OTHER_FILES) // _FILES_OF_A_CONNECTION)), soft
 
 
 class Gate:

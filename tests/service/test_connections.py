@@ -85,6 +85,10 @@ def test_connections_that_do_not_fit_are_said_at_start(another_service: Callable
     assert _answers(service)
 
 
+def test_a_small_limit_is_kept() -> None:
+    assert within_open_files(ConnectionLimits(total=3, per_address=None, request=60))[0] == 3
+
+
 @pytest.mark.parametrize("sent", [b"", _HALF_A_HEAD, _HALF_A_BODY])
 def test_a_request_has_to_arrive_in_time(another_service: Callable[..., Service], sent: bytes) -> None:
     """However often a byte comes."""
