@@ -43,17 +43,20 @@ class ConnectionLimits:
     slowest_body: float | None = None
 
 
-def within_open_files(limits: ConnectionLimits) -> tuple[int, int]:
-    """Raise this process's limit on open files if needed; return the connections that it allows, and the limit."""
+def within_open_files(limits: ConnectionLimits, *, each: int = _FILES_OF_A_CONNECTION) -> tuple[int, int]:
+    """Raise this process's limit on open files if needed; return the connections that it allows, and the limit.
+
+    A connection has ``each`` file descriptors.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = limits.total * _FILES_OF_A_CONNECTION + _OTHER_FILES
+    needed = limits.total * each + _OTHER_FILES
     most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         soft = most
     if soft == resource.RLIM_INFINITY:
         return limits.total, needed
-    return min(limits.total, max(16, (soft - _OTHER_FILES) // _FILES_OF_A_CONNECTION)), soft
+    return min(limits.total, max(16, (soft - _OTHER_FILES) // each)), soft
 
 
 class Gate:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import struct
@@ -15,6 +16,7 @@ import threading
 from asyncio import Future
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,10 +38,13 @@ from waiting import has_ended, wait_until
 from websocket import ABNF, WebSocketBadStatusException
 
 from generator.runner.server.gateway import modes, original
+from generator.runner.server.gateway.websocket import application as application_module
 from generator.runner.server.gateway.websocket import channels as channels_module
 from generator.runner.server.gateway.websocket import personality as personality_module
 from generator.runner.server.gateway.websocket import words
+from generator.runner.server.gateway.websocket.application import PackmillGateway
 from generator.runner.server.gateway.websocket.channels import KeptMessages, KernelChannels, check_message
+from generator.runner.server.gateway.websocket.http_server import Connections
 from generator.runner.server.gateway.websocket.personality import KernelBounds, Personality
 from generator.runner.server.tokens.store import TokenStore
 from generator.shared.failures import BadInputsError
@@ -677,6 +682,75 @@ def test_what_a_refused_client_still_sends_is_dropped() -> None:
     client: Any = SimpleNamespace(_is_refused=True, subprotocol=_V1, session=None)
 
     KernelChannels.handle_incoming_message(client, b"")
+
+
+_WHOLE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+_HALF_BODY = (
+    f"POST /api/kernels HTTP/1.1\r\nHost: localhost\r\nAuthorization: token {_ADMIN}\r\nContent-Length: 9\r\n\r\n{{"
+)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", _WHOLE[:-2], _WHOLE, _HALF_BODY.encode()],
+    ids=["nothing", "half a head", "a request", "half a body"],
+)
+def test_idle_clients_leave_room_for_others(sent: bytes, start: Start) -> None:
+    server = start("--connections=3", KG_AUTH_TOKEN=_ADMIN)
+
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port))).sendall(sent)
+        wait_until(lambda: server.ask("GET", "/health/live").status == 200, seconds=20, message="others are answered")
+
+
+def test_a_client_that_does_not_read_its_answer_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application_module, "note_request", lambda *_: None)
+    connections: Any = Connections(1, int)
+    stream = socket.socket()  # closed as a stream is
+    request = SimpleNamespace(server_connection=SimpleNamespace(stream=stream))
+    connections.admit(stream)
+    connections.serve(stream)
+    assert not connections.make_room(), "its request is being answered"
+
+    gateway: Any = SimpleNamespace(connections=connections, metrics=None)
+    PackmillGateway._note_answer(gateway, SimpleNamespace(request=request))
+    assert connections.make_room()
+
+
+def test_a_gateway_without_descriptors_waits_for_one(start: Start) -> None:
+    server = start()
+    assert server.process is not None
+    process, hard = server.process.pid, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    used = len(os.listdir(f"/proc/{process}/fd"))
+
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (used + 10, hard))
+    with ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        assert server.ask("GET", "/health/live").status == 200, "idle connections made room"
+
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (3, hard))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as waiting:
+        waiting.sendall(_WHOLE)
+        wait_until(lambda: "no connections are accepted" in server.log.read_text(), message="there is no descriptor")
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (used + 100, hard))
+        assert waiting.recv(100).startswith(b"HTTP/1.1 200 OK")
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_gateway_may_open_the_files_of_all_its_connections(start: Start) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        server = start("--connections=100")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert server.process is not None
+    assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[0] == min(hard, 1384)
 
 
 def test_limits_of_a_server(limited: GatewayServer) -> None:

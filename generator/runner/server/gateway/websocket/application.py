@@ -8,7 +8,6 @@ import signal
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import nbformat
 from jupyter_server.services.kernels.connection.base import BaseKernelWebsocketConnection
 from kernel_gateway.gatewayapp import KernelGatewayApp
-from tornado.httpserver import HTTPServer
+from tornado.web import RequestHandler
 from traitlets import Type, default
 
 from generator.runner.kernels.specs import choose_kernel
@@ -27,17 +26,21 @@ from generator.runner.server.gateway.notebooks import read_place
 from generator.runner.server.gateway.websocket import personality
 from generator.runner.server.gateway.websocket.channels import KernelChannels
 from generator.runner.server.gateway.websocket.gate import Gate, GateLimits
+from generator.runner.server.gateway.websocket.http_server import Connections, Server
 from generator.runner.server.gateway.websocket.kernels import Kernels
 from generator.runner.server.gateway.websocket.kernelspecs import KernelSpecs
 from generator.runner.server.gateway.websocket.operation import GatewayMetrics, note_request
 from generator.runner.server.gateway.websocket.sessions import Sessions
 from generator.runner.server.gateway.websocket.starting import PreparedKernels, use_provisioner
 from generator.shared.failures import BadInputsError
+from generator.shared.http_connections import ConnectionLimits, within_open_files
 
 MODE = "jupyter-websocket"
 _MODULES = (MODE, "kernel_gateway.jupyter_websocket")
 _LAST_RESPONSES = 10.0
 """Seconds for kernels to end at a shutdown."""
+_FILES_OF_CHANNELS = 10
+"""File descriptors of a client's channels of a kernel, with those of ZeroMQ."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,16 +60,6 @@ class Settings:
     body: int
     request_timeout: float
     shutdown_timeout: float
-
-
-class _Server(HTTPServer):
-    """Tells the gate about ended connections."""
-
-    gate: Gate
-
-    def on_close(self, server_conn: object) -> None:
-        super().on_close(server_conn)
-        self.gate.on_close(server_conn)
 
 
 class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
@@ -174,13 +167,27 @@ class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
         """Make the application of the handlers."""
         super().init_webapp()
         web = self.web_app.settings
-        web["log_function"] = partial(note_request, metrics=self.metrics)
+        self.connections = Connections(self._fitting_connections(), self.kernel_manager.connection_count)
+        web["log_function"] = self._note_answer
         web["kg_max_kernels"] = None  # the manager counts also those of sessions, and those that are starting
         web["websocket_max_message_size"] = self.settings.body
         web["kg_auth_token"] = ""  # the gate checks it
         name, specs = self.kernel_manager.default_kernel_name, self.kernel_spec_manager
         if name in specs.find_kernel_specs():
             self.kernel_manager.prepared.begin(specs.find_kernel(name))
+
+    def _fitting_connections(self) -> int:
+        """Raise the limit on open files if needed; return the connections that it allows."""
+        settings = self.settings
+        limits = ConnectionLimits(total=settings.connections, per_address=None, request=settings.request_timeout)
+        fitting, files = within_open_files(limits, each=_FILES_OF_CHANNELS)
+        if fitting < limits.total:
+            settings.say(f"warning: --connections {fitting} in place of {limits.total}: {files} files may be open")
+        return fitting
+
+    def _note_answer(self, handler: RequestHandler) -> None:
+        self.connections.wait(handler.request.server_connection.stream)  # type: ignore[attr-defined]
+        note_request(handler, self.metrics)
 
     def init_http_server(self, *_: Any) -> None:
         """Listen.
@@ -195,10 +202,10 @@ class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
         self.personality.check_token = access.check_owner
         self.identity_provider.token = ""  # the same
         base = "/" + self.base_url.strip("/")
-        limits = GateLimits(connections=settings.connections, body=settings.body, base="" if base == "/" else base)
-        gate = Gate(self.web_app, self.kernel_manager, access, limits, allow_origin=self.allow_origin)
+        limits = GateLimits(body=settings.body, base="" if base == "/" else base)
+        gate = Gate(self.web_app, self.kernel_manager, access, self.connections, limits, allow_origin=self.allow_origin)
         try:
-            self.http_server = _Server(
+            self.http_server = Server(
                 gate,
                 xheaders=self.trust_xheaders,
                 ssl_options=self._build_ssl_options(),
@@ -208,7 +215,7 @@ class PackmillGateway(KernelGatewayApp):  # type: ignore[misc]
             )
         except (OSError, ValueError, KeyError) as error:
             raise BadInputsError(f"--certfile, --keyfile: {getattr(error, 'strerror', None) or error}") from None
-        self.http_server.gate = gate
+        self.http_server.connections = self.connections
         listener = listen_at(self.ip, self.port, self.port_retries)
         self.ip, self.port = listener.getsockname()[:2]
         self.http_server.add_sockets([listener])

@@ -16,6 +16,7 @@ from tornado.routing import Router
 from generator.runner.server.access import Access, Identity
 from generator.runner.server.browsers import check_origin
 from generator.runner.server.gateway.websocket.callers import caller, may_see
+from generator.runner.server.gateway.websocket.http_server import Connections
 from generator.runner.server.gateway.websocket.kernels import Kernels
 from generator.runner.server.problems import ProblemError
 from generator.runner.server.tokens.role import Role
@@ -31,7 +32,6 @@ _StartLine = httputil.RequestStartLine | httputil.ResponseStartLine
 class GateLimits:
     """How much is accepted; ``body`` in bytes, ``base`` is the path that all others are below, or empty."""
 
-    connections: int
     body: int
     base: str = ""
 
@@ -40,20 +40,22 @@ class Gate(Router):
     """Hands a request to the application if its caller may make it, and answers it otherwise."""
 
     def __init__(
-        self, inner: web.Application, kernels: Kernels, access: Access, limits: GateLimits, *, allow_origin: str
+        self,
+        inner: web.Application,
+        kernels: Kernels,
+        access: Access,
+        connections: Connections,
+        limits: GateLimits,
+        *,
+        allow_origin: str,
     ) -> None:
         self._inner, self._kernels, self._access, self._limits = inner, kernels, access, limits
-        self._allow_origin = allow_origin
-        self._open: set[int] = set()
+        self._connections, self._allow_origin = connections, allow_origin
 
-    def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
+    def start_request(self, server_conn: Any, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
         """Begin to read a request."""
-        self._open.add(id(server_conn))
+        self._connections.wait(server_conn.stream)
         return super().start_request(server_conn, request_conn)
-
-    def on_close(self, server_conn: object) -> None:
-        """Note the end of a connection, or that it now belongs to a kernel's channels."""
-        self._open.discard(id(server_conn))
 
     def find_handler(self, request: httputil.HTTPServerRequest, **_: Any) -> httputil.HTTPMessageDelegate | None:
         """Return the handler of a request, or of its refusal."""
@@ -63,18 +65,18 @@ class Gate(Router):
         except ProblemError as error:
             return self._refusal(request, error)
         caller.set(identity)
-        handler = self._inner.find_handler(request)
-        if identity is None or request.method in _READING:
-            return handler
-        return _Confirmed(handler, partial(self._refusal_now, request, identity))
+        return _Accepted(self._inner.find_handler(request), partial(self._take, request, identity))
 
     def _refusal(self, request: httputil.HTTPServerRequest, problem: ProblemError) -> httputil.HTTPMessageDelegate:
         return self._inner.get_handler_delegate(request, Refusal, {"problem": problem})
 
-    def _refusal_now(
-        self, request: httputil.HTTPServerRequest, identity: Identity
+    def _take(
+        self, request: httputil.HTTPServerRequest, identity: Identity | None
     ) -> httputil.HTTPMessageDelegate | None:
-        """Return the refusal of a request whose body has arrived, None if its caller may still make it."""
+        """Note that a request has arrived; return its refusal, None if its caller may still make it."""
+        self._connections.serve(request.server_connection.stream)  # type: ignore[attr-defined]
+        if identity is None or request.method in _READING:
+            return None
         try:
             self._access.confirm(identity, "run")
         except ProblemError as error:
@@ -87,7 +89,7 @@ class Gate(Router):
         Raises:
             ProblemError: the request is refused.
         """
-        if len(self._open) + self._kernels.connection_count() > self._limits.connections:
+        if self._connections.are_too_many:
             raise ProblemError(503, "too many connections; try again later", headers={"Retry-After": "5"})
         length = request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > self._limits.body:
@@ -143,13 +145,13 @@ class Gate(Router):
             caller.reset(token)
 
 
-class _Confirmed(httputil.HTTPMessageDelegate):
-    """A request that changes something: its token is asked for again when the body, which may be slow, is complete."""
+class _Accepted(httputil.HTTPMessageDelegate):
+    """A request whose caller may make it, which ``take`` asks again when the body, which may be slow, is complete."""
 
     def __init__(
-        self, inner: httputil.HTTPMessageDelegate, refusal: Callable[[], httputil.HTTPMessageDelegate | None]
+        self, inner: httputil.HTTPMessageDelegate, take: Callable[[], httputil.HTTPMessageDelegate | None]
     ) -> None:
-        self._inner, self._refusal = inner, refusal
+        self._inner, self._take = inner, take
         self._head: tuple[_StartLine, httputil.HTTPHeaders] | None = None
 
     def headers_received(self, start_line: _StartLine, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
@@ -163,7 +165,7 @@ class _Confirmed(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         """Answer."""
-        refusal = self._refusal()
+        refusal = self._take()
         if refusal is not None and self._head is not None:
             self._inner = refusal
             refusal.headers_received(*self._head)
