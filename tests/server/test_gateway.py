@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -616,6 +617,26 @@ def test_silent_clients_leave_room_for_others(start: Start) -> None:
     for one in silent:
         one.close()
     assert {*answers} <= {b"HTTP/1.1 408 Request Timeout", b"HTTP/1.1 503 Service Unavailable"}
+
+
+def test_clients_at_once_take_no_more_descriptors_than_a_gateway_has(start: Start) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))  # the gateway raises it for 100 connections
+    try:
+        server = start("readme.ipynb", "--connections", "100")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert server.process is not None
+
+    with ExitStack() as stack:
+        server.process.send_signal(signal.SIGSTOP)
+        for _ in range(700):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", server.port))
+        server.process.send_signal(signal.SIGCONT)
+        assert server.text("/hello/world") == "hello world\n"
+    assert "out of system resource" not in server.log.read_text()
 
 
 def test_r_shares_the_state_of_a_kernel(folder: Path, start: Start) -> None:

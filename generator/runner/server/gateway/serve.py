@@ -30,8 +30,8 @@ from generator.runner.server.machine import default_workers
 from generator.runner.server.operation.http_server import HttpOptions, protocol_factory
 from generator.runner.server.tokens.token import read_token_file
 from generator.shared.failures import BadInputsError, ProcessFailedError
+from generator.shared.http_connections import backlog
 
-_BACKLOG = 1024
 _ANY_NUMBER = 100_000
 _MODE = "notebook-http"
 _cors = {
@@ -138,7 +138,7 @@ def _server_options(options: argparse.Namespace) -> dict[str, Any]:
         shutdown_timeout=options.shutdown_timeout,
     )
     return {
-        "backlog": _BACKLOG,
+        "backlog": backlog,
         "log_level": "info" if options.log_level <= 20 else "warning",
         "access_log": options.log_level <= 20,
         "server_header": False,
