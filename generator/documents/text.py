@@ -109,8 +109,13 @@ def flow(items: list[Any] | dict[str, Any]) -> CommentedSeq | CommentedMap:
 
 
 def _in_flow(item: Any) -> Any:
-    """Quote text with ``:`` or ``?``: YAML 1.1 has no such plain text within brackets, and ``[?-]`` is a mapping."""
-    return SingleQuotedScalarString(item) if type(item) is str and re.search("[:?]", item) else item
+    """Quote text with ``:`` or ``?``: YAML 1.1 has no such plain text within brackets, and ``[?-]`` is a mapping.
+
+    In single quotes, readers take the line breaks of YAML 1.1 for spaces.
+    """
+    if type(item) is not str or not re.search("[:?]", item):
+        return item
+    return quoted(item) if re.search("[\x85\u2028\u2029]", item) else SingleQuotedScalarString(item)
 
 
 def prose(text: str) -> Any:

@@ -249,6 +249,8 @@ class _Parser:
             return self.take()
         if quoted["literal"][0] not in "\"'" and len(quoted["literal"]) > LONGEST_INTEGER:
             raise UnknownHintError(f"Literal[{quoted['literal'][:20]}...")
+        if any("\ud800" <= one <= "\udfff" for one in _unquote(quoted["literal"])):  # half a pair: no document has it
+            raise UnknownHintError(f"Literal[{quoted['literal'][:20]}")
         self.position = quoted.end()
         return quoted["literal"]
 

@@ -69,13 +69,14 @@ def write_compose(folder: Path, text: str) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         hidden = folder / "secrets"
+        _refuse_another(folder / "compose.yml", text)
         hidden.mkdir(exist_ok=True, mode=0o700)
         hidden.chmod(0o700)
         missing = [hidden / name for name in _TOKENS if _is_missing(hidden / name)]
         for file in missing:
             with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444), "w") as opened:
                 opened.write(secrets.token_urlsafe(32))
-        _write_once(folder / "compose.yml", text)
+        (folder / "compose.yml").write_text(text, encoding="utf-8")
     except OSError as error:
         if is_full_disk(error):
             raise DiskFullError(error, folder=folder) from None
@@ -90,8 +91,7 @@ def _is_missing(token: Path) -> bool:
     return not token.exists()
 
 
-def _write_once(file: Path, text: str) -> None:
-    """Write a file, but replace none: its user may have changed it."""
-    if file.exists() and file.read_text(encoding="utf-8") != text:
+def _refuse_another(file: Path, text: str) -> None:
+    """Refuse to replace a file with other content: its user may have changed it."""
+    if file.exists() and file.read_bytes() != text.encode():
         raise UsageError(f"{file}: exists and differs; rename it, or name another folder with --output")
-    file.write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ from generator.documents.text import block, plain, yaml_text
 _characters = ":?-#,*&!|>%@`'{}[]=~a1 .$"
 _texts = [
     *("".join(pair) for pair in product(_characters, repeat=2) if pair[0] != " "),
-    *("a:b", "?-a", "??_*.nc", "http://x/y?z=1#q", "12:30", "\x85", "a\x85b", "on", "1e3", ""),
+    *("a:b", "?-a", "??_*.nc", "http://x/y?z=1#q", "12:30", "\x85", "a\x85b", "a:\x85b", "?\u2028", "on", "1e3", ""),
 ]
 
 

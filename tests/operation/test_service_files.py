@@ -100,13 +100,14 @@ def test_a_token_that_a_full_disk_left_empty_is_made_again(packmill: Packmill, e
 
 
 def test_a_changed_compose_file_is_not_replaced(packmill: Packmill, engine: str, tmp_path: Path) -> None:
-    (tmp_path / "compose.yml").write_text("mine")
+    (tmp_path / "compose.yml").write_bytes(b"# d\xe9j\xe0")  # in Latin-1
 
     refused = packmill("service", "compose", "--output", tmp_path, "--engine", engine)
 
     assert refused.code == 2
     assert "exists and differs" in refused.err
-    assert (tmp_path / "compose.yml").read_text() == "mine"
+    assert (tmp_path / "compose.yml").read_bytes() == b"# d\xe9j\xe0"
+    assert not (tmp_path / "secrets").exists()
 
 
 @pytest.mark.parametrize(

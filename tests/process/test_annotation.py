@@ -296,13 +296,30 @@ def test_a_notebook_is_not_written_through_a_link_in_its_repository(
     kept.write_text("of the user")
     file.write_text("before")
     for mark in (os.getpid(), "00" * 6):
-        (repository / f".process.ipynb.{mark}.new").symlink_to(kept)
+        (repository / f".{mark}.new").symlink_to(kept)
     monkeypatch.setattr(os, "urandom", bytes)
 
     with pytest.raises(ProcessError, match="File exists"):
         write(file, b"after")
 
     assert (kept.read_text(), file.read_text()) == ("of the user", "before")
+
+
+def test_a_notebook_with_the_longest_name_is_prepared(repository: Path, packmill: Callable[..., Finished]) -> None:
+    file = repository / f"{'n' * 249}.ipynb"
+    file.write_text(json.dumps(untagged("n = 1")))
+
+    assert packmill("init", file, "--yes").code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes files of other users")
+def test_a_notebook_stays_that_of_its_owner(repository: Path, packmill: Callable[..., Finished]) -> None:
+    file = repository / "process.ipynb"
+    file.write_text(json.dumps(untagged("n = 1")))
+    os.chown(file, 65534, 65534)
+
+    assert packmill("init", file, "--yes").code == 0
+    assert (file.stat().st_uid, file.stat().st_gid) == (65534, 65534)
 
 
 def test_a_disk_without_space_leaves_the_notebook_as_it_was(

@@ -76,6 +76,12 @@ def test_a_choice_of_more_digits_than_python_reads_is_a_mistake() -> None:
         context_of(f"x = 1  # type: Literal[{'9' * 5_000}]")
 
 
+def test_a_choice_with_half_a_surrogate_pair_is_a_mistake() -> None:
+    """No document could have it, which the build would find after its image."""
+    with pytest.raises(ParametersError, match=r"is not a type"):
+        context_of("x = 'a'  # type: Literal['\\ud800', 'a']")
+
+
 def _lines(form: str) -> str:
     return "".join(f"{form.format(number)}\n" for number in range(LONGEST_READ_CELL // (len(form) + 4)))
 

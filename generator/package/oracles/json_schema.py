@@ -55,6 +55,8 @@ def _fault(document: Path) -> str:
         fault = best_match(judge_with.iter_errors(read_json(document)))
     except (OSError, ValueError) as error:
         return str(error)
+    except (RecursionError, OverflowError) as error:  # a pattern or a schema in it
+        return f"it cannot be judged: {error}"
     return f"{'/'.join(map(str, fault.absolute_path)) or 'document'}: {fault.message}" if fault else ""
 
 

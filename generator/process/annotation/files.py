@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from generator.notebook.dialects.sidecar import sidecar_of
@@ -42,18 +43,21 @@ def write(file: Path, data: bytes) -> None:
         ProcessError: the folder cannot be written to, or has no space.
     """
     target = file.resolve()
-    new = target.with_name(f".{target.name}.{os.urandom(6).hex()}.new")  # a repository cannot have a link of that name
+    new = target.with_name(f".{os.urandom(6).hex()}.new")  # a repository cannot have a link of that name
     try:
         new.touch(mode=0o600, exist_ok=False)
         new.write_bytes(data)
         shutil.copymode(target, new)
+        if os.geteuid() == 0:
+            os.chown(new, target.stat().st_uid, target.stat().st_gid)
         durable_files.replace(new, target)
     except OSError as error:
         if is_full_disk(error):
             raise DiskFullError(error, folder=file.parent) from None
         raise ProcessError(f"{file}: cannot be written: {error.strerror}") from None
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk
+            new.unlink(missing_ok=True)
 
 
 def _refuse_text_notebook(data: bytes, name: str) -> None:

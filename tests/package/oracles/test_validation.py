@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from support import Finished
@@ -193,6 +194,21 @@ def test_a_description_that_is_too_large_is_given_to_no_validator_that_reads_all
 
     assert not cwl2ogc.documents(tmp_path)
     assert "longer than the limit" in json_schema.judge([tmp_path / "processDescription.json"])[0].faults[0]
+
+
+@pytest.mark.parametrize("error", [RecursionError("too deep"), OverflowError("too large")])
+def test_a_description_that_its_validator_cannot_judge_has_a_fault(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one with a pattern or a schema of a stranger that Python's own functions refuse."""
+
+    def fail(_faults: object) -> NoReturn:
+        raise error
+
+    (tmp_path / "processDescription.json").write_text("{}")
+    monkeypatch.setattr("jsonschema.exceptions.best_match", fail)
+
+    assert json_schema.judge([tmp_path / "processDescription.json"])[0].faults == (f"it cannot be judged: {error}",)
 
 
 def test_each_profile_has_its_own_validators_and_the_general_ones() -> None:
