@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from generator.notebook.bounds import describe_range
 from generator.notebook.parameters import CwlType, Format, Hint, Literal, Missing, Remark, Role
@@ -85,6 +87,12 @@ class Interface:
             KeyError: the process has no input with this name.
         """
         return {one.name: one for one in self.inputs}[name]
+
+    def public(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a run, and defaults of what it leaves out, without secret ones: for paths of files."""
+        defaults = {one.name: one.default for one in self.inputs if not isinstance(one.default, Missing)}
+        secret = {one.name for one in self.inputs if one.hint.secret}
+        return {name: value for name, value in {**defaults, **values}.items() if name not in secret}
 
     @property
     def values(self) -> tuple[Input, ...]:

@@ -280,6 +280,15 @@ def test_an_output_that_no_page_can_show_fails_no_run(data: str, here: Folder) -
     assert json.loads((here.folder / "results/result.json").read_text())["state"] == "succeeded"
 
 
+def test_a_template_has_the_defaults_of_parameters_that_a_run_leaves_out(here: Folder) -> None:
+    here.write("city = 'Berlin'\nn = 1\nkey = ''  # type: secret")
+
+    done = here.run("in.ipynb", "--output-template", "{{ city | lower }}-{{ n }}.ipynb", "-p", "n", "2")
+
+    assert done.returncode == 0, done.stderr
+    assert (here.folder / "berlin-2.ipynb").exists()
+
+
 def test_help_notebook_shows_the_parameters(here: Folder) -> None:
     here.write(_CELL)
 

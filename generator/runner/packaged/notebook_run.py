@@ -14,7 +14,6 @@ from generator.notebook.dialects.sidecar import sidecar_of
 from generator.notebook.interface import Interface
 from generator.notebook.interface_reading import read_interface
 from generator.notebook.notebook import Notebook, read_notebook
-from generator.notebook.parameters import Missing
 from generator.notebook.stage_ins import folders_below
 from generator.notebook.text_formats import as_notebook, executed_name
 from generator.runner.document.document import Document, read_document
@@ -73,9 +72,7 @@ def run_notebook(run: ProcessRun) -> None:
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
     executed = run.output / executed_name(workspace.process)
     if template:
-        defaults = {one.name: one.default for one in interface.inputs if not isinstance(one.default, Missing)}
-        public = {name: value for name, value in {**defaults, **parameters}.items() if name not in secret}
-        executed = _choose_notebook_path(run, template, public, interface)
+        executed = _choose_notebook_path(run, template, interface.public(parameters), interface)
     run.outputs, run.executed, run.record.notebooks = interface.outputs, executed, [executed]
     kernel = _choose_kernel(run, notebook)
     globs = [pattern for _, pattern in request.expected] + [one.glob for one in interface.outputs]

@@ -110,8 +110,7 @@ def _run(request: StandaloneRun, record: RunRecord) -> None:
         what = f"parameters of the language {notebook.parameters_language!r} cannot be read"
         request.say(f"warning: {what}: names and types are not checked")
     secret = tuple(one.name for one in interface.inputs if one.hint.secret)
-    public = {name: value for name, value in values.items() if name not in secret}
-    output_path = _output_path(request, public, input_path, record.started)
+    output_path = _output_path(request, values, interface, input_path, record.started)
     if request.engine not in (None, "packmill"):
         if request.parameters_cell is not None:
             raise BadInputsError(f"--parameters-cell: not supported by --engine {request.engine}")
@@ -256,10 +255,13 @@ def _is_folder(cwd: str | None, path: str) -> bool:
     return os.path.isdir(Path(cwd or ".", path))  # noqa: PTH112 - Path.is_dir raises for a name too long
 
 
-def _output_path(request: StandaloneRun, public: Mapping[str, Any], input_path: str, time: datetime) -> str:
+def _output_path(
+    request: StandaloneRun, values: Mapping[str, Any], interface: Interface, input_path: str, time: datetime
+) -> str:
     """Return the path of the executed notebook; paths never contain a secret."""
+    public = interface.public(values)
     if request.output is not None:
-        return fill_path(request.output, public)
+        return fill_path(request.output, {name: public[name] for name in values if name in public})
     template = request.template.choose()
     if template is None:
         return addresses.PIPE
