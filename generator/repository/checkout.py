@@ -6,7 +6,7 @@ import codecs
 import os
 from pathlib import Path
 
-from generator.shared.errors import PackmillError
+from generator.shared.errors import PackmillError, RepositoryError
 
 _text_limit = 16 * 1024**2
 _LARGEST_FILE = 256 * 1024**2
@@ -38,12 +38,19 @@ def repository_files(folder: Path) -> list[str]:
     """List the names at the top of a checkout and in its binder folders, as `find_environment` takes them.
 
     Of a binder folder that is a link out of the checkout, nothing is listed.
+
+    Raises:
+        RepositoryError: a folder cannot be listed, such as one of another user.
     """
-    names = [entry.name for entry in folder.iterdir() if not is_folder(entry)]
-    for binder in ("binder", ".binder"):
-        real = inside(folder, binder)
-        if real is not None and is_folder(real):
-            names += [f"{binder}/{entry.name}" for entry in real.iterdir()] or [f"{binder}/"]
+    try:
+        names = [entry.name for entry in folder.iterdir() if not is_folder(entry)]
+        for binder in ("binder", ".binder"):
+            real = inside(folder, binder)
+            if real is not None and is_folder(real):
+                names += [f"{binder}/{entry.name}" for entry in real.iterdir()] or [f"{binder}/"]
+    except OSError as problem:
+        where = problem.filename or folder
+        raise RepositoryError(f"{where}: cannot be listed: {problem.strerror}; check its permissions") from None
     return names
 
 
@@ -67,10 +74,16 @@ def read_text(folder: Path, path: str) -> str | None:
     """Return a file's text with LF and without a byte order mark.
 
     None if it is missing, outside of the checkout, or over the size limit.
+
+    Raises:
+        RepositoryError: it cannot be read, such as one of another user.
     """
     file = inside(folder, path)
-    if file is None or not file.is_file() or file.stat().st_size > _text_limit:
-        return None
-    data = file.read_bytes()
+    try:
+        if file is None or not file.is_file() or file.stat().st_size > _text_limit:
+            return None
+        data = file.read_bytes()
+    except OSError as problem:
+        raise RepositoryError(f"{path}: cannot be read: {problem.strerror}; check its permissions") from None
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as PowerShell's ">" writes it
     return data.decode("utf-16" if utf16 else "utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
