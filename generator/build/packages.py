@@ -11,7 +11,7 @@ from generator.build.publish import address
 from generator.build.record import ImageRecord, image_texts
 from generator.documents.context import DocumentContext
 from generator.documents.cwl.workflow import has_staging
-from generator.documents.examples import example_files
+from generator.documents.examples import find_examples
 from generator.documents.package import package
 from generator.image.build import BuiltImage
 from generator.package.engines.cwltool import load
@@ -106,6 +106,7 @@ def _documents(
 def _context(
     job: BuildJob, process: Process, folder: Path, *, image: BuiltImage, staging: BuiltImage | None
 ) -> DocumentContext:
+    found = find_examples(job.folder, process)
     return DocumentContext(
         process=process,
         source=job.source,
@@ -118,7 +119,8 @@ def _context(
         address=address(job.request, folder),
         emits=job.request.emits,
         scatter=job.request.scatter,
-        examples=example_files(job.folder, process),
+        example_names=found.names,
+        examples=found.read(),
     )
 
 

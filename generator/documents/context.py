@@ -13,7 +13,6 @@ from generator.notebook.text_formats import notebook_stem
 from generator.process.process import Process
 from generator.repository.process_folders import process_folder
 from generator.repository.source import Source
-from generator.shared.safe_names import safe_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,16 +35,10 @@ class DocumentContext:
     """The inputs that ``scatter.cwl`` scatters over; empty for the only stage-in, if there is exactly one."""
     address: str = ""
     """Address of the package's folder; empty when it is not deposited."""
-    examples: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
-    """Files and folders that the package carries as default values, by their path in the parameters cell.
-
-    Each has its content by relative path, which is empty for a file.
-    """
-
-    @property
-    def example_names(self) -> dict[str, str]:
-        """The file or folder in the package for each path in ``examples``."""
-        return {path: f"example/{index}_{safe_name(Path(path).name)}" for index, path in enumerate(self.examples)}
+    example_names: Mapping[str, str] = field(default_factory=dict)
+    """Files and folders that the package carries as default values, by their path in the parameters cell."""
+    examples: Mapping[str, bytes] = field(default_factory=dict)
+    """The content of their files, by path in the package."""
 
     @property
     def metadata(self) -> Metadata:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from generator.documents.examples import default_paths, example_files, has_pointers, is_address
+from generator.documents.examples import default_paths, find_examples, has_pointers, is_address
 from generator.notebook.interface import Input
 from generator.notebook.parameters import CwlType, Missing, Remark
 from generator.process.process import Process
@@ -21,7 +21,7 @@ _INCOMPLETE = "a pipeline's check runs the process without it"
 
 def missing_examples(folder: Path, process: Process) -> tuple[Remark, ...]:
     """Return a warning for each file of a stage-in's default that the package lacks; ``folder`` is the checkout's."""
-    carried = frozenset(example_files(folder, process))
+    carried = frozenset(find_examples(folder, process).names)
     lacks_files = cache(has_pointers)  # thousands of stage-ins may have one default
     return tuple(
         Remark(line=one.line, message=f"{one.name}: {problem}")

@@ -58,8 +58,7 @@ def package(
     for emitter in (*emitters, *(optional_emitters[name] for name in context.emits if name in optional_emitters)):
         files |= emitter.emit(context)
     files |= image_texts
-    for path, name in context.example_names.items():
-        files |= {f"{name}/{below}" if below else name: data for below, data in context.examples[path].items()}
+    files |= context.examples
     for name in context.emits:
         if name in catalogs:
             files |= catalogs[name].emit_catalog(context, [*files, "package.json"])

@@ -114,6 +114,25 @@ def test_of_many_files_three_are_named(inspect: Callable[[str], list[str]]) -> N
     assert said[-1] == "1: table: 2 more files of its default are not in the package"
 
 
+def test_files_beyond_the_limit_of_all_together_are_too_large(
+    repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
+) -> None:
+    """Each is small enough, and one file counts once; 4,000 spellings of one path made a package of 4 GiB."""
+    names = [f"{number}.tif" for number in range(17)]
+    for name in names:
+        (repository / name).write_bytes(bytes(1024**2))
+    write_notebook(repository / "process.ipynb", f"table = {['./0.tif', *names]}  # type: stage-in")
+    commit_all(repository)
+
+    built = packmill("build", repository, "--no-image", "--output", tmp_path / "out")
+
+    package = Path(built.out.strip())
+    carried = [f"example/{number}_{number}.tif" for number in range(16)]
+    assert "line 1: table: its default '16.tif' is too large for the package; a pipeline's check" in built.err
+    assert [one["path"] for one in read_yaml((package / "inputs.yml").read_text())["table"]] == [carried[0], *carried]
+    assert {path.relative_to(package).as_posix() for path in (package / "example").iterdir()} == set(carried)
+
+
 def test_inputs_yml_names_no_file_that_is_missing(
     repository: Path, tmp_path: Path, packmill: Callable[..., Finished]
 ) -> None:
