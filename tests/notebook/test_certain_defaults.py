@@ -162,7 +162,10 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
             "(( y = x += 1 ))",
             'let "x = 2"',
             "printf -v x %s 2",
+            "printf -v 'x[0]' %s 2",
         ),
+        *("unset 'x[0]'", 'read "x?Enter the name: "', 'read -p "Enter: " y "x"', "read < file x", "getopts a: x"),
+        *("let 'x[0]++'", "let y=1 x=2", "((x[0] += 1))", "read y && read x"),
         *("x[0]=2", "x+=(2)", "true && x=2", "y=$((x++))", "mapfile -t x < file", "if true; then x=2; fi"),
     ),
     "javascript": (
@@ -206,12 +209,56 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
     "powershell": ("$x += 1", "$x++", "$x[0] = 2", "$x.a = 2", "$x.Add('b', 2)", "$x, $y = 2, 3", "$y = $x.Add(2)"),
 }
 _READS: Mapping[str, tuple[str, ...]] = {
-    "bash": ("echo $x", 'echo "x=2"', "[ $x == 2 ] && echo y", "(( x == 2 ))", "y=$((x + 1))", "echo read x"),
-    "javascript": ("console.log(x, x[0])", "if (x == 2) { y = x }", "x.map(f)", 'log("x = 2")', "y = x => x", "x <= 2"),
+    "bash": (
+        "echo $x",
+        'echo "x=2"',
+        "[ $x == 2 ] && echo y",
+        "(( x == 2 ))",
+        "y=$((x + 1))",
+        "echo read x",
+        'read -p "Enter the x: " y',
+        'read -rp "x" y',
+        "read y < x",
+        'printf -v y "x %s" x',
+        "getopts x: y",
+        'let "y = x + 1"',
+        "unset -f y; echo x",
+        "read y && echo x",
+        'read y <<< "x"',
+    ),
+    "javascript": (
+        "console.log(x, x[0])",
+        "if (x == 2) { y = x }",
+        "x.map(f)",
+        'log("x = 2")',
+        "y = x => x",
+        "x <= 2",
+        "log(Object.keys(x).length)",
+        "const y = Object.freeze(x)",
+        "Object.entries(x).map(f)",
+    ),
     "octave": ("disp(x(1))", "if x == 2, y = x; end", "y = x';", "x ~= 2;", "printf('x = 2')"),
-    "julia": ("println(x[1])", "if x == 2; y = x end", "if x\n  y = 2\nend", "y = x -> x + 1", "f(x; y = 2)", "x != 2"),
+    "julia": (
+        "println(x[1])",
+        "if x == 2; y = x end",
+        "if x\n  y = 2\nend",
+        "y = x -> x + 1",
+        "f(x; y = 2)",
+        "x != 2",
+        "if !(x > 3) y = 2 end",
+        "@assert !(x == 4)",
+        "y = !(x)",
+    ),
     "r": ("print(x[1])", "if (x == 2) y <- x", "f(x = 2)", "y <- x$a", "x -> y", "length(x)"),
-    "lua": ("print(x[1])", "if x == 2 then y = x end", "y = x.a", "if x ~= 2 then f() end"),
+    "lua": (
+        "print(x[1])",
+        "if x == 2 then y = x end",
+        "y = x.a",
+        "if x ~= 2 then f() end",
+        'print(table.concat(x, ","))',
+        "y = table.unpack(x)",
+        "table.insert(y, x)",
+    ),
     "scheme": ("(display x)", "(set! y x)", "(if (= x 2) (set! y x))"),
     "gnuplot": ("print x", "if (x == 2) { y = x }"),
     "powershell": ("Write-Output $x", "if ($x -eq 2) { $y = $x }", "$y = $x[0]", "$x.Count"),
@@ -223,6 +270,26 @@ def _after_a_value(language: str, line: str) -> object:
         language, "x = 1"
     )
     return _defaults(language, f"{first}\n{line}")["x"]
+
+
+@pytest.mark.parametrize("language", ["javascript", "typescript"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "let a = 1, b = 2",
+        "let a = 1\n  , b = 2",
+        "let a = 1 // first\n  // second\n\n  , b = 2;",
+        "const a = 1\n, b = 2\n, c = f()",
+    ],
+)
+def test_a_comma_at_either_side_of_a_line_end_separates_declarations(language: str, cell: str) -> None:
+    assert {**_defaults(language, cell), "c": COMPUTED} == {"a": 1, "b": 2, "c": COMPUTED}
+
+
+@pytest.mark.parametrize("language", ["javascript", "typescript"])
+def test_a_value_of_several_lines_before_a_comma_is_computed(language: str) -> None:
+    assert _defaults(language, "let a = 1\n  + 2\n  , b = 2") == {"a": COMPUTED, "b": 2}
+    assert _defaults(language, "a = 1\n  , b = 2") == {"a": COMPUTED}, "b is no declaration"
 
 
 @pytest.mark.parametrize(("language", "line"), [(one, line) for one, lines in _CHANGES.items() for line in lines])

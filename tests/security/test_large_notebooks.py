@@ -169,6 +169,10 @@ _NAMES = [f"b{number}" for number in range(200)]
         pytest.param("bash", _filled('x="', "\\$'", '"'), id="bash-escapes"),
         pytest.param("bash", _filled("echo ", "a[ "), id="bash-open-indexes"),
         pytest.param("bash", _filled("if ", "! a=b "), id="bash-words-before-commands"),
+        pytest.param("bash", _filled("echo ", "{a="), id="bash-open-assignments"),
+        pytest.param("bash", _filled("echo ", "&& read x "), id="bash-commands"),
+        pytest.param("bash", _filled("read ", "a[<"), id="bash-arguments"),
+        pytest.param("javascript", _filled("let a = 1", "\n, b = 2"), id="javascript-commas"),
         pytest.param("octave", _filled("x = ", "y = ", "1"), id="octave-chain"),
         *(
             pytest.param(language, _filled("y ", item, end), id=f"{language}-changes-{number}")

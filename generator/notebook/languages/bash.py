@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from generator.notebook.languages.scanner import hint_and_doc
+from generator.notebook.languages.shell_changes import changed_names
 from generator.notebook.languages.shell_words import QUOTED, is_followed, literal
 from generator.notebook.parameters import Missing, Parameter, Reading, Remark, Role
 from generator.shared.errors import Mistake
@@ -28,14 +29,6 @@ _OPENS, _CLOSES = {"if", "for", "while", "until", "case", "{", "select"}, {"fi",
 _DECLARES = {"readonly", "declare", "typeset", "export", "integer", "float"}
 _FUNCTION = re.compile(r"\s*(?:function\s+[\w:.-]+\s*(?:\(\s*\))?|[\w:.-]+\s*\(\s*\))\s*(?=\{|$)")
 """The beginning of a function, whose body may begin in the next statement."""
-_CHANGES = re.compile(
-    r"(?:^|[;&|({!]\s*|(?<!\w)(?:then|do|else|if|while|until)\s+)(?:\w+=\S*\s+)?"
-    r"(?:read|readarray|mapfile|unset|let|getopts|vared|printf\s+-v)\s"
-)
-"""Commands that set the variables among their words."""
-_CHANGES_IN_ARITHMETIC = re.compile(
-    r"(?<![\w$])([A-Za-z_]\w*)\s*(?:\+\+|--|(?:<<|>>|[-+*/%&|^])?=(?!=))|(?:\+\+|--)([A-Za-z_]\w*)"
-)
 _PRECEDES = {";", "then", "do", "else", "{", "!", "&&", "||", "builtin", "command"}
 """Words after which a command begins."""
 
@@ -71,12 +64,12 @@ def read(source: str, *, name: str = "bash") -> Reading:
             if not depth:
                 message = f"ignored, not a plain assignment of {name}: {statement.text.splitlines()[0][:60]}"
                 remarks.append(Remark(line=statement.line, message=message))
-            _forget(statement, parameters)
+            _forget(statement.text, parameters)
             depth = max(0, depth + sum(word in _OPENS for word in words) - sum(word in _CLOSES for word in words))
             continue
         variable, value = match["name"], literal(match["value"])
         if value is Missing.COMPUTED:
-            _forget(replace(statement, text=match["value"]), parameters)
+            _forget(match["value"], parameters)
         if _is_converted(match["flags"] or "", value):
             value = Missing.COMPUTED
         hint, doc = hint_and_doc(statement.comments, lines, mistakes)
@@ -151,15 +144,9 @@ def _is_converted(flags: str, value: object) -> bool:
     return bool(others)
 
 
-def _forget(statement: _Statement, parameters: dict[str, Parameter]) -> None:
+def _forget(text: str, parameters: dict[str, Parameter]) -> None:
     """Drop the literal values of names that a statement assigns or changes in another way."""
-    plain = QUOTED.sub('""', statement.text)
-    names = re.findall(r"(?:^|(?<=[\s&|(]))([A-Za-z_]\w*)(?:\[[^\[\]]*\])?\+?=", plain)
-    if "((" in plain:
-        names += [first or second for first, second in _CHANGES_IN_ARITHMETIC.findall(plain)]
-    if _CHANGES.search(plain):
-        names += re.findall(r"(?<![\w$])[A-Za-z_]\w*", statement.text)
-    for name in names:
+    for name in changed_names(text):
         if name in parameters:
             parameters[name] = replace(parameters[name], default=Missing.COMPUTED)
 

@@ -65,7 +65,7 @@ _GRAMMAR = Grammar(
     variable=_VARIABLE,
     changes=(
         rf"{_VARIABLE}(?:[.\[][\w.\[\]]{{0,100}})?\.(?:push|pop|shift|unshift|splice|sort|reverse|fill|copyWithin)\(",
-        rf"\bObject\.\w+\(\s*{_VARIABLE}",
+        rf"\bObject\.(?:assign|defineProperty|defineProperties|setPrototypeOf)\(\s*{_VARIABLE}",
         rf"\bdelete\s+{_VARIABLE}",
     ),
     declared=_hint,

@@ -26,7 +26,7 @@ _GRAMMAR = Grammar(
     words={"true": True, "false": False, "nothing": None, "missing": None},
     vector=r"\[",
     mapping=r"Dict\s*\(",
-    changes=(r"!\s*\(\s*([^\W\d]\w*)",),
+    changes=(r"\w!\s*\(\s*([^\W\d]\w*)",),
     key=r"(?!)",
     date=re.compile(
         r"""(?:Dates\.)?(?:Date|DateTime)\s*\(\s*"(?P<text>\d{4}-\d\d-\d\d)"\s*\)$"""

@@ -29,7 +29,7 @@ _GRAMMAR = Grammar(
     quotes=(escaping('"', numbered=LUA, one_line=True), escaping("'", numbered=LUA, one_line=True), _LONG),
     vector=r"\{",
     mapping=r"\{",
-    changes=(r"\b(?:table\.\w+|rawset)\s*\(\s*([^\W\d]\w*)",),
+    changes=(r"\b(?:table\.(?:insert|remove|sort|move)|rawset)\s*\(\s*([^\W\d]\w*)",),
     key=r"""[A-Za-z_]\w*|\[\s*(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')\s*\]""",
     arrow="=(?!=)",
     is_certain=_is_certain,

@@ -170,6 +170,8 @@ class _Splitter:
         self.comments: list[tuple[int, str]] = []
         self._grammar = grammar
         self._waiting: _Begun | None = None
+        self._declared = ""
+        """The keyword of the declaration in the line before, which a comma may continue."""
 
     def begin(self, line: int) -> None:
         if self.begun.is_blank:
@@ -180,7 +182,7 @@ class _Splitter:
         if self.begun.depth > 0:
             return False
         if kind == "comma":
-            return self.begun.has_value and self.begun.keyword != ""
+            return self._declared != "" if self.begun.is_blank else self.begun.has_value and self.begun.keyword != ""
         return kind == "end" and not self.begun.goes_on()
 
     def end(self, piece: str) -> Iterator[Statement]:
@@ -192,9 +194,12 @@ class _Splitter:
             self._waiting = begun
         if piece == "\n":
             yield from self._end_line()
+        keyword = self._declared if piece == "," and begun.is_blank else begun.keyword
+        if not begun.is_blank and not self._grammar.continues.match(begun.text):
+            self._declared = keyword
         goes_on = piece == "," or (begun.is_blank and piece == "\n")
         is_separate = piece != "\n" or (begun.is_blank and begun.is_separate)
-        self.begun = _Begun(self._grammar, inherited=begun.keyword if goes_on else "", is_separate=is_separate)
+        self.begun = _Begun(self._grammar, inherited=keyword if goes_on else "", is_separate=is_separate)
 
     def _end_line(self) -> Iterator[Statement]:
         if self._waiting:
