@@ -165,7 +165,16 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
             "printf -v 'x[0]' %s 2",
         ),
         *("unset 'x[0]'", 'read "x?Enter the name: "', 'read -p "Enter: " y "x"', "read < file x", "getopts a: x"),
-        *("let 'x[0]++'", "let y=1 x=2", "((x[0] += 1))", "read y && read x"),
+        *(
+            "for x in 1 2; do :; done",
+            "select x in 1 2; do :; done",
+            "command read x",
+            "builtin read -r x",
+            "let 'x[0]++'",
+            "let y=1 x=2",
+            "((x[0] += 1))",
+            "read y && read x",
+        ),
         *("x[0]=2", "x+=(2)", "true && x=2", "y=$((x++))", "mapfile -t x < file", "if true; then x=2; fi"),
     ),
     "javascript": (
@@ -185,6 +194,10 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
             ";[y, x] = [2, 3]",
             "({x} = {x: 2})",
             "let y = x++",
+            'x["a"].push(2)',
+            "x?.push(2)",
+            "for (x of [1, 2]) {}",
+            "for (x in y) {}",
             "const y = x.pop()",
             "delete x.a",
             "Object.assign(x, {a: 2})",
@@ -200,13 +213,38 @@ _CHANGES: Mapping[str, tuple[str, ...]] = {
         "x(min(2, 3)) = 2;",
         "[x, y] = size(5);",
         "[y x] = f();",
+        "[~, x] = max(y);",
+        "[x(1), y] = f();",
+        "[y(1), x.a] = f();",
+        "clear x",
     ),
     "julia": ("x += 2", "x .*= 2", "x[1] = 2", "push!(x, 2)", "x, y = 2, 3", "y = push!(x, 2)", "x.a = 2"),
-    "r": ("x[2] <- 5", "x$a <- 2", "x[[1]]$a = 2", "names(x) <- 'a'", "5 -> x", "f(y) ->> x", "attr(x, 'a') <- 2"),
+    "r": (
+        "x[2] <- 5",
+        "x$a <- 2",
+        "x[[1]]$a = 2",
+        "names(x) <- 'a'",
+        "names(x)[2] <- 'a'",
+        "x %<>% sqrt",
+        "levels(x)[[1]] <- 1",
+        "for (x in 1:3) {}",
+        "5 -> x",
+        "f(y) ->> x",
+        "attr(x, 'a') <- 2",
+    ),
     "lua": ("x[1] = 2", "x.a = 2", "table.insert(x, 2)", "x, y = 2, 3", "y, x = 2, 3", "rawset(x, 1, 2)"),
     "scheme": ("(if y (set! x 2))", "(set-car! x 2)", "(begin (set! y 1) (set! x 2))"),
     "gnuplot": ("x[1] = 2", "x = x + 1"),
-    "powershell": ("$x += 1", "$x++", "$x[0] = 2", "$x.a = 2", "$x.Add('b', 2)", "$x, $y = 2, 3", "$y = $x.Add(2)"),
+    "powershell": (
+        "$x += 1",
+        "$x++",
+        "$x[0] = 2",
+        "$x.a = 2",
+        "$x.Add('b', 2)",
+        "$x, $y = 2, 3",
+        "$y = $x.Add(2)",
+        "foreach ($x in 1..3) {}",
+    ),
 }
 _READS: Mapping[str, tuple[str, ...]] = {
     "bash": (
@@ -233,11 +271,20 @@ _READS: Mapping[str, tuple[str, ...]] = {
         'log("x = 2")',
         "y = x => x",
         "x <= 2",
+        "for (const y of x) {}",
         "log(Object.keys(x).length)",
         "const y = Object.freeze(x)",
         "Object.entries(x).map(f)",
     ),
-    "octave": ("disp(x(1))", "if x == 2, y = x; end", "y = x';", "x ~= 2;", "printf('x = 2')"),
+    "octave": (
+        "disp(x(1))",
+        "[y(x), z] = f();",
+        "[~, y] = max(x);",
+        "if x == 2, y = x; end",
+        "y = x';",
+        "x ~= 2;",
+        "printf('x = 2')",
+    ),
     "julia": (
         "println(x[1])",
         "if x == 2; y = x end",
@@ -249,7 +296,7 @@ _READS: Mapping[str, tuple[str, ...]] = {
         "@assert !(x == 4)",
         "y = !(x)",
     ),
-    "r": ("print(x[1])", "if (x == 2) y <- x", "f(x = 2)", "y <- x$a", "x -> y", "length(x)"),
+    "r": ("print(x[1])", "if (x == 2) y <- x", "f(x = 2)", "y <- x$a", "x -> y", "for (y in x) {}", "length(x)"),
     "lua": (
         "print(x[1])",
         "if x == 2 then y = x end",
@@ -261,7 +308,7 @@ _READS: Mapping[str, tuple[str, ...]] = {
     ),
     "scheme": ("(display x)", "(set! y x)", "(if (= x 2) (set! y x))"),
     "gnuplot": ("print x", "if (x == 2) { y = x }"),
-    "powershell": ("Write-Output $x", "if ($x -eq 2) { $y = $x }", "$y = $x[0]", "$x.Count"),
+    "powershell": ("Write-Output $x", "if ($x -eq 2) { $y = $x }", "$y = $x[0]", "$x.Count", "foreach ($y in $x) {}"),
 }
 
 
@@ -270,6 +317,11 @@ def _after_a_value(language: str, line: str) -> object:
         language, "x = 1"
     )
     return _defaults(language, f"{first}\n{line}")["x"]
+
+
+@pytest.mark.parametrize("line", ["[~, idx] = max(v);", "[p(k), idx] = max(v);", "[idx, k2] = max(v);"])
+def test_only_the_names_that_several_values_go_to_are_changed(line: str) -> None:
+    assert _defaults("octave", f"idx = 0;\nk = 1;\ni = 2;\n{line}") == {"idx": COMPUTED, "k": 1, "i": 2}
 
 
 @pytest.mark.parametrize("language", ["javascript", "typescript"])

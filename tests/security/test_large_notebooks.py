@@ -174,6 +174,10 @@ _NAMES = [f"b{number}" for number in range(200)]
         pytest.param("bash", _filled("read ", "a[<"), id="bash-arguments"),
         pytest.param("javascript", _filled("let a = 1", "\n, b = 2"), id="javascript-commas"),
         pytest.param("octave", _filled("x = ", "y = ", "1"), id="octave-chain"),
+        pytest.param("octave", _filled("[", "a(1).b{2}, ", "+"), id="octave-targets"),
+        pytest.param("octave", _filled("[", "~ a("), id="octave-open-targets"),
+        pytest.param("R", _filled("y ", "(a)["), id="r-open-indexes-of-calls"),
+        pytest.param("javascript", _filled("y ", 'a[""]?'), id="javascript-open-calls"),
         *(
             pytest.param(language, _filled("y ", item, end), id=f"{language}-changes-{number}")
             for language in ("R", "javascript", "PowerShell")

@@ -11,11 +11,13 @@ _INDEX = r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]|\([^()]*(?:\([^()]*\)[^()]*)*\)
 _PLACE = rf"(?:\??[.:]\w+|{_INDEX}|[$@]\w+){{0,20}}"
 """A part of a value: ``x.key``, ``x[0]``, ``x(2)``, ``x{2}``, ``x$key``."""
 _SETS = r"(?:<<?-|(?:<<|>>>?|[-+*/%^&|.\\?:]{1,3})?=(?![=>~]))"
+_PART = r"(?:\([^()]*\)|\{[^{}]*\}|\[[^\[\]]*\]|\.\w+)"
+_ITEM = rf"(?:~|\$?\w+{_PART}{{0,20}})"
 _SEVERAL = re.compile(
     r"(?:(?:let|const|var|local|global)\s)?\s*"
-    r"(?:[\[({][\[({\s]*(\$?\w+(?:[\s,:]+\$?\w+)*)[\])}][\])}\s]*|(\$?\w+(?:\s*,\s*\$?\w+)+)\s*)" + _SETS
+    rf"(?:[\[({{][\[({{\s]*({_ITEM}(?:[\s,:]+{_ITEM})*)[\])}}][\])}}\s]*|({_ITEM}(?:\s*,\s*{_ITEM})+)\s*)" + _SETS
 )
-"""Several names at the beginning of a statement: ``x, y = 1, 2``, ``[x, y] = f()``."""
+"""Several names at the beginning of a statement: ``x, y = 1, 2``, ``[~, y] = f()``, ``[x(1), y] = f()``."""
 _LONGEST_CHAIN = 20
 
 
@@ -25,7 +27,7 @@ def changed_names(text: str, grammar: Grammar) -> list[str]:
     names = list(_changed_in_place(plain, grammar))
     if not re.match(grammar.scope, plain):
         several = _SEVERAL.match(plain)
-        names += re.findall(r"[^\W\d]\w*", several[1] or several[2]) if several else []
+        names += re.findall(r"[^\W\d]\w*", re.sub(_PART, " ", several[1] or several[2])) if several else []
         names += re.findall(rf"{grammar.variable}{_PLACE}\s*{_SETS}", plain)
     return list(dict.fromkeys(names))
 

@@ -64,8 +64,9 @@ _GRAMMAR = Grammar(
     scope=r"(?:async\s+)?function\b|(?!if\b|for\b|while\b|switch\b)[\w.$]+\s*\(|class\b",
     variable=_VARIABLE,
     changes=(
-        rf"{_VARIABLE}(?:[.\[][\w.\[\]]{{0,100}})?\.(?:push|pop|shift|unshift|splice|sort|reverse|fill|copyWithin)\(",
+        rf"{_VARIABLE}(?:[.?\[][\w.?\[\]\"]{{0,100}})?\s{{0,100}}\??\.(?:push|pop|shift|unshift|splice|sort|reverse|fill|copyWithin)\(",
         rf"\bObject\.(?:assign|defineProperty|defineProperties|setPrototypeOf)\(\s*{_VARIABLE}",
+        rf"\bfor\s*(?:await\s*)?\(\s*{_VARIABLE}\s+(?:of|in)\b",
         rf"\bdelete\s+{_VARIABLE}",
     ),
     declared=_hint,

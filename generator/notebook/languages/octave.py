@@ -43,6 +43,7 @@ _GRAMMAR = Grammar(
     opens=r"(?<![\w.])(?:if|for|parfor|while|switch|function|do|try|unwind_protect)\b",
     closes=r"(?<![\w.])(?:end(?:if|for|parfor|while|switch|function|_try_catch|_unwind_protect)?|until)\b",
     scope=r"function\b",
+    changes=(r"^clear\s+([A-Za-z_]\w*)",),
 )
 
 

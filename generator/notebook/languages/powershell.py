@@ -55,6 +55,7 @@ _GRAMMAR = Grammar(
     variable=r"\$([^\W\d]\w*)",
     changes=(
         r"(?i)\$([^\W\d]\w*)(?:[.\[][\w.\[\]]{0,100})?\.(?:add|addrange|remove|removeat|clear|insert|reverse|sort)\(",
+        r"(?i)\bforeach\s*\(\s*\$([^\W\d]\w*)\s+in\b",
     ),
     declared=_hint,
 )

@@ -25,7 +25,12 @@ _GRAMMAR = Grammar(
     scope=r"(?:[\w.]+\s*(?:<<?-|=)\s*)?function\b|(?!if\b|for\b|while\b|repeat\b)[\w.:]+\s*\(",
     vector=r"c\s*\(",
     variable=_VARIABLE,
-    changes=(rf"->>?\s*{_VARIABLE}", rf"\(\s*{_VARIABLE}(?![\w.])[^()]*\)\s*<<?-"),
+    changes=(
+        rf"->>?\s*{_VARIABLE}",
+        rf"\(\s*{_VARIABLE}(?![\w.])[^()]*\)(?:\[{{1,2}}[^\[\]]*\]{{1,2}})?\s*<<?-",
+        rf"{_VARIABLE}\s*%<>%",
+        rf"\bfor\s*\(\s*{_VARIABLE}\s+in\b",
+    ),
     mapping=r"list\s*\(",
     is_certain=_is_certain,
     date=re.compile(

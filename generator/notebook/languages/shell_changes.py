@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from generator.notebook.languages.shell_words import QUOTED
 
 _COMMAND = re.compile(
-    r"(?:^|[;&|({!]\s*|(?<!\w)(?:then|do|else|if|while|until)\s+)(?:\w{1,100}=\S{0,200}\s+){0,3}"
+    r"(?:^|[;&|({!]\s*|(?<!\w)(?:then|do|else|if|while|until)\s+)(?:\w{1,100}=\S{0,200}\s+){0,3}(?:(?:command|builtin)\s+)?"
     r"(?P<command>read|readarray|mapfile|unset|let|getopts|vared|printf(?=\s+-v))(?=\s)"
     r"(?P<arguments>(?:[<>]&|[^;&|()\n])*)"
 )
@@ -19,6 +19,7 @@ _WORD = re.compile(
 """A redirection, or an argument."""
 _VARIABLE = re.compile(r"""['"]?([A-Za-z_]\w*)(?=['"\[?]|$)""")
 """An argument that names a variable: ``x``, ``'x[0]'``, or ``"x?prompt"`` (zsh)."""
+_LOOP = re.compile(r"(?:^|[;&|({]\s*|(?<!\w)(?:then|do|else)\s+)(?:for|foreach|select)\s+([A-Za-z_]\w*)")
 _ARITHMETIC = re.compile(
     r"(?<![\w$])([A-Za-z_]\w*)(?:\[[^\[\]]*\])?\s*(?:\+\+|--|(?:<<|>>|[-+*/%&|^])?=(?!=))|(?:\+\+|--)([A-Za-z_]\w*)"
 )
@@ -28,6 +29,7 @@ def changed_names(text: str) -> list[str]:
     """Return the names that a statement assigns or changes."""
     plain = QUOTED.sub(lambda quoted: '"' * len(quoted[0]), text)
     names = re.findall(r"(?:^|(?<=[\s&|(]))([A-Za-z_]\w*)(?:\[[^\[\]]*\])?\+?=", plain)
+    names += _LOOP.findall(plain)
     if "((" in plain:
         names += _changed_in_arithmetic(plain)
     for match in _COMMAND.finditer(plain):
