@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.group("several"),
 ]
-_LARGEST_LAYER = 25_000_000
+_LARGEST_LAYER = 26_000_000
 _FREE = ("packmill-runner", "serve")
 _ENDED = ("succeeded", "failed", "dismissed")
 _RESTRICTED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=4242:0")
