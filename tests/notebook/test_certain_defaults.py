@@ -296,7 +296,16 @@ _READS: Mapping[str, tuple[str, ...]] = {
         "@assert !(x == 4)",
         "y = !(x)",
     ),
-    "r": ("print(x[1])", "if (x == 2) y <- x", "f(x = 2)", "y <- x$a", "x -> y", "for (y in x) {}", "length(x)"),
+    "r": (
+        "print(x[1])",
+        "if (x == 2) y <- x",
+        "f(x = 2)",
+        "d %>% f(1, x = 2)",
+        "y <- x$a",
+        "x -> y",
+        "for (y in x) {}",
+        "length(x)",
+    ),
     "lua": (
         "print(x[1])",
         "if x == 2 then y = x end",

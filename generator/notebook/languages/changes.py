@@ -28,7 +28,8 @@ def changed_names(text: str, grammar: Grammar) -> list[str]:
     if not re.match(grammar.scope, plain):
         several = _SEVERAL.match(plain)
         names += re.findall(r"[^\W\d]\w*", re.sub(_PART, " ", several[1] or several[2])) if several else []
-        names += re.findall(rf"{grammar.variable}{_PLACE}\s*{_SETS}", plain)
+        without_arguments = re.sub(grammar.argument, "(", plain)
+        names += re.findall(rf"{grammar.variable}{_PLACE}\s*{_SETS}", without_arguments)
     return list(dict.fromkeys(names))
 
 

@@ -140,6 +140,8 @@ class Grammar:
     variable: str = r"(?<![\w.$@])([^\W\d]\w*)"
     changes: tuple[str, ...] = ()
     """Calls and other marks of the language that change the value of a variable, with its name as group 1."""
+    argument: str = r"(?!)"
+    """The beginning of a named argument of a call, up to its ``=``."""
     date: re.Pattern[str] | None = None
     """The beginning of a value that is a date of the language; the groups ``text`` or ``parts`` have a literal one."""
     declared: Callable[[str], str] = str

@@ -32,6 +32,7 @@ _GRAMMAR = Grammar(
         rf"\bfor\s*\(\s*{_VARIABLE}\s+in\b",
     ),
     mapping=r"list\s*\(",
+    argument=r"(?:[\w.\])]\s*\(|,)\s*[\w.]+\s*=(?!=)",
     is_certain=_is_certain,
     date=re.compile(
         r"""as\.(?:Date|POSIXct)\s*\(\s*["'](?P<text>\d{4}-\d\d-\d\d)["']\s*(?:,\s*tz\s*=\s*["']UTC["']\s*)?\)$"""
