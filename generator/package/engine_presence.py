@@ -26,7 +26,7 @@ def require_engine() -> None:
     """Ask the container engine of the docker command for an answer.
 
     Raises:
-        EngineMissingError: it gives none, or there is no such command.
+        EngineMissingError: the engine does not answer, or the command is not installed.
     """
     asked = run(("docker", "ps", "--quiet"), timeout=60)
     if asked.code == 127:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from generator.shared.failures import BadInputsError, DiskFullError, usage_errors_as_bad_inputs
 from generator.shared.path_templates import check_template
-from generator.shared.sqlite_misfits import is_without_space
+from generator.shared.sqlite_errors import is_without_space
 
 variable = "PACKMILL_TEMPLATES"
 """The environment variable that names the file."""

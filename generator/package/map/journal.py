@@ -24,7 +24,7 @@ from generator.package.output_folder import refuse_links
 from generator.shared import durable_files
 from generator.shared.errors import DiskFullError, UsageError
 from generator.shared.passing_errors import is_full_disk
-from generator.shared.sqlite_misfits import is_without_space
+from generator.shared.sqlite_errors import is_without_space
 
 hidden_folder = ".packmill-map"
 """The map's own files, in the output folder."""

@@ -41,6 +41,7 @@ from generator.package.run import engine_options
 from generator.progress import Progress
 from generator.shared.errors import DiskFullError, RunError
 from generator.shared.passing_errors import is_full_disk
+from generator.shared.sqlite_errors import is_without_space
 
 _RESUME = "the same command with --resume runs what is missing"
 Plan = ContainerPlan | EnginePlan | ToilPlan
@@ -185,7 +186,7 @@ def _written_to(outdir: Path) -> Iterator[None]:
         raise DiskFullError(error.error, _RESUME) from None
     except (OSError, sqlite3.Error) as error:
         problem = f"results cannot be written: {getattr(error, 'strerror', None) or error}"
-        if is_full_disk(error) or "disk is full" in str(error):  # SQLite's words
+        if is_full_disk(error) or (isinstance(error, sqlite3.Error) and is_without_space(error, outdir)):
             raise DiskFullError(OSError(errno.ENOSPC, problem, str(outdir)), _RESUME) from None
         raise RunError(f"{outdir}: {problem}; {_RESUME}") from None
 

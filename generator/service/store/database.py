@@ -29,7 +29,7 @@ from generator.service.store.sqlite_space import give_back
 from generator.service.store.upgrades import add_what_is_missing
 from generator.shared.errors import UsageError
 from generator.shared.postgresql_timeouts import client_timeouts, server_timeouts
-from generator.shared.sqlite_misfits import is_misfit
+from generator.shared.sqlite_errors import is_misfit
 
 _tables = sa.MetaData()
 

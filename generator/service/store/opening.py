@@ -13,7 +13,7 @@ from generator.service.store.database import Database, reason_of, sqlite_url
 from generator.service.store.job_folders import DataFolder
 from generator.shared.errors import DiskFullError, UsageError
 from generator.shared.passing_errors import is_full_disk
-from generator.shared.sqlite_misfits import is_without_space
+from generator.shared.sqlite_errors import is_without_space
 
 _REMEDY = "make it available, or free space on its disk and in the folder of temporary files, and try again"
 

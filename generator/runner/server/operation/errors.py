@@ -15,7 +15,7 @@ from generator.shared.passing_errors import is_full_disk
 
 def unexpected_problem(error: Exception, request_id: str) -> ProblemError:
     """Return the response to an unexpected error: the id under which the log has it, or what is unavailable."""
-    if disk_is_full(error):
+    if has_no_space(error):
         return full_disk_problem()
     if isinstance(error, StoreUnavailableError):
         return store_problem(error)
@@ -41,7 +41,7 @@ def unreadable_problem(error: UnreadableRecordError) -> ProblemError:
     return ProblemError(503, f"{detail}, and do not start it again")
 
 
-def disk_is_full(error: BaseException) -> bool:
+def has_no_space(error: BaseException) -> bool:
     """Whether an error, which may be one of the database, means that the disk, or the quota of the user, is used up."""
     is_full = is_full_disk(error) or isinstance(error, DiskFullError)
     return is_full or (isinstance(error, sqlite3.OperationalError) and "full" in str(error))

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect
 
-from generator.runner.server.operation.errors import disk_is_full, unexpected_problem
+from generator.runner.server.operation.errors import has_no_space, unexpected_problem
 from generator.runner.server.operation.logs import log
 from generator.runner.server.problems import ProblemError
 
@@ -126,7 +126,7 @@ class FrontDoor:
         except (BodyTooLargeError, ClientDisconnect):
             pass
         except Exception as error:  # noqa: BLE001 - no traceback leaves the server
-            full = disk_is_full(error)
+            full = has_no_space(error)
             log("disk full" if full else "error", level=logging.ERROR, error=None if full else error, id=exchange.id)
             await exchange.refuse(unexpected_problem(error, exchange.id))
         if exchange.is_too_large:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from generator.runner.server.runs.store import StoreMisfitError, StoreUnavailableError
-from generator.shared.sqlite_misfits import is_misfit
+from generator.shared.sqlite_errors import is_misfit
 
 _log = logging.getLogger(__name__)
 _LOG_INTERVAL = 60.0

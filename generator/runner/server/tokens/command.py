@@ -16,7 +16,7 @@ from generator.runner.server.tokens.role import roles
 from generator.runner.server.tokens.store import TokenStore
 from generator.runner.server.tokens.token import Token
 from generator.shared.failures import BadInputsError, DiskFullError
-from generator.shared.sqlite_misfits import is_without_space
+from generator.shared.sqlite_errors import is_without_space
 
 _description = """\
 Creates, lists and revokes the tokens of 'packmill-runner serve'. A token is printed once, when it is created; the data
