@@ -24,6 +24,7 @@ from parallel import GroupScheduling, arrange
 from postgresql import Cluster, running_cluster
 from process_state import same_state_afterwards
 from session import begin_session, end_session, note_engine, session_folder
+from small_disks import mounted_disk
 from support import Finished
 
 
@@ -130,14 +131,8 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of a megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=False).returncode:
-        pytest.skip("a small disk cannot be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    with mounted_disk(tmp_path / "small", megabytes=1) as disk:
+        yield disk
 
 
 @pytest.fixture

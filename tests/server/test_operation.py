@@ -22,6 +22,7 @@ import pytest
 import yaml
 from notebook_server import NotebookServer, write_notebooks
 from prometheus_client.parser import text_string_to_metric_families
+from small_disks import mounted_disk
 from support import here, write_notebook
 from waiting import wait_until
 
@@ -293,13 +294,8 @@ def test_an_unexpected_error_is_described_in_the_log_alone_and_ends_no_backgroun
 
 @pytest.fixture
 def small_disk(folder: Path) -> Iterator[Path]:
-    disk = folder / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
-    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("needs to mount a small disk")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted_disk(folder / "disk", megabytes=3) as disk:
+        yield disk
 
 
 def fill(file: Path) -> None:
